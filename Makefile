@@ -1,0 +1,70 @@
+# make         derive, print, generate, compile and compare the note's network
+# make help    everything else
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+
+# what `make derive` derives
+MODEL        ?= vanilla
+G            ?=
+H            ?=
+T            ?=
+WRT          ?=
+ARCHITECTURE ?= many-to-many
+FEED         ?= none
+LOSS         ?= auto
+derive_flags := $(if $(T),--T $(T)) --architecture $(ARCHITECTURE) --feed $(FEED) --loss $(LOSS) \
+	$(if $(G),--g $(G)) $(if $(H),--h $(H)) $(if $(WRT),--wrt $(WRT))
+
+.PHONY: all derive build test verify check format clean help
+.DEFAULT_GOAL := all
+
+all: $(VENV)/.base  ## derive the note's network, generate and compile the showcase, compare everything
+	@$(RUN) -m codegen tour
+
+derive: $(VENV)/.base  ## print the LaTeX of a derivation: MODEL= G= H= T= WRT= ARCHITECTURE= FEED= LOSS=
+	@$(RUN) -m derive $(MODEL) $(derive_flags)
+
+build: $(VENV)/.base  ## regenerate and compile generated/
+	@$(RUN) -m codegen showcase
+
+test: $(VENV)/.test  ## run the tests
+	@$(RUN) -m pytest -q -n 2 --dist loadgroup -m "not full"
+
+verify: $(VENV)/.test  ## hold the full product of models and choices to each other (long)
+	@$(RUN) -m pytest -q -n 2 --dist loadgroup
+
+check: $(VENV)/.test  ## ruff and mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+format: $(VENV)/.test  ## let ruff format and mend what it can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+clean:  ## remove the environment, compiled files and caches of this folder
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info generated/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+# ---------------------------------------------------------------- the environment of this checkout
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "Longhand needs Python 3.11 or newer: install python3 (or say PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Longhand needs Python 3.11 or newer: $(PYTHON) is older (say PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Longhand needs Python's venv: install the package python3-venv"; exit 1; }
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.created pyproject.toml
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,22 @@
+"""Longhand, the code: from a derivation to optimized C, compiled, and to a readable NumPy twin."""
+
+from codegen.driver import Emitted, build, emit, numpy_twin
+from codegen.errors import ArgumentError, ArgumentTypeError, BuildError, CodegenError
+from codegen.folder import load as load_folder
+from codegen.interface import Interface
+from codegen.network import Network, Plan
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "BuildError",
+    "CodegenError",
+    "Emitted",
+    "Interface",
+    "Network",
+    "Plan",
+    "build",
+    "emit",
+    "load_folder",
+    "numpy_twin",
+]

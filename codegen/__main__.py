@@ -1,0 +1,154 @@
+"""Command line: write a network as C, rebuild the showcase, or take the tour.
+
+python -m codegen MODEL --sizes n_x=3,n_a=4,n_y=2 --out DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import derive
+from codegen import folder, showcase
+from codegen.driver import emit, twin_source
+from codegen.errors import CodegenError
+from codegen.report import Problem, table
+from derive import gradients_latex
+
+_TOUR = "vanilla"  # the founding note's network
+_EPILOG = """\
+examples
+  python -m codegen vanilla --sizes n_x=3,n_a=4,n_y=2 --out net
+      net/vanilla.c, vanilla.h, vanilla_numpy.py and vanilla.py, which compiles the C when it is imported:
+      cd net && python -c "import vanilla; help(vanilla.loss_and_grad)"
+  python -m codegen lstm --h softmax --sizes n_x=8,n_a=16,n_y=4 --dtype float32 --out net
+  python -m codegen mycell.toml --sizes n_x=3,n_a=4,n_y=2 --T 2 --out net
+      a cell of your own, for exactly two steps: written out without loops where that is short enough
+  python -m codegen vanilla --architecture encoder-decoder --feed output --sizes n_x=3,n_a=4,n_y=2 --out net
+  python -m codegen showcase
+      write and compile every network of generated/manifest.toml
+  python -m codegen tour
+      derive, print, generate, compile and compare the note's network
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status: 0, or 2 after one line that says what is wrong."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        match given:
+            case ["showcase", *rest]:
+                return _showcase(rest)
+            case ["tour", *rest]:
+                return _tour(rest)
+            case _:
+                return _export(given)
+    except (CodegenError, derive.DeriveError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _export(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen",
+        description="Write a recurrent network as C: forward pass, loss, and all gradients.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"a model file, or one of {', '.join(derive.builtin_names())}"
+    )
+    parser.add_argument(
+        "--sizes", required=True, type=_sizes, help="a number for each size: n_x=3,n_a=4,n_y=2"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write to")
+    parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
+    parser.add_argument("--T", type=_steps, help="fix the number of steps; T_x,T_y for an encoder-decoder")
+    parser.add_argument("--name", help="prefix of all C names and of the files; default: the model's name")
+    parser.add_argument(
+        "--architecture", default="many-to-many", metavar="A", help=", ".join(derive.ARCHITECTURES)
+    )
+    parser.add_argument(
+        "--feed", default="none", help="what a step without an input reads: none, output, target"
+    )
+    parser.add_argument("--loss", default="auto", help=f"auto, {', '.join(derive.LOSSES)}")
+    parser.add_argument("--g", help="the function g of the model file, where it has one of that name")
+    parser.add_argument("--h", help="the function h, likewise")
+    parser.add_argument("--function", action="append", default=[], metavar="NAME=CHOICE", type=_choice)
+    given = parser.parse_args(arguments)
+    functions = dict(given.function) | {n: f for n, f in (("g", given.g), ("h", given.h)) if f}
+    model = derive.load(
+        given.model, architecture=given.architecture, feed=given.feed, loss=given.loss, **functions
+    )
+    name = given.name or "".join(c if c.isalnum() else "_" for c in model.name)
+    emitted = emit(model, given.sizes, given.dtype, given.T, name=name)
+    folder.write(folder.files(emitted, model.title, twin_source(model)), given.out)
+    print(f"wrote {', '.join(sorted(folder.files(emitted, model.title, '')))} to {given.out}")
+    return 0
+
+
+def _showcase(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen showcase", description="Write and compile the showcase."
+    )
+    parser.add_argument("--folder", type=Path, default=Path("generated"), help="where its manifest.toml is")
+    parser.add_argument("--no-compile", action="store_true", help="write the sources only")
+    given = parser.parse_args(arguments)
+    for entry in showcase.read_manifest(given.folder / "manifest.toml"):
+        model = derive.load(entry.model, **entry.choices)
+        folder.write(showcase.network_files(entry, model, model.title), given.folder)
+        if not given.no_compile:
+            folder.place_extension(given.folder / f"{entry.name}.py")
+        print(f"{given.folder / entry.name}: {model.title}, {model.architecture}")
+    return 0
+
+
+def _tour(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen tour", description="Derive, generate, compile and compare the note's network."
+    )
+    parser.parse_args(arguments)
+    model = derive.load(_TOUR)
+    derivation = derive.bptt(model)
+    print(f"# {model.title}: its gradients, derived (make derive prints every step)\n")
+    print(gradients_latex(derivation))
+    print("\n# The showcase, written and compiled\n")
+    _showcase([])
+    sizes = dict(zip(model.sizes, (3, 4, 2), strict=True))
+
+    def exact(given: Problem) -> tuple[Any, Any]:
+        found = derive.evaluate(derivation, given.values, sizes=sizes, T=given.steps)
+        return found.loss, found.gradients
+
+    print("\n# The same gradients three ways\n")
+    print(table(derivation, exact, sizes))
+    return 0
+
+
+def _sizes(text: str) -> dict[str, int]:
+    return {name: int(number) for name, number in (_pair(part) for part in text.split(","))}
+
+
+def _choice(text: str) -> tuple[str, str]:
+    return _pair(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, received {text!r}")
+    return name.strip(), value.strip()
+
+
+def _steps(text: str) -> int | tuple[int, int]:
+    numbers = [int(part) for part in text.split(",")]
+    if len(numbers) > 2:
+        raise argparse.ArgumentTypeError(f"expected T or T_x,T_y, received {text!r}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,404 @@
+"""Programs of the vector level as a NumPy module that a teacher would show: one line for each equation.
+
+Inside the module a step is counted from 1 and `r` are the examples that are still running at step t: a
+slice when all of them are, an index array when they have different lengths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from codegen.errors import ProgramError
+from codegen.identifiers import python_names
+from codegen.interface import Interface
+from codegen.ir import (
+    Affine,
+    AnyValue,
+    Arg,
+    Assign,
+    BatchSum,
+    Block,
+    Buffer,
+    Elementwise,
+    Extent,
+    Layout,
+    Others,
+    OthersPull,
+    Outer,
+    Product,
+    Program,
+    Reduce,
+    Ref,
+    Role,
+    Scalar,
+    Span,
+    Statement,
+    Zero,
+    statements,
+)
+from codegen.numpy_text import DOCS, HEADER, HELPERS, helpers, in_docstring
+from codegen.spell import ATOM, PRODUCT, SUM, UNARY, Style, python_literal, spell
+from codegen.walk import refs, values, within
+
+_OWN = (
+    "np",
+    "params",
+    "T_x",
+    "T_y",
+    "T",
+    "B",
+    "t",
+    "r",
+    "idle",
+    "last",
+    "dtype",
+    "zeros",
+    "rows_at",
+    "wanted",
+)
+_LENGTHS = {"x": "lengths_x", "y": "lengths_y"}
+
+
+def emit_numpy(interface: Interface, programs: Sequence[Program], title: str) -> str:
+    """The text of a module with the functions of `programs`, each over canonical arrays.
+
+    Every function takes `arrays` (see `codegen.interface`) and T_x, T_y, B as keyword-free arguments and
+    returns a dict of its results; `codegen.twin` puts the public signatures on top.
+    """
+    names = python_names(
+        dict.fromkeys(n for p in programs for n in p.buffers), [*_OWN, *HELPERS, *_LENGTHS.values()]
+    )
+    sizes = dict.fromkeys(
+        s for p in programs for b in p.buffers.values() for s in b.shape if isinstance(s, str)
+    )
+    sized = python_names(sizes, [*_OWN, *HELPERS, *_LENGTHS.values(), *names.values()])
+    bodies = [_Function(interface, p, names, sized).text() for p in programs]
+    text = "\n\n\n".join(bodies)
+    parts = [HEADER.format(title=in_docstring(title)), *helpers(text), text]
+    return "\n\n\n".join(p for p in parts if p) + "\n"
+
+
+def style() -> Style:
+    """How NumPy writes calls and numbers."""
+
+    def call(name: str, args: tuple[str, ...]) -> str:
+        own = name if name in HELPERS else f"np.{name}"
+        return f"{own}({', '.join(args)})"
+
+    def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
+        shown = python_literal(exponent) if exponent.denominator == 1 else f"({exponent})"
+        return f"{base if atom else f'({base})'}**{shown}", UNARY
+
+    return Style(
+        call=call,
+        literal=python_literal,
+        select=lambda condition, then, otherwise: (f"np.where({condition}, {then}, {otherwise})", ATOM),
+        power=power,
+    )
+
+
+class _Function:
+    """One program as one Python function."""
+
+    def __init__(
+        self, interface: Interface, program: Program, names: Mapping[str, str], sized: Mapping[str, str]
+    ) -> None:
+        self._interface, self._program, self._names, self._sized = interface, program, names, sized
+        self._style = style()
+        self._lines: list[str] = []
+        self._depth = 1
+        self._span = Span.ONCE
+        self._now = "0"
+
+    def text(self) -> str:
+        self._signature()
+        for statement in self._program.body:
+            match statement:
+                case Zero():
+                    pass
+                case Block():
+                    self._block(statement)
+                case _:
+                    raise ProgramError(f"emit_numpy: no text for {type(statement).__name__}")
+        results = [b for b in self._program.buffers.values() if b.role is Role.RESULT]
+        returned = ", ".join(f'"{b.public}": {self._names[b.name]}' for b in results)
+        self._put("")
+        self._put(f"return {{{returned}}}")
+        return "\n".join(self._lines)
+
+    def _signature(self) -> None:
+        inputs = [b for b in self._program.buffers.values() if b.role in (Role.PARAMETER, Role.INPUT)]
+        groups = {s.lengths for s in self._program.body if isinstance(s, Block) and s.span is not Span.ONCE}
+        self._depth = 0
+        self._put(f"def {self._program.function}(arrays, T_x, T_y, B):")
+        self._depth = 1
+        self._put(f'"""{DOCS[self._program.function]}"""')
+        for buffer in inputs:
+            value = f'arrays["{buffer.public}"]'
+            if buffer.layout is Layout.BATCH and buffer.public in ("y", "dyhat"):
+                value += "[0]"
+            shape = ", ".join(map(str, self._axes(buffer)))
+            comment = f"  # ({shape})" if shape else ""
+            self._put(f"{self._names[buffer.name]} = {value}{comment}")
+        for group in sorted(groups):
+            self._put(f'{_LENGTHS[group]} = arrays.get("last_{group}")')
+        for size in self._sizes():
+            self._put(f"{self._sized[size]} = {self._extent(size)}")
+        self._put('dtype = arrays["x"].dtype')
+        zeroed = {s.buffer for s in self._program.body if isinstance(s, Zero)}
+        for buffer in self._program.buffers.values():
+            stored = buffer.role in (Role.WORK, Role.RESULT) and buffer.layout is Layout.TIME
+            if buffer.name in zeroed or stored:
+                axes = ", ".join(map(str, self._axes(buffer)))
+                value = (
+                    "0.0"
+                    if buffer.layout is Layout.TOTAL
+                    else f"np.zeros(({axes}{',' if axes and ',' not in axes else ''}), dtype)"
+                )
+                self._put(f"{self._names[buffer.name]} = {value}")
+
+    def _sizes(self) -> list[str]:
+        """The sizes whose numbers the function needs."""
+        stored = [b for b in self._program.buffers.values() if b.role in (Role.WORK, Role.RESULT)]
+        zeroed = {s.buffer for s in self._program.body if isinstance(s, Zero)}
+        shapes = [b.shape for b in stored if b.layout is Layout.TIME or b.name in zeroed]
+        assigned = [s for s in statements(self._program.body) if isinstance(s, Assign)]
+        shared = [s for s in assigned if not self._per_example(s.value)]
+        shapes += [self._program.buffers[s.target.buffer].shape for s in shared]
+        shapes += [self._shape(v) for s in assigned for v in within(s.value) if self._is_spread(v)]
+        named = dict.fromkeys(str(s) for shape in shapes for s in shape)
+        return sorted(named | dict.fromkeys(size for s in assigned for size in _extents(s.value)))
+
+    def _extent(self, size: str) -> str:
+        """Where a size can be read off."""
+        for buffer in self._program.buffers.values():
+            if buffer.role in (Role.PARAMETER, Role.INPUT) and size in buffer.shape:
+                axis = buffer.shape.index(size) - len(buffer.shape)
+                return f"{self._names[buffer.name]}.shape[{axis}]"
+        face = self._interface
+        states = [(f"{state}0", (size,)) for state, size in face.states.items()]
+        for name, shape in (*face.parameters.items(), ("x", (face.x,)), *states):  # given, though not read
+            if size in shape:
+                return f'arrays["{name}"].shape[{shape.index(size) - len(shape)}]'
+        raise ProgramError(f"{size}: no input of {self._program.function} has it")
+
+    def _axes(self, buffer: Buffer) -> list[str]:
+        axes = [self._sized[str(e)] for e in buffer.shape]
+        match buffer.layout:
+            case Layout.BATCH:
+                return ["B", *axes]
+            case Layout.TIME:
+                return [_count(buffer.slots), "B", *axes]
+            case _:
+                return axes
+
+    # ------------------------------------------------------------------------- statements
+
+    def _put(self, line: str) -> None:
+        self._lines.append(f"{'    ' * self._depth}{line}" if line else "")
+
+    def _block(self, block: Block) -> None:
+        self._span = block.span
+        self._put("")
+        if block.title:
+            self._put(f"# {block.title}")
+        limit = _LENGTHS[block.lengths]
+        start, end = _count(block.start), _count(block.start + block.steps)
+        shift = " + T_x" if block.lengths == "y" and "T_x" in block.start.counts else ""
+        last = f"None if {limit} is None else {limit}{shift}" if shift else limit
+        match block.span:
+            case Span.ONCE:
+                self._now = start
+                self._body(block.body)
+            case Span.LAST:
+                self._put(f"t, r = {start} if {limit} is None else {limit}, np.arange(B)")
+                self._now = "t"
+                self._body(block.body)
+            case Span.EACH:
+                up = f"range({_count(block.start + 1)}, {_count(block.start + block.steps + 1)})"
+                self._put(f"for t in {f'range({end}, {start}, -1)' if block.reverse else up}:")
+                self._depth += 1
+                rows = {s.rows for s in block.body if isinstance(s, Assign)}
+                if rows - {"all"}:
+                    left = "r, idle" if "idle" in rows else "r, _"
+                    self._put(f"{left} = rows_at(t, {last}, B)")
+                self._now = "t"
+                self._body(block.body)
+                self._depth -= 1
+
+    def _body(self, body: tuple[Statement, ...]) -> None:
+        for statement in body:
+            assert isinstance(statement, Assign)
+            number = re.match(r"\(\d+\)", statement.note)
+            self._assign(statement, f"  # {number.group()}" if number else "")
+
+    def _assign(self, a: Assign, comment: str) -> None:
+        buffer = self._program.buffers[a.target.buffer]
+        sign = "+=" if a.accumulate else "="
+        value = self._value(a.value, a.rows, 0)[0]
+        if isinstance(a.value, (Outer, BatchSum)):
+            target = self._names[buffer.name]
+        elif buffer.layout is Layout.BATCH and isinstance(a.value, Ref) and self._span is Span.ONCE:
+            target, value = self._names[buffer.name], f"{value}.copy()"
+        else:
+            target = self._target(a, buffer)
+        if buffer.layout is Layout.BATCH and not a.accumulate and not self._per_example(a.value):
+            shape = ", ".join(["B", *(self._sized[str(s)] for s in buffer.shape)])
+            value = (
+                f"np.broadcast_to(np.asarray({value}, dtype), ({shape}{',' if ',' not in shape else ''}))[r]"
+            )
+        elif buffer.layout is Layout.BATCH and not a.accumulate:
+            value = self._whole(a.value, a.rows, value)
+        self._put(f"{target} {sign} {value}{comment}")
+
+    def _per_example(self, value: AnyValue) -> bool:
+        """Whether a value differs from example to example: it reads more than parameters and numbers."""
+        return any(self._program.buffers[ref.buffer].layout is not Layout.PARAMETER for ref in refs(value))
+
+    def _target(self, a: Assign, buffer: Buffer) -> str:
+        """A value of one step is a plain name for the rows at hand; a stored one is indexed."""
+        if buffer.layout is Layout.BATCH:
+            public = buffer.public is not None and not (
+                self._program.function != "forward" and buffer.public == "yhat"
+            )
+            stored = public and any(
+                isinstance(s, Zero) and s.buffer == buffer.name for s in self._program.body
+            )
+            return f"{self._names[buffer.name]}[r]" if stored else self._names[buffer.name]
+        return self._at(a.target, a.rows)
+
+    def _at(self, ref: Ref, rows: str) -> str:
+        buffer = self._program.buffers[ref.buffer]
+        name = self._names[ref.buffer]
+        match buffer.layout:
+            case Layout.TIME:
+                slot = self._slot(buffer, ref.lag)
+                match rows:
+                    case "all":
+                        return f"{name}[{slot}]"
+                    case "idle":
+                        return f"{name}[{slot}, idle]"
+                    case _:
+                        return f"{name}[{slot}, r]"
+            case Layout.BATCH if buffer.role is Role.INPUT and self._span is not Span.ONCE:
+                return f"{name}[r]"
+            case _:
+                return name
+
+    def _slot(self, buffer: Buffer, lag: int) -> str:
+        """t + lag - first, as Python."""
+        constant = lag - buffer.first.constant
+        minus = "".join(f" - {c}" for c in buffer.first.counts)
+        if self._now != "t":
+            base = self._now if self._now != "0" else ""
+            total = f"{base}{minus}" + (
+                f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else ""
+            )
+            return total.strip() or "0"
+        return f"t{minus}" + (f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else "")
+
+    # ------------------------------------------------------------------------- values
+
+    def _shape(self, value: AnyValue) -> tuple[str | int, ...]:
+        match value:
+            case Ref():
+                return self._program.buffers[value.buffer].shape
+            case Elementwise():
+                return value.shape
+            case Product():
+                return ("n",)
+            case Others(vector=vector) | OthersPull(vector=vector):
+                return self._shape(vector)
+            case _:
+                return ()
+
+    def _value(self, value: AnyValue, rows: str, least: int) -> tuple[str, int]:
+        """Text and precedence, in parentheses where the precedence is below `least`."""
+        text, precedence = self._bare(value, rows)
+        return (text, precedence) if precedence >= least else (f"({text})", ATOM)
+
+    def _bare(self, value: AnyValue, rows: str) -> tuple[str, int]:
+        def inner(node: AnyValue, least: int = 0) -> str:
+            return self._value(node, rows, least)[0]
+
+        def whole(node: AnyValue) -> str:
+            return self._whole(node, rows, inner(node, ATOM))
+
+        match value:
+            case Ref():
+                return self._at(value, rows), ATOM
+            case Elementwise():
+                return self._elementwise(value, rows)
+            case Product(matrix=matrix, vector=vector, transposed=transposed):
+                weights = self._names[matrix.buffer]
+                return f"{whole(vector)} @ {weights}{'' if transposed else '.T'}", PRODUCT
+            case Reduce(kind="logsumexp", vector=vector):
+                return f"logsumexp({self._whole(vector, rows, inner(vector))})", ATOM
+            case Reduce(kind=kind, vector=vector):
+                return f"{whole(vector)}.{kind}(axis=-1)", ATOM
+            case Others(vector=vector):
+                return f"logsumexp_of_others({inner(vector)})", ATOM
+            case OthersPull(cotangent=cotangent, vector=vector):
+                return f"others_pull({inner(cotangent)}, {inner(vector)})", ATOM
+            case Outer(left=left, right=right) if not self._per_example(right):
+                return f"np.outer({whole(left)}.sum(axis=0), {inner(right)})", ATOM
+            case Outer(left=left, right=right) if not self._per_example(left):
+                return f"np.outer({inner(left)}, {whole(right)}.sum(axis=0))", ATOM
+            case Outer(left=left, right=right):
+                return f"{whole(left)}.T @ {whole(right)}", PRODUCT
+            case BatchSum(value=Reduce(kind="sum", vector=vector)):
+                return f"{whole(vector)}.sum()", ATOM
+            case BatchSum(value=summed):
+                return f"{inner(summed, ATOM)}.sum(axis=0)", ATOM
+            case _:
+                raise ProgramError(f"emit_numpy: no text for {type(value).__name__}")
+
+    def _whole(self, value: AnyValue, rows: str, text: str) -> str:
+        """The text with as many components as the value has, where spread numbers make it up alone."""
+        if not isinstance(value, Elementwise) or not self._is_spread(value):
+            return text
+        size = self._sized[str(value.shape[0])]
+        return (
+            f"np.repeat({text}, {size}, axis=-1)" if self._per_example(value) else f"np.full({size}, {text})"
+        )
+
+    def _is_spread(self, value: AnyValue) -> bool:
+        """Whether a vector is made of numbers alone, so that NumPy gives it no axis of components."""
+        return isinstance(value, Elementwise) and bool(value.shape) and not any(map(self._shape, value.args))
+
+    def _elementwise(self, value: Elementwise, rows: str) -> tuple[str, int]:
+        vector = bool(value.shape)
+
+        def leaf(scalar: Scalar) -> str:
+            match scalar:
+                case Arg(index=index):
+                    return self._spread(value.args[index], rows, vector)
+                case Extent(size=size):
+                    return self._sized[size]
+                case _:
+                    raise ProgramError(f"emit_numpy: no text for {type(scalar).__name__}")
+
+        text = spell(value.body, self._style, leaf)
+        return text, ATOM if re.fullmatch(r"\w+", text) else SUM - 1
+
+    def _spread(self, arg: AnyValue, rows: str, vector: bool) -> str:
+        """An argument of elementwise work; one number for each example gets an axis to spread over."""
+        text = self._value(arg, rows, PRODUCT if isinstance(arg, Product) else ATOM)[0]
+        parameter = isinstance(arg, Ref) and self._program.buffers[arg.buffer].layout is Layout.PARAMETER
+        if vector and not parameter and not self._shape(arg):
+            return f"{self._value(arg, rows, ATOM)[0]}[:, None]"
+        return text
+
+
+def _extents(value: AnyValue) -> list[str]:
+    return [s.size for s in values(value) if isinstance(s, Extent)]
+
+
+def _count(affine: Affine) -> str:
+    terms = list(affine.counts) or ([] if affine.constant > 0 else ["0"])
+    text = " + ".join(terms)
+    if affine.constant > 0:
+        return f"{text} + {affine.constant}" if text else str(affine.constant)
+    return f"{text} - {-affine.constant}" if affine.constant < 0 else text

@@ -1,0 +1,31 @@
+"""The exceptions of generated code and its callers: each names the argument, expected and received."""
+
+from __future__ import annotations
+
+
+class CodegenError(Exception):
+    """Base class of everything that `codegen` raises on purpose."""
+
+
+class ArgumentError(CodegenError, ValueError):
+    """An argument of the right type with a value that does not fit."""
+
+    def __init__(self, argument: str, expected: str, received: str) -> None:
+        self.argument, self.expected, self.received = argument, expected, received
+        super().__init__(f"{argument}: expected {expected}, received {received}")
+
+
+class ArgumentTypeError(CodegenError, TypeError):
+    """An argument of the wrong type or dtype."""
+
+    def __init__(self, argument: str, expected: str, received: str) -> None:
+        self.argument, self.expected, self.received = argument, expected, received
+        super().__init__(f"{argument}: expected {expected}, received {received}")
+
+
+class BuildError(CodegenError, RuntimeError):
+    """The C compiler or Python's headers are missing, or the compiler refused; says what to install."""
+
+
+class ProgramError(CodegenError):
+    """A program that breaks the grammar of its level."""

@@ -1,0 +1,97 @@
+"""The backend that calls compiled C: one struct of pointers and counts for each call.
+
+For a source named p the C side declares `p_args`, the functions `p_loss_and_grad`, `p_forward` and
+`p_vjp`, each of which takes a `const p_args *`, and for each the bytes of workspace it needs as a
+function of T_x, T_y and B, `p_loss_and_grad_work` and so on. A workspace is aligned to 64 bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from codegen.interface import Arrays, Counts
+
+_ALIGNMENT = 64
+
+
+class CBackend:
+    """Implements `codegen.interface.Backend` over an extension made by `codegen.build`.
+
+    `fields` maps canonical array names ("W_aa", "d.W_aa", "states.a", …) to the members of `p_args`. The
+    counts have the members T_x, T_y and B, the workspace is `work`; the C side must need no more of it
+    for a call than what it needs for one step of one example, times T_x + T_y, times B.
+    """
+
+    def __init__(self, module: ModuleType, prefix: str, fields: Mapping[str, str]) -> None:
+        self._ffi: Any = module.ffi
+        self._lib: Any = module.lib
+        self._prefix = prefix
+        struct = self._ffi.typeof(f"{prefix}_args")
+        members = {name: member.type for name, member in struct.fields}
+        self._pointer = self._ffi.typeof(f"{prefix}_args *")
+        self._members = {
+            name: _Member(member, self._ffi.typeof(f"{members[member].item.cname}[]"), _is_result(name))
+            for name, member in fields.items()
+        }
+
+    def run(self, function: str, counts: Counts, arrays: Arrays) -> None:
+        """Fill the results among the arrays. Raises MemoryError if there is no room for the workspace."""
+        self.prepare(function, counts, arrays)()
+
+    def prepare(self, function: str, counts: Counts, arrays: Arrays) -> PreparedCall:
+        """The call with its struct filled and its workspace allocated, for one thread at a time."""
+        new, from_buffer = self._ffi.new, self._ffi.from_buffer
+        args = new(self._pointer)
+        args.T_x, args.T_y, args.B = counts.T_x, counts.T_y, counts.B
+        work = self._workspace(function, counts)
+        owners = [work]
+        for name, array in arrays.items():
+            if array is not None:
+                member = self._members[name]
+                data = from_buffer(member.array, array, member.writable)
+                setattr(args, member.name, data)
+                owners.append(data)
+        args.work = work
+        return PreparedCall(getattr(self._lib, f"{self._prefix}_{function}"), args, tuple(owners))
+
+    def _workspace(self, function: str, counts: Counts) -> Any:
+        needed = getattr(self._lib, f"{self._prefix}_{function}_work")
+        room = f"a workspace for T_x = {counts.T_x}, T_y = {counts.T_y}, B = {counts.B}"
+        steps = max(counts.T_x + counts.T_y, 1)
+        if int(needed(1, 1, 1)) * steps * counts.B > sys.maxsize or steps > sys.maxsize:
+            raise MemoryError(f"{room} does not fit into the address space")
+        try:
+            memory = np.empty(int(needed(counts.T_x, counts.T_y, counts.B)) + _ALIGNMENT, np.uint8)
+        except (ValueError, MemoryError) as error:
+            raise MemoryError(f"no memory for {room}") from error
+        address = int(self._ffi.cast("uintptr_t", self._ffi.from_buffer(memory)))
+        return self._ffi.from_buffer(memory[-address % _ALIGNMENT :])
+
+
+class PreparedCall:
+    """A C function with its arguments, which it keeps alive."""
+
+    __slots__ = ("_args", "_function", "_owners")
+
+    def __init__(self, function: Any, args: Any, owners: tuple[Any, ...]) -> None:
+        self._function, self._args, self._owners = function, args, owners
+
+    def __call__(self) -> None:
+        self._function(self._args)
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    array: Any  # the cffi type of the array it points into
+    writable: bool
+
+
+def _is_result(name: str) -> bool:
+    return name in ("loss", "yhat") or name.startswith(("d.", "states."))

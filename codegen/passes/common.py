@@ -1,0 +1,83 @@
+"""Common subexpressions of straight-line code, each computed once, in the order of first use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.ir import Block, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
+from codegen.passes.names import Names
+from codegen.walk import rewrite
+
+
+def share_common(program: Program) -> Program:
+    """Give a name to every expression that occurs twice. Straight level.
+
+    before   u = d * (1 - a*a);  v = e * (1 - a*a)
+    after    common = 1 - a*a;  u = d * common;  v = e * common
+    """
+
+    def change(statement: Statement) -> tuple[Statement, ...]:
+        match statement:
+            case Rows(body=body):
+                return (replace(statement, body=_Sharing(program, body).run()),)
+            case Block() | _:
+                return (statement,)
+
+    return replace(program, body=rewrite(program.body, change))
+
+
+class _Sharing:
+    def __init__(self, program: Program, body: tuple[Statement, ...]) -> None:
+        self._body = body
+        taken = {s.name for s in body if isinstance(s, Let)}
+        self._names = Names(taken | set(program.buffers))
+        self._seen: set[Scalar] = set()
+        self._twice: set[Scalar] = set()
+        self._known: dict[Scalar, Scalar] = {}
+        self._out: list[Statement] = []
+
+    def run(self) -> tuple[Statement, ...]:
+        for statement in self._body:
+            if isinstance(statement, (Let, Store)):
+                self._count(statement.value)
+        for statement in self._body:
+            match statement:
+                case Let(name=name, value=value):
+                    shared = self._inner(value)
+                    if shared.operands:
+                        self._out.append(Let(name, shared))
+                        self._known.setdefault(value, Local(name))
+                    else:
+                        self._known[Local(name)] = shared
+                case Store(value=value):
+                    self._out.append(replace(statement, value=self._share(value)))
+                case _:
+                    self._out.append(statement)
+        return tuple(self._out)
+
+    def _count(self, scalar: Scalar) -> None:
+        if not scalar.operands:
+            return
+        if scalar in self._seen:
+            self._twice.add(scalar)
+            return
+        self._seen.add(scalar)
+        for operand in scalar.operands:
+            self._count(operand)
+
+    def _inner(self, scalar: Scalar) -> Scalar:
+        """The expression of a Let: itself the name of its value."""
+        if scalar in self._known:
+            return self._known[scalar]
+        return rebuild(scalar, tuple(self._share(o) for o in scalar.operands))
+
+    def _share(self, scalar: Scalar) -> Scalar:
+        if scalar in self._known or not scalar.operands:
+            return self._known.get(scalar, scalar)
+        changed = self._inner(scalar)
+        if scalar not in self._twice:
+            return changed
+        local = Local(self._names.fresh("common"))
+        self._out.append(Let(local.name, changed))
+        self._known[scalar] = local
+        return local

@@ -1,0 +1,142 @@
+"""The C compiler: which one, with which flags, for which processor; and running it.
+
+Only $CC chooses the compiler. CFLAGS and the like are not read: a library linked with -ffast-math and
+its relatives changes the rounding of the whole Python process when it is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.errors import ArgumentError, BuildError
+
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+TARGETS = {"native": ("-march=native",), "portable": ()}
+GLUE_FLAGS = ("-O1", "-fPIC", "-w")  # cffi's own file, which is not ours to warn about
+LINK_FLAGS = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
+UNSAFE = ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math-only", "-fassociative-math")
+
+_OUTPUT_LINES = 12
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A command that compiles C, found on this machine; `files` are the programs it names."""
+
+    command: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    def fingerprint(self) -> str:
+        """Changes when the compiler does; costs no process."""
+        parts = list(self.command)
+        for file in self.files:
+            status = file.stat()
+            parts += [str(file), str(status.st_mtime_ns), str(status.st_size)]
+        return "\n".join(parts)
+
+    def identity(self) -> str:
+        """What the compiler says of itself. Runs it. Raises BuildError."""
+        return self.run(["--version"])
+
+    def run(self, arguments: Sequence[str | Path], folder: Path | None = None) -> str:
+        """Its output. Raises BuildError with the first lines of what it complains about."""
+        command = [*self.command, *map(str, arguments)]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise BuildError(f"The C compiler {self.command[0]!r} does not run: {error}") from error
+        if done.returncode != 0:
+            lines = done.stdout.strip().splitlines()
+            shown = "\n".join(lines[:_OUTPUT_LINES]) + ("\n…" if len(lines) > _OUTPUT_LINES else "")
+            raise BuildError(f"{shlex.join(command)} failed (exit status {done.returncode}):\n{shown}")
+        return done.stdout
+
+
+def find_compiler() -> Compiler:
+    """The command in $CC, else cc. Raises BuildError if there is none."""
+    try:
+        command = tuple(shlex.split(os.environ.get("CC", ""))) or ("cc",)
+    except ValueError as error:
+        raise BuildError(f"CC={os.environ['CC']!r} is not a command: {error}") from error
+    for word in command:
+        if word in UNSAFE:
+            raise BuildError(f"CC has {word}, which would change the arithmetic of the whole process")
+    if shutil.which(command[0]) is None:
+        raise BuildError(
+            f"No C compiler {command[0]!r} found: install gcc (Debian: apt-get install gcc libc6-dev) or "
+            "name another one in CC; the NumPy twin, codegen.numpy_twin, needs none"
+        )
+    found = (shutil.which(word) for word in command if not word.startswith("-"))
+    return Compiler(command, tuple(Path(path).resolve() for path in found if path))
+
+
+def flags_for(target: str) -> tuple[str, ...]:
+    """The flags for generated C. Raises ArgumentError for an unknown target."""
+    if target not in TARGETS:
+        raise ArgumentError("target", " or ".join(map(repr, TARGETS)), repr(target))
+    return (*FLAGS, *TARGETS[target])
+
+
+def python_headers() -> tuple[Path, ...]:
+    """The folders with Python.h and pyconfig.h. Raises BuildError if Python.h is missing."""
+    folders = tuple(dict.fromkeys(Path(sysconfig.get_path(kind)) for kind in ("include", "platinclude")))
+    if not any((folder / "Python.h").is_file() for folder in folders):
+        raise BuildError(
+            f"No Python.h in {folders[0]}: install Python's headers (Debian: apt-get install python3-dev); "
+            "the NumPy twin, codegen.numpy_twin, needs none"
+        )
+    return folders
+
+
+@functools.cache
+def processor() -> str:
+    """What -march=native depends on, as far as the system tells."""
+    wanted = ("flags", "Features", "CPU implementer", "CPU part", "isa")
+    lines = [platform.machine(), platform.processor()]
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.strip() and len(lines) > 2:
+                    break
+                if line.startswith(wanted):
+                    lines.append(line.strip())
+    except OSError:
+        pass
+    return "\n".join(lines)
+
+
+def python_abi() -> str:
+    """What a compiled extension depends on besides the machine: Python's ABI and cffi."""
+    import _cffi_backend
+
+    return f"{sysconfig.get_config_var('SOABI')} cffi {_cffi_backend.__version__}"
+
+
+def in_parallel(tasks: Sequence[Callable[[], object]]) -> None:
+    """Run the tasks in a few threads; the first error is raised once all have ended."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = [pool.submit(task) for task in tasks]
+    for future in futures:
+        future.result()

@@ -1,0 +1,61 @@
+"""A model: one cell as data, with every choice made (functions, architecture, feed, loss).
+
+What `derive.modelfile.load` returns and everything else starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from derive.algebra import Expr, Parameter, Symbol
+
+ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+FEEDS = ("none", "output", "target")
+LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One equation of a model file: `name` at step t is `value`.
+
+    `value` reads names at lag 0 (earlier definitions, the input, states already written in this
+    step) or −1 (states). `source` is the text of the right-hand side.
+    """
+
+    name: str
+    value: Expr
+    source: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recurrent cell, its output and loss, unrolled as `architecture` says.
+
+    x: the input, a vector. states: vectors, each written by one definition of `cell`.
+    output: definitions ending with yhat; empty for a model without an output. `loss` is one of
+    LOSSES, or None exactly when there is no output.
+    """
+
+    name: str
+    title: str
+    sizes: Mapping[str, str] = field(hash=False)  # size name → what it counts
+    x: Symbol
+    states: tuple[Symbol, ...]
+    parameters: tuple[Parameter, ...]
+    functions: Mapping[str, str] = field(hash=False)  # name used in the equations → function chosen
+    cell: tuple[Definition, ...]
+    output: tuple[Definition, ...]
+    loss: str | None
+    architecture: str = "many-to-many"
+    feed: str = "none"
+
+    @property
+    def y(self) -> Symbol | None:
+        """The target, of the shape of yhat."""
+        return Symbol("y", self.output[-1].value.shape) if self.output else None
+
+    def _repr_latex_(self) -> str:
+        from derive.latex import model_latex
+
+        return model_latex(self)

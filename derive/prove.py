@@ -1,0 +1,320 @@
+"""The derived gradients against `sympy.diff` of the fully expanded loss, which is the only oracle.
+
+The expanded loss is the documented one, on equations taken from the model; the gradients come from the
+derivation. The stable form of the loss, which the derivation differentiates, is compared with it too.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+import sympy
+
+from derive.algebra import Expr, Map, Others, Reduce, walk
+from derive.concrete import (
+    Data,
+    Extent,
+    Steps,
+    Tensor,
+    Walk,
+    extent,
+    model_equations,
+    named_equations,
+    positive,
+    written_out,
+)
+from derive.derivation import LOSS, Derivation, bptt
+from derive.errors import ChoiceError, DerivationError
+from derive.expand import Exact, documented_loss, symbols
+from derive.model import Model
+from derive.reals import Real, Reals, Tape, number
+from derive.zero import is_identically_zero, operations
+
+K = TypeVar("K")
+N = TypeVar("N")
+
+TOLERANCE = 1e-40  # of a relative difference
+GUARD_DIGITS = 20  # carried beyond the digits asked for
+DIFFERENTIATE_BELOW = 4000  # operations of a loss that is differentiated as a whole
+KINK_DISTANCE = sympy.Rational(1, 1000)  # how far from a change of branch a point has to be
+CANDIDATES = 4  # points drawn for each one used: those where the most gradients differ from zero are kept
+TRIES = 400  # points drawn until enough of them lie in the domain of the loss
+
+Point = Mapping[sympy.Symbol, sympy.Rational]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One gradient, or the loss. how: "identical" or "3 points, 50 digits"; difference: the largest
+    relative one of a component, 0 where the two are identical."""
+
+    name: str
+    how: str
+    difference: float
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was compared, and how. True if every entry is right."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(entry.ok for entry in self.entries)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        rows = [("gradient", "compared", "largest difference", "")]
+        rows += [
+            (e.name, e.how, "0" if e.difference == 0 else f"{e.difference:.1e}", "" if e.ok else "WRONG")
+            for e in self.entries
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = ["  ".join((*map(str.ljust, row[:3], widths), row[3])).rstrip() for row in rows]
+        verdict = "every gradient is right" if self.ok else "a gradient is WRONG"
+        return "\n".join((self.title, *lines, verdict))
+
+
+def prove(
+    model: Model | Derivation,
+    T: Steps = None,
+    sizes: Mapping[str, int] | None = None,
+    points: int = 3,
+    digits: int = 50,
+    seed: int = 0,
+) -> Report:
+    """Compare every derived gradient with `sympy.diff` of the expanded loss.
+
+    T as in `unroll`. sizes: 1 where missing, 2 for those that a softmax or a mean runs over. A difference
+    that simplifies to zero is reported as "identical"; where that is out of reach, the two are compared
+    at `points` (at least 3) random rational points with `digits` (at least 50) digits. Above
+    DIFFERENTIATE_BELOW operations the loss is differentiated at each point along a random line, for each
+    gradient one on which only its own entries move. Raises ChoiceError, and DerivationError for a model
+    without a loss.
+    """
+    derivation = bptt(model) if isinstance(model, Model) else model
+    if positive("points", points, points) < 3:
+        raise ChoiceError("points", "at least 3", points)
+    if positive("digits", digits, digits) < 50:
+        raise ChoiceError("digits", "at least 50", digits)
+    wide = _reduced_sizes(derivation)
+    at = extent(derivation, T, sizes, lambda name: 2 if name in wide else 1)
+    comparison = _Comparison(derivation, at, points, digits, seed)
+    names = ", ".join(f"{name} = {n}" for name, n in at.sizes.items())
+    times = ", ".join(f"{t} = {n}" for t, n in at.times.items()) or "T = 1"
+    title = f"{derivation.model.name}, {derivation.model.architecture}: {times}, {names}"
+    return Report(title, tuple(comparison.entries()))
+
+
+def _reduced_sizes(derivation: Derivation) -> set[str]:
+    """Sizes that a softmax or a mean runs over: of one component they are constant, and prove nothing."""
+    lines = (f for p in derivation.phases for f in p.forward if f.target != derivation.loss)
+    nodes = (node for f in lines for node in walk(f.value))
+    return {node.vector.shape[0] for node in nodes if isinstance(node, (Reduce, Others))}
+
+
+# ----------------------------------------------------------------------------- the comparison
+
+
+class _Comparison:
+    """The derivation at concrete T and sizes beside the expanded loss, in the same symbols."""
+
+    def __init__(self, derivation: Derivation, at: Extent, points: int, digits: int, seed: int) -> None:
+        self._derivation, self._at, self._count, self._digits = derivation, at, points, digits
+        self._data = symbols(derivation, at)
+        self._loss = self._expanded(self._data)
+        self._reals = Reals(digits + GUARD_DIGITS)
+        self._random = random.Random(seed)
+        self._whole = operations(self._loss) < DIFFERENTIATE_BELOW
+        self._oracles: dict[str, list[sympy.Expr]] = {}
+        self._named = by_name(self._data.parameters, self._data.x, self._data.initial)
+
+    def entries(self) -> Iterator[Entry]:
+        yield self._numerical("loss", [sample.loss for sample in self._samples], self._losses())
+        for name in self._named:
+            if self._whole and self._identical(name):
+                yield Entry(name, "identical", 0.0, True)
+            else:
+                yield self._numerical(
+                    name, [self._recurrence(name, s) for s in self._samples], self._oracle(name)
+                )
+
+    def _expanded(self, data: Data[sympy.Expr]) -> sympy.Expr:
+        walked = Walk(self._derivation, model_equations(self._derivation), self._at, Exact(), data)
+        return documented_loss(walked, self._derivation)
+
+    # ------------------------------------------------------------------------- as expressions
+
+    @cached_property
+    def _derived(self) -> Mapping[str, Sequence[sympy.Expr]]:
+        walked = Walk(self._derivation, named_equations(self._derivation), self._at, Exact(), self._data)
+        pulled = walked.backward(LOSS)
+        return by_name(pulled.parameters, pulled.x, pulled.initial)
+
+    def _differentiated(self, name: str) -> list[sympy.Expr]:
+        if name not in self._oracles:
+            self._oracles[name] = [sympy.diff(self._loss, symbol) for symbol in self._named[name]]
+        return self._oracles[name]
+
+    def _identical(self, name: str) -> bool:
+        pairs = zip(self._derived[name], self._differentiated(name), strict=True)
+        return all(is_identically_zero(derived - oracle) for derived, oracle in pairs)
+
+    # ------------------------------------------------------------------------- as numbers
+
+    @cached_property
+    def _samples(self) -> list[_Sample]:
+        """The points, and what the recurrence gives there: of all drawn, those with the fewest zeros."""
+        found: list[_Sample] = []
+        for attempt in range(TRIES):
+            sample = self._sample(_draw(self._data, self._random, modest=attempt % 2 == 1))
+            if sample is not None:
+                found.append(sample)
+            if len(found) == CANDIDATES * self._count:
+                break
+        if len(found) < self._count:
+            raise DerivationError(f"{self._derivation.model.name}: found no point where the loss is finite")
+        return sorted(found, key=lambda sample: sample.zeros)[: self._count]
+
+    def _sample(self, point: Point) -> _Sample | None:
+        derivation, real = self._derivation, self._reals.context
+        data = _at_point(self._data, lambda symbol: number(point[symbol], real))
+        walked = Walk(derivation, named_equations(derivation), self._at, self._reals, data)
+        assert derivation.loss is not None
+        loss = walked.total(derivation.loss, walked.output_steps)
+        if not real.isfinite(loss) or self._near_a_kink(walked):
+            return None
+        pulled = walked.backward(LOSS)
+        gradients = by_name(pulled.parameters, pulled.x, pulled.initial)
+        zeros = sum(all(v == 0 for v in entries) for entries in gradients.values())
+        directions = {
+            name: [self._random.choice((-1, 1)) * self._random.randint(1, 9) for _ in entries]
+            for name, entries in gradients.items()
+        }
+        return _Sample(point, [loss], gradients, zeros, directions)
+
+    def _near_a_kink(self, walked: Walk[Real]) -> bool:
+        distance = number(KINK_DISTANCE, self._reals.context)
+        return any(
+            abs(v) < distance
+            for i, t in walked.order
+            for f in self._derivation.phases[i].forward
+            for side in _sides(f.value)
+            for v in walked.value(side, t).entries
+        )
+
+    def _losses(self) -> list[Sequence[Real]]:
+        if self._whole:
+            return self._on_tape([self._loss])
+        lines = (_at_point(self._data, self._float(s.point)) for s in self._samples)
+        return [Tape([self._expanded(data)], (), self._reals.context)() for data in lines]
+
+    def _recurrence(self, name: str, sample: _Sample) -> Sequence[Real]:
+        """The derived gradient, or its product with the sample's direction."""
+        gradient = sample.gradients[name]
+        return gradient if self._whole else [self._reals.dot(gradient, sample.directions[name])]
+
+    def _oracle(self, name: str) -> list[Sequence[Real]]:
+        """`sympy.diff` of the expanded loss at each point."""
+        if self._whole:
+            return self._on_tape(self._differentiated(name))
+        return [[self._along(name, s)] for s in self._samples]
+
+    def _on_tape(self, exprs: Sequence[sympy.Expr]) -> list[Sequence[Real]]:
+        inputs = list(self._samples[0].point)
+        tape, real = Tape(exprs, inputs, self._reals.context), self._reals.context
+        return [tape(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
+
+    def _along(self, name: str, sample: _Sample) -> Real:
+        """The derivative along the line through the point in the sample's direction for this name."""
+        way = sympy.Symbol("s", real=True)
+        direction = dict(zip(self._named[name], sample.directions[name], strict=True))
+        start = self._float(sample.point)
+        line = _at_point(self._data, lambda symbol: start(symbol) + direction.get(symbol, 0) * way)
+        tape = Tape([sympy.diff(self._expanded(line), way)], [way], self._reals.context)
+        return tape(self._reals.context.mpf(0))[0]
+
+    def _float(self, point: Point) -> Callable[[sympy.Symbol], sympy.Expr]:
+        return lambda symbol: sympy.Float(point[symbol], self._digits + GUARD_DIGITS)
+
+    def _numerical(
+        self, name: str, derived: Sequence[Sequence[Real]], oracle: Sequence[Sequence[Real]]
+    ) -> Entry:
+        differences = [
+            self._difference(one, other)
+            for left, right in zip(derived, oracle, strict=True)
+            for one, other in zip(left, right, strict=True)
+        ]
+        ok = all(difference <= TOLERANCE for difference in differences)
+        largest = next((d for d in differences if d != d), max(differences))
+        return Entry(name, f"{self._count} points, {self._digits} digits", float(largest), ok)
+
+    def _difference(self, one: Real, other: Real) -> Real:
+        """Relative to the larger; two values that are zero to all digits agree."""
+        real = self._reals.context
+        size = max(abs(one), abs(other))
+        if size == size and size < real.mpf(10) ** -self._digits:
+            return real.mpf(0)
+        return abs(one - other) / size
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A point, the loss and the derived gradients there, how many of the gradients are zero, and a
+    direction for each of them."""
+
+    point: Point
+    loss: Sequence[Real]
+    gradients: Mapping[str, Sequence[Real]]
+    zeros: int
+    directions: Mapping[str, Sequence[int]]
+
+
+def by_name(
+    parameters: Mapping[str, Tensor[N]], x: Mapping[int, Tensor[N]], initial: Mapping[str, Tensor[N]]
+) -> dict[str, list[N]]:
+    """Entries under the names of gradients; x at all its steps is one of them."""
+    found = {name: list(tensor.entries) for name, tensor in parameters.items()}
+    found["x"] = [entry for tensor in x.values() for entry in tensor.entries]
+    return found | {f"{name}0": list(tensor.entries) for name, tensor in initial.items()}
+
+
+def _at_point(data: Data[sympy.Symbol], value: Callable[[sympy.Symbol], N]) -> Data[N]:
+    def valued(tensors: Mapping[K, Tensor[sympy.Symbol]]) -> dict[K, Tensor[N]]:
+        return {key: Tensor(t.shape, tuple(map(value, t.entries))) for key, t in tensors.items()}
+
+    return Data(valued(data.parameters), valued(data.initial), valued(data.x), valued(data.y))
+
+
+def _draw(data: Data[sympy.Symbol], rng: random.Random, modest: bool) -> Point:
+    """Rationals, none of them zero: y in (0, 1), the rest of both signs; modest: small and positive, so
+    that a logarithm finds something to read."""
+    point = {}
+    for tensors in (data.parameters, data.initial, data.x):
+        for tensor in tensors.values():
+            for symbol in tensor.entries:
+                size = rng.randint(5, 30) if modest else rng.randint(13, 110) * rng.choice((-1, 1))
+                point[symbol] = sympy.Rational(size, 97)
+    targets = (symbol for tensor in data.y.values() for symbol in tensor.entries)
+    return point | {symbol: sympy.Rational(rng.randint(5, 96), 101) for symbol in targets}
+
+
+def _sides(value: Expr) -> list[Expr]:
+    """For each condition u ≤ v that the value branches on, u − v."""
+    if not isinstance(value, Map):
+        return []
+    conditions = written_out(value.body).atoms(sympy.Rel)
+    return [
+        replace(value, body=c.lhs - c.rhs)
+        for c in sorted(conditions, key=sympy.default_sort_key)
+        if not isinstance(c, (sympy.Eq, sympy.Ne))
+    ]

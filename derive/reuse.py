@@ -1,0 +1,38 @@
+"""Rewrites derivatives with values that the forward pass already has: 1 − tanh²(z) becomes 1 − a²."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy
+
+from derive.algebra import Expr, Map, arg, elementwise
+from derive.steps import Step, is_arithmetic
+
+
+def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
+    """The same elementwise expression, reading the values of `steps` instead of computing them again.
+
+    A step v = f(args) is used where f(args) stands in the body, also inside a power or a quotient.
+    Sums and products of values are left alone: naming them would hide the rule and save nothing.
+    """
+    if not isinstance(node, Map):
+        return node
+    for step in steps:
+        value = step.value
+        if not isinstance(value, Map) or not set(value.args) <= set(node.args) or not _worth(value.body):
+            continue
+        places = {arg(i): arg(node.args.index(a)) for i, a in enumerate(value.args)}
+        known, fresh = value.body.xreplace(places), arg(len(node.args))
+        body = node.body.subs(known, fresh)
+        if body.has(fresh):
+            changed = elementwise(body, (*node.args, step.target), node.shape)
+            if not isinstance(changed, Map):
+                return changed
+            node = changed
+    return node
+
+
+def _worth(body: sympy.Expr) -> bool:
+    quotient = any(isinstance(n, sympy.Pow) and n.exp.is_negative for n in sympy.preorder_traversal(body))
+    return bool(body.free_symbols) and (quotient or not is_arithmetic(body))

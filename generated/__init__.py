@@ -1,0 +1,1 @@
+"""The showcase: networks written and compiled by `make build`; see manifest.toml."""

@@ -1,0 +1,204 @@
+"""Vanilla recurrent network, in NumPy.
+
+Written by Longhand from the derivation; the numbers in parentheses are those of its equations.
+Arrays have the batch in front of the components: x[t] is (B, n_x). Slot 0 of a state is its initial
+value. A vector times a matrix from the right, v @ W.T, is W v for every example at once.
+"""
+
+import numpy as np
+
+
+def rows_at(t, last, B):
+    """The examples that run at step t, and those that have ended before it."""
+    if last is None:
+        return slice(None), slice(0)
+    return np.flatnonzero(last >= t), np.flatnonzero(last < t)
+
+
+def relu(z):
+    return np.where(z <= 0, 0, z)
+
+
+def logsumexp(u):
+    """log of the sum of exp(u) over the components; the largest u is 0."""
+    return np.log(np.exp(u).sum(axis=-1))
+
+
+def loss_and_grad(arrays, T_x, T_y, B):
+    """The loss, summed over steps and examples, and its gradients."""
+    a0 = arrays["a0"]  # (B, n_a)
+    W_aa = arrays["W_aa"]  # (n_a, n_a)
+    W_ax = arrays["W_ax"]  # (n_a, n_x)
+    x = arrays["x"]  # (T_x, B, n_x)
+    b_a = arrays["b_a"]  # (n_a)
+    W_ya = arrays["W_ya"]  # (n_y, n_a)
+    b_y = arrays["b_y"]  # (n_y)
+    y = arrays["y"][0]  # (B, n_y)
+    lengths_x = arrays.get("last_x")
+    n_a = a0.shape[-1]
+    n_x = W_ax.shape[-1]
+    n_y = W_ya.shape[-2]
+    dtype = arrays["x"].dtype
+    a = np.zeros((T_x + 1, B, n_a), dtype)
+    z_a = np.zeros((T_x, B, n_a), dtype)
+    loss = 0.0
+    delta_a = np.zeros((T_x + 1, B, n_a), dtype)
+    d_W_ya = np.zeros((n_y, n_a), dtype)
+    d_b_y = np.zeros((n_y,), dtype)
+    d_x = np.zeros((T_x, B, n_x), dtype)
+    d_W_aa = np.zeros((n_a, n_a), dtype)
+    d_W_ax = np.zeros((n_a, n_x), dtype)
+    d_b_a = np.zeros((n_a,), dtype)
+
+    # initial states
+    a[0] = a0
+
+    # forward: every step
+    for t in range(1, T_x + 1):
+        r, idle = rows_at(t, lengths_x, B)
+        a[t, idle] = a[t - 1, idle]
+        z_a[t - 1, r] = a[t - 1, r] @ W_aa.T + x[t - 1, r] @ W_ax.T + b_a  # (1)
+        a[t, r] = relu(z_a[t - 1, r])  # (2)
+
+    # forward: output
+    t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
+    z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
+    m_yhat = z_yhat.max(axis=-1)  # (4)
+    u_yhat = z_yhat - m_yhat[:, None]  # (5)
+    l_yhat = logsumexp(u_yhat)  # (6)
+    yhat = np.exp(u_yhat - l_yhat[:, None])  # (7)
+    loss += (y[r] * (l_yhat[:, None] - u_yhat)).sum()  # (8)
+
+    # backward: output
+    t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
+    delta_l_yhat = y[r].sum(axis=-1)  # (12)
+    delta_u_yhat = -y[r] + delta_l_yhat[:, None] * yhat  # (13)
+    delta_z_yhat = delta_u_yhat  # (14)
+    delta_a[t, r] += delta_z_yhat @ W_ya  # (15)
+    d_W_ya += delta_z_yhat.T @ a[t, r]  # (19)
+    d_b_y += delta_z_yhat.sum(axis=0)  # (20)
+
+    # backward: every step
+    for t in range(T_x, 0, -1):
+        r, idle = rows_at(t, lengths_x, B)
+        delta_z_a = delta_a[t, r] * np.where(z_a[t - 1, r] <= 0, 0, 1)  # (10)
+        d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
+        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
+        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)
+        d_b_a += delta_z_a.sum(axis=0)  # (18)
+        delta_a[t - 1, r] += delta_z_a @ W_aa  # (9)
+        delta_a[t - 1, idle] += delta_a[t, idle]
+
+    # gradients of the initial states
+    d_a0 = delta_a[0].copy()
+
+    return {"loss": loss, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.a0": d_a0}
+
+
+def forward(arrays, T_x, T_y, B):
+    """The outputs and the states after every step."""
+    a0 = arrays["a0"]  # (B, n_a)
+    W_aa = arrays["W_aa"]  # (n_a, n_a)
+    W_ax = arrays["W_ax"]  # (n_a, n_x)
+    x = arrays["x"]  # (T_x, B, n_x)
+    b_a = arrays["b_a"]  # (n_a)
+    W_ya = arrays["W_ya"]  # (n_y, n_a)
+    b_y = arrays["b_y"]  # (n_y)
+    lengths_x = arrays.get("last_x")
+    n_a = a0.shape[-1]
+    n_y = W_ya.shape[-2]
+    dtype = arrays["x"].dtype
+    a = np.zeros((T_x + 1, B, n_a), dtype)
+    yhat = np.zeros((B, n_y), dtype)
+
+    # initial states
+    a[0] = a0
+
+    # forward: every step
+    for t in range(1, T_x + 1):
+        r, idle = rows_at(t, lengths_x, B)
+        a[t, idle] = a[t - 1, idle]
+        z_a = a[t - 1, r] @ W_aa.T + x[t - 1, r] @ W_ax.T + b_a  # (1)
+        a[t, r] = relu(z_a)  # (2)
+
+    # forward: output
+    t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
+    z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
+    m_yhat = z_yhat.max(axis=-1)  # (4)
+    u_yhat = z_yhat - m_yhat[:, None]  # (5)
+    l_yhat = logsumexp(u_yhat)  # (6)
+    yhat[r] = np.exp(u_yhat - l_yhat[:, None])  # (7)
+
+    return {"states.a": a, "yhat": yhat}
+
+
+def vjp(arrays, T_x, T_y, B):
+    """The gradients of <dyhat, yhat> + <dstates, states>."""
+    a0 = arrays["a0"]  # (B, n_a)
+    W_aa = arrays["W_aa"]  # (n_a, n_a)
+    W_ax = arrays["W_ax"]  # (n_a, n_x)
+    x = arrays["x"]  # (T_x, B, n_x)
+    b_a = arrays["b_a"]  # (n_a)
+    W_ya = arrays["W_ya"]  # (n_y, n_a)
+    b_y = arrays["b_y"]  # (n_y)
+    dyhat = arrays["dyhat"][0]  # (B, n_y)
+    dstates_a = arrays["dstates.a"]  # (T_x, B, n_a)
+    lengths_x = arrays.get("last_x")
+    n_a = a0.shape[-1]
+    n_x = W_ax.shape[-1]
+    n_y = W_ya.shape[-2]
+    dtype = arrays["x"].dtype
+    a = np.zeros((T_x + 1, B, n_a), dtype)
+    z_a = np.zeros((T_x, B, n_a), dtype)
+    delta_a = np.zeros((T_x + 1, B, n_a), dtype)
+    d_W_ya = np.zeros((n_y, n_a), dtype)
+    d_b_y = np.zeros((n_y,), dtype)
+    d_x = np.zeros((T_x, B, n_x), dtype)
+    d_W_aa = np.zeros((n_a, n_a), dtype)
+    d_W_ax = np.zeros((n_a, n_x), dtype)
+    d_b_a = np.zeros((n_a,), dtype)
+
+    # initial states
+    a[0] = a0
+
+    # forward: every step
+    for t in range(1, T_x + 1):
+        r, idle = rows_at(t, lengths_x, B)
+        a[t, idle] = a[t - 1, idle]
+        z_a[t - 1, r] = a[t - 1, r] @ W_aa.T + x[t - 1, r] @ W_ax.T + b_a  # (1)
+        a[t, r] = relu(z_a[t - 1, r])  # (2)
+
+    # forward: output
+    t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
+    z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
+    m_yhat = z_yhat.max(axis=-1)  # (4)
+    u_yhat = z_yhat - m_yhat[:, None]  # (5)
+    l_yhat = logsumexp(u_yhat)  # (6)
+    yhat = np.exp(u_yhat - l_yhat[:, None])  # (7)
+
+    # backward: output
+    t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
+    delta_yhat = dyhat[r]  # (21)
+    delta_l_yhat = (-(delta_yhat * yhat)).sum(axis=-1)  # (12)
+    delta_u_yhat = delta_yhat * yhat + delta_l_yhat[:, None] * yhat  # (13)
+    delta_z_yhat = delta_u_yhat  # (14)
+    delta_a[t, r] += delta_z_yhat @ W_ya  # (15)
+    d_W_ya += delta_z_yhat.T @ a[t, r]  # (19)
+    d_b_y += delta_z_yhat.sum(axis=0)  # (20)
+
+    # backward: every step
+    for t in range(T_x, 0, -1):
+        r, idle = rows_at(t, lengths_x, B)
+        delta_a[t] += dstates_a[t - 1]  # (9)
+        delta_z_a = delta_a[t, r] * np.where(z_a[t - 1, r] <= 0, 0, 1)  # (10)
+        d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
+        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
+        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)
+        d_b_a += delta_z_a.sum(axis=0)  # (18)
+        delta_a[t - 1, r] += delta_z_a @ W_aa  # (9)
+        delta_a[t - 1, idle] += delta_a[t, idle]
+
+    # gradients of the initial states
+    d_a0 = delta_a[0].copy()
+
+    return {"d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.a0": d_a0}

@@ -1,0 +1,116 @@
+"""Everything that computes a gradient, behind one interface: `codegen.Network`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from types import ModuleType
+
+import numpy as np
+
+import codegen
+from codegen import Emitted, Network, pipeline
+from codegen.build import compile_sources
+from codegen.driver import fixed_counts
+from codegen.identifiers import struct_fields
+from codegen.interface import Arrays, Counts, Interface, Prepared
+from codegen.interpret import interpret
+from codegen.ir import Program
+from codegen.lower import functions_of, lower
+from codegen.native import CBackend
+from derive import Derivation
+from tests.agreement.cases import Case, derivation_of, sizes_of
+
+LEVELS = ("vector", "loops", "straight")
+
+
+class InterpreterBackend:
+    """Implements `codegen.interface.Backend` over the programs of one level."""
+
+    def __init__(self, programs: Sequence[Program], face: Interface) -> None:
+        self._programs = {p.function: p for p in programs}
+        self._face = face
+
+    def run(self, function: str, counts: Counts, arrays: Arrays) -> None:
+        assert self._face.sizes is not None
+        dtype = np.dtype(self._face.dtype).type
+        interpret(self._programs[function], self._face.sizes, counts, arrays, dtype)
+
+    def prepare(self, function: str, counts: Counts, arrays: Arrays) -> Prepared:
+        return partial(self.run, function, counts, arrays)
+
+
+def vector_programs(derivation: Derivation) -> tuple[Program, ...]:
+    lowered = (lower(derivation, function) for function in functions_of(derivation))
+    return tuple(pipeline.run(p, pipeline.vector_passes()) for p in lowered)
+
+
+def interpreted(derivation: Derivation, face: Interface, level: str) -> Network:
+    """The network that runs the programs of `level` one statement after the other."""
+    programs = vector_programs(derivation)
+    assert face.sizes is not None
+    match level:
+        case "vector":
+            pass
+        case "loops":
+            programs = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes)) for p in programs)
+        case "straight":
+            counts = fixed_counts(face)
+            assert counts is not None
+            programs = tuple(pipeline.run(p, pipeline.straight_passes(face.sizes, counts)) for p in programs)
+        case _:
+            raise ValueError(f"level: expected one of {LEVELS}, received {level!r}")
+    return Network(face, InterpreterBackend(programs, face))
+
+
+def emitted(case: Case, name: str, derivation: Derivation | None = None) -> Emitted:
+    fixed = case.steps if case.form == "straight" else None
+    subject = derivation_of(case) if derivation is None else derivation
+    return codegen.emit(subject, sizes=sizes_of(case), dtype=case.dtype, T=fixed, name=name)
+
+
+def compiled(sources: Sequence[Emitted]) -> list[Network]:
+    """One extension of all sources, and a network for each."""
+    module: ModuleType = compile_sources([e.source for e in sources])
+    return [
+        Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in sources
+    ]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cases in groups that are each compiled into one extension, by the first test that needs it."""
+
+    name: str
+    cases: tuple[Case, ...]
+    group_size: int = 12
+
+    def group(self, case: Case) -> int:
+        return self.cases.index(case) // self.group_size
+
+    def members(self, group: int) -> tuple[Case, ...]:
+        return self.cases[group * self.group_size : (group + 1) * self.group_size]
+
+
+@cache
+def _extension(suite: Suite, group: int) -> dict[Case, Network]:
+    cases = suite.members(group)
+    sources = [emitted(case, f"{suite.name}_{group}_{n}") for n, case in enumerate(cases)]
+    return dict(zip(cases, compiled(sources), strict=True))
+
+
+def backends_of(case: Case) -> tuple[str, ...]:
+    straight = ("straight",) if case.form == "straight" else ()
+    return ("twin", "vector", "loops", *straight, "c")
+
+
+@cache
+def network(suite: Suite, case: Case, backend: str) -> Network:
+    match backend:
+        case "twin":
+            return codegen.numpy_twin(derivation_of(case))
+        case "c":
+            return _extension(suite, suite.group(case))[case]
+        case _:
+            return interpreted(derivation_of(case), emitted(case, "interface").interface, backend)

@@ -1,0 +1,80 @@
+"""SymPy's derivation at 50 digits, the NumPy twin, the interpreter at every level and the compiled C agree."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.agreement.backends import Suite, backends_of, network
+from tests.agreement.cases import FACTORS, Case, Setting, data_of, pairwise
+from tests.agreement.reference import disagreements, far, loss_and_gradients, reference_of
+
+SUITE = Suite("pairwise", pairwise())
+LONG = Suite(
+    "long",
+    (
+        *(
+            Case("many-to-many", model, "softmax", "cross_entropy", "tanh", dtype, setting=setting)
+            for setting in [Setting(n_x=3, n_a=5, n_d=4, n_y=2, T=64, T_xy=(64, 63), B=2)]
+            for model, dtype in [("vanilla", "float64"), ("gru", "float32"), ("lstm", "float64")]
+        ),
+        *(
+            Case(layout, model, "sigmoid", "binary_cross_entropy", "tanh", dtype, "lengths", setting)
+            for setting in [Setting(n_x=19, n_a=37, n_d=23, n_y=11, T=5, T_xy=(4, 5), B=9)]
+            for layout, model, dtype in [
+                ("encoder-decoder/output", "gru_reset_after", "float64"),
+                ("many-to-one", "vanilla_stacked", "float32"),
+            ]
+        ),
+    ),
+)
+"""Many steps; and sizes and a batch beyond the width of a vector register."""
+
+
+def runs(suite: Suite, cases: Iterable[Case]) -> list[pytest.param]:
+    return [
+        pytest.param(case, backend, id=f"{case}-{backend}", marks=in_group(suite, case))
+        for case in cases
+        for backend in backends_of(case)
+    ]
+
+
+def in_group(suite: Suite, case: Case) -> pytest.MarkDecorator:
+    """The same process for all that share an extension."""
+    return pytest.mark.xdist_group(f"{suite.name}-{suite.group(case)}")
+
+
+def test_the_cases_have_every_pair_of_values() -> None:
+    for one, other in itertools.combinations(FACTORS, 2):
+        found = {(getattr(case, one), getattr(case, other)) for case in SUITE.cases}
+        assert found == set(itertools.product(FACTORS[one], FACTORS[other])), (one, other)
+
+
+@pytest.mark.parametrize(("case", "backend"), runs(SUITE, SUITE.cases))
+def test_every_result_agrees_with_50_digits(case: Case, backend: str) -> None:
+    assert disagreements(case, network(SUITE, case, backend)) == {}
+
+
+@pytest.mark.parametrize(("case", "backend"), runs(LONG, LONG.cases))
+def test_many_steps_and_wide_sizes(case: Case, backend: str) -> None:
+    assert disagreements(case, network(LONG, case, backend)) == {}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=str(c), marks=in_group(SUITE, c)) for c in SUITE.cases if c.form == "straight"],
+)
+def test_code_for_fixed_T_runs_its_loops_where_lengths_are_given(case: Case) -> None:
+    """Lengths that are all full change nothing, not even the last bits by more than rounding."""
+    data, B = data_of(case), case.numbers.B
+    whole = tuple(np.full(B, count) for count in case.counts)
+    one = whole[1] if case.architecture == "one-to-many" else whole[0]
+    lengths = whole if case.architecture == "encoder-decoder" else one
+    expected = reference_of(case)
+    found = loss_and_gradients(network(SUITE, case, "c"), replace(data, lengths=lengths), expected.names)
+    tolerance = 1e-13 if case.dtype == "float64" else 1e-5
+    assert far(found, {"loss": expected.loss, **expected.gradients}, tolerance) == {}

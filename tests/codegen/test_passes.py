@@ -1,0 +1,329 @@
+"""Every pass keeps the meaning of a program, and so do both printers: random cells, level by level."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from calls import (
+    Arguments,
+    arguments,
+    compare,
+    everything,
+    fixed,
+    interface_of,
+    interpreted,
+    lowered,
+    steps,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_cells import Cell, Drawn, Seeded, cell_file
+
+import derive
+from codegen import pipeline, toolchain
+from codegen.build import compile_sources
+from codegen.driver import fixed_counts, numpy_twin
+from codegen.errors import ProgramError
+from codegen.identifiers import struct_fields
+from codegen.interface import Array, Interface
+from codegen.ir import (
+    Affine,
+    Arg,
+    Assign,
+    Block,
+    Buffer,
+    Call,
+    Const,
+    Elementwise,
+    For,
+    Kernel,
+    Layout,
+    Let,
+    Load,
+    Local,
+    Program,
+    Ref,
+    Role,
+    Rows,
+    Span,
+    Statement,
+    Store,
+    Zero,
+    statements,
+)
+from codegen.native import CBackend
+from codegen.network import Network
+from codegen.passes.common import share_common
+from codegen.passes.dead_code import drop_dead_code
+from codegen.passes.scalars import fold, linear_factor
+from codegen.passes.specialise import specialise
+from codegen.passes.to_loops import to_loops
+from codegen.passes.unroll import OverBudget, unroll
+from codegen.render import Texts, render
+from codegen.source import Source
+from codegen.walk import parts, rewrite, scalars
+
+TOLERANCE = 1e-9  # norm-wise, float64: the sums of the levels have different orders
+SMALL_B = 3  # the interpreter is slow
+
+
+def _known_sizes(face: Interface) -> bool:
+    """Whether every size can be read off an argument, as the twin and `forward` must."""
+    shown = {face.x, *face.states.values(), *(s for shape in face.parameters.values() for s in shape)}
+    return set(face.yhat or ()) <= shown
+
+
+def _derived(cell: Cell) -> derive.Derivation:
+    with tempfile.TemporaryDirectory() as folder:
+        return derive.bptt(cell.model(Path(folder)))
+
+
+def _run(face: Interface, programs: Mapping[str, Program], a: Arguments) -> dict[str, Array]:
+    return everything(interpreted(face, programs), a)
+
+
+def _stages(programs: Mapping[str, Program], passes: Sequence[pipeline.Pass]) -> list[dict[str, Program]]:
+    """The programs after each pass, checked."""
+    result = [dict(programs)]
+    for step in passes:
+        result.append({name: pipeline.run(p, (step,)) for name, p in result[-1].items()})
+    return result[1:]
+
+
+def _hold_all_levels(cell: Cell, seed: int, lengths: bool) -> None:
+    derivation = _derived(cell)
+    face = fixed(interface_of(derivation, cell.sizes()))
+    counts = fixed_counts(face)
+    assert face.sizes is not None and counts is not None
+    a = arguments(face, seed, lengths, B=SMALL_B)
+    (vector,) = _stages(lowered(derivation), pipeline.vector_passes())
+    expected = _run(face, vector, a)
+    assert all(np.isfinite(value).all() for value in expected.values())
+    for stage in _stages(vector, pipeline.loop_passes(face.sizes)):
+        compare(expected, _run(face, stage, a), TOLERANCE)
+    if not lengths:
+        first, _, last = pipeline.straight_passes(face.sizes, counts)
+        for stage in _stages(vector, (first, partial(unroll, counts=counts, budget=1_000_000), last)):
+            compare(expected, _run(face, stage, a), TOLERANCE)
+    if _known_sizes(face):
+        compare(expected, everything(numpy_twin(derivation), a), TOLERANCE)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(data=st.data(), lengths=st.booleans())
+def test_every_pass_keeps_the_meaning(data: st.DataObject, lengths: bool) -> None:
+    _hold_all_levels(cell_file(Drawn(data)), 1, lengths)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_pass_keeps_the_meaning_of_this_cell(seed: int) -> None:
+    _hold_all_levels(cell_file(Seeded(seed)), seed, lengths=seed % 2 == 0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(10, 200))
+def test_every_pass_keeps_the_meaning_of_many(seed: int) -> None:
+    _hold_all_levels(cell_file(Seeded(seed)), seed, lengths=seed % 2 == 0)
+
+
+def _source(derivation: derive.Derivation, face: Interface, prefix: str, budget: int) -> Source:
+    """The C of a network; straight up to a budget of operations that is no matter here."""
+    counts = fixed_counts(face)
+    assert face.sizes is not None and counts is not None
+    (vector,) = _stages(lowered(derivation), pipeline.vector_passes())
+    loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes)) for p in vector.values())
+    first, _, last = pipeline.straight_passes(face.sizes, counts)
+    passes = (first, partial(unroll, counts=counts, budget=budget), last)
+    try:
+        straight = {name: pipeline.run(p, passes) for name, p in vector.items()}
+    except OverBudget:
+        straight = {}
+    numbers = {"T_x": counts.T_x, "T_y": counts.T_y} if straight else {}
+    return render(Texts(prefix, "random", face, loops, straight, numbers))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_compiled_random_cells(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C, straight and in loops, against the twin: cells of their own in one extension."""
+    monkeypatch.setattr(toolchain, "FLAGS", tuple("-O1" if f == "-O3" else f for f in toolchain.FLAGS))
+    seeds = range(100, 112) if dtype == "float64" else range(120, 124)
+    derivations = {seed: (_derived(c), c.sizes()) for seed in seeds for c in [cell_file(Seeded(seed))]}
+    faces = {seed: fixed(interface_of(d, sizes, dtype)) for seed, (d, sizes) in derivations.items()}
+    faces = {seed: face for seed, face in faces.items() if _known_sizes(face)}
+    sources = {s: _source(derivations[s][0], face, f"cell{s}", 2500) for s, face in faces.items()}
+    assert any("_straight" in s.code for s in sources.values())
+    module = compile_sources(list(sources.values()))
+    for seed, face in faces.items():
+        compiled = Network(face, CBackend(module, f"cell{seed}", struct_fields(face)))
+        twin = numpy_twin(derivations[seed][0])
+        for lengths in (False, True):
+            a = arguments(face, seed, lengths, np.dtype(dtype))
+            tolerance = TOLERANCE if dtype == "float64" else 1e-3
+            compare(everything(twin, a), everything(compiled, a), tolerance)
+
+
+def test_the_comparison_can_fail() -> None:
+    """A program with one sign turned round is told from what it was."""
+    derivation = derive.bptt(derive.load("vanilla"))
+    face = interface_of(derivation, {"n_x": 2, "n_a": 4, "n_y": 5})
+    programs = lowered(derivation)
+    a = arguments(face, 0)
+    expected = _run(face, programs, a)
+
+    def turned(statement: Statement) -> tuple[Statement, ...]:
+        match statement:
+            case Assign(target=Ref(buffer="delta_z_a"), value=Elementwise() as value):
+                return (replace(statement, value=replace(value, body=Call("neg", (value.body,)))),)
+            case _:
+                return (statement,)
+
+    broken = {name: replace(p, body=rewrite(p.body, turned)) for name, p in programs.items()}
+    with pytest.raises(AssertionError):
+        compare(expected, _run(face, broken, a), TOLERANCE)
+
+
+# ----------------------------------------------------------------------------- what each pass does
+
+
+def _vanilla(function: str = "loss_and_grad") -> Program:
+    (stage,) = _stages(lowered(derive.load("vanilla")), pipeline.vector_passes())
+    return stage[function]
+
+
+SIZES = {"n_x": 2, "n_a": 4, "n_y": 5}
+
+
+def test_dead_code_goes_with_what_only_dead_code_reads() -> None:
+    buffers = {
+        "x": Buffer("x", Role.INPUT, Layout.BATCH, ("n",), public="x"),
+        "u": Buffer("u", Role.WORK, Layout.BATCH, ("n",)),
+        "v": Buffer("v", Role.WORK, Layout.BATCH, ("n",)),
+        "w": Buffer("w", Role.INPUT, Layout.BATCH, ("n",), public="w"),
+        "yhat": Buffer("yhat", Role.RESULT, Layout.BATCH, ("n",), public="yhat"),
+    }
+    body = (
+        Zero("u"),
+        Assign(Ref("u"), Ref("w"), accumulate=True),
+        Assign(Ref("v"), Ref("u")),
+        Assign(Ref("yhat"), Ref("x")),
+    )
+    block = Block(Span.ONCE, Affine(), Affine(1), "x", body[1:])
+    program = drop_dead_code(Program("forward", buffers, (body[0], block)))
+    assert list(program.buffers) == ["x", "yhat"]
+    assert program.body == (Block(Span.ONCE, Affine(), Affine(1), "x", body[3:]),)
+
+
+def test_specialise_leaves_no_name_of_a_size() -> None:
+    program = specialise(_vanilla(), SIZES)
+    assert program.buffers["W_ya"].shape == (5, 4)
+    assert all(isinstance(e, int) for b in program.buffers.values() for e in b.shape)
+
+
+def test_to_loops_wants_numbers_for_sizes() -> None:
+    with pytest.raises(ProgramError, match="specialise"):
+        to_loops(_vanilla())
+
+
+def test_loops_have_only_statements_of_their_level() -> None:
+    program = to_loops(specialise(_vanilla(), SIZES))
+    found = list(statements(program.body))
+    assert not any(isinstance(s, Assign) for s in found)
+    assert {s.name for s in found if isinstance(s, Kernel)} == {"transpose", "product", "outer"}
+    transposes = [s for s in found if isinstance(s, Kernel) and s.name == "transpose"]
+    assert len(transposes) == len({s.operands for s in transposes}) == 3
+
+
+def test_fusion_and_contraction_shorten_the_program() -> None:
+    program = specialise(lowered(derive.load("lstm"))["loss_and_grad"], SIZES)
+    loops, fused, contracted = _stages({"f": program}, pipeline.loop_passes(SIZES)[1:])
+
+    def count(stage: Mapping[str, Program], kind: type) -> int:
+        return sum(isinstance(s, kind) for s in statements(stage["f"].body))
+
+    assert count(fused, Rows) < count(loops, Rows)
+    assert count(fused, For) < count(loops, For)
+    assert count(contracted, Let) > 0
+    assert len(contracted["f"].buffers) < len(fused["f"].buffers)
+
+
+def test_straight_code_has_no_loops_and_shares() -> None:
+    model = derive.load("vanilla")
+    face = fixed(interface_of(model, SIZES))
+    counts = fixed_counts(face)
+    assert counts is not None and steps(face)[0] == counts.T_x
+    program = unroll(specialise(_vanilla(), SIZES), counts)
+    found = list(statements(program.body))
+    assert not any(isinstance(s, (For, Kernel, Assign)) for s in found)
+    assert [s.span for s in found if isinstance(s, Block)] == [Span.ONCE]
+    assert not any(b.role is Role.WORK for b in program.buffers.values())
+    operations = [s for st in found for s in scalars(st) if isinstance(s, Call)]
+    shared = [s for st in statements(share_common(program).body) for s in scalars(st) if isinstance(s, Call)]
+    assert len(shared) <= len(operations)
+    assert len(set(shared)) == len(shared), "an operation is done twice"
+
+
+def test_unroll_gives_up_beyond_the_budget() -> None:
+    counts = fixed_counts(fixed(interface_of(derive.load("vanilla"), SIZES)))
+    assert counts is not None
+    program = specialise(_vanilla(), SIZES)
+    with pytest.raises(OverBudget):
+        unroll(program, counts, budget=100)
+    assert unroll(program, counts, budget=10_000).level == "straight"
+
+
+def _c(number: int) -> Const:
+    return Const(Fraction(number))
+
+
+X = Local("x")
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (Call("add", (_c(2), _c(3))), _c(5)),
+        (Call("mul", (_c(2), _c(3))), _c(6)),
+        (Call("neg", (Call("neg", (X,)),)), X),
+        (Call("add", (_c(0), X)), X),
+        (Call("sub", (X, _c(0))), X),
+        (Call("sub", (_c(0), X)), Call("neg", (X,))),
+        (Call("mul", (_c(1), X)), X),
+        (Call("div", (X, _c(1))), X),
+        (Call("mul", (_c(0), X)), Call("mul", (_c(0), X))),  # x may be infinite
+        (Call("div", (_c(0), X)), Call("div", (_c(0), X))),
+        (Call("add", (X, Call("neg", (Local("y"),)))), Call("sub", (X, Local("y")))),
+    ],
+)
+def test_folding(before: Call, after: Call) -> None:
+    assert fold(before) == after
+
+
+def test_linear_factor() -> None:
+    z = Arg(0)
+    assert linear_factor(Call("sub", (Arg(1), Call("mul", (_c(3), z)))), 0) == Fraction(-3)
+    assert linear_factor(Call("div", (Call("add", (z, z)), _c(4))), 0) == Fraction(1, 2)
+    assert linear_factor(Call("mul", (Arg(1), z)), 0) is None
+    assert linear_factor(Call("tanh", (z,)), 0) is None
+    assert linear_factor(Call("tanh", (Arg(1),)), 0) == 0
+
+
+def test_loads_survive_contraction_where_another_step_reads_them() -> None:
+    """What is kept over time is never turned into a local."""
+    program = pipeline.run(_vanilla(), pipeline.loop_passes(SIZES))
+    assert program.buffers["a"].layout is Layout.TIME
+    stores = [s for s in statements(program.body) if isinstance(s, Store) and s.ref.buffer == "a"]
+    loads = [p for s in statements(program.body) for q in scalars(s) for p in parts(q) if isinstance(p, Load)]
+    assert stores and any(p.ref.buffer == "a" for p in loads)

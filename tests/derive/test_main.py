@@ -1,0 +1,172 @@
+"""The command line: what it prints, what it refuses, and how long it takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from derive.__main__ import main
+from derive.chain import chain
+from derive.derivation import bptt
+from derive.latex import derivation_latex
+from derive.modelfile import builtin_names, load
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 2.0
+CELL = """
+name = "own"
+title = "A cell of one's own"
+[sizes]
+n_x = "inputs"
+n_q = "units"
+[inputs]
+x = ["n_x"]
+[states]
+q = ["n_q"]
+[parameters]
+U = ["n_q", "n_q"]
+V = ["n_q", "n_x"]
+[functions]
+act = ["tanh", "relu", "sin"]
+[equations]
+q = "act(U @ q[t-1] + V @ x)"
+[output]
+yhat = "sigmoid(q)"
+"""
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_the_default_is_the_notes_network(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text, errors = run(capsys)
+    model = load("vanilla")
+    assert (status, errors) == (0, "")
+    assert text == f"{derivation_latex(bptt(model))}\n\n{chain(model, 2, 2, 'W_aa').latex()}\n"
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_every_cell_has_its_gradients(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    status, text, _ = run(capsys, name, "--T", "3")
+    assert status == 0
+    assert text.count(r"\frac{\partial L}{\partial") >= len(load(name).parameters) + 2
+    assert r"\frac{\partial L^{<3>}}{\partial" in text
+
+
+def test_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--g", "relu", "--h", "softmax", "--loss", "squared_error", "--T", "4", "--loss-step", "3"]
+    status, text, _ = run(capsys, *arguments, "--wrt", "W_ax, x,a0")
+    assert status == 0
+    assert r"\operatorname{ReLU}" in text and r"\textbf{Loss, squared error}" in text
+    assert r"\frac{\partial L}{\partial a^{<0>}}" in text and r"\frac{\partial L}{\partial x^{<t>}}" in text
+    assert r"\frac{\partial L}{\partial b_{a}}" not in text
+    assert r"\frac{\partial L^{<3>}}{\partial W_{ax}} & = &" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["--architecture", "many-to-one"], r"\textbf{Backward, output}"),
+        (["--architecture", "one-to-one"], r"L^{<1>}"),
+        (["--architecture", "one-to-many", "--feed", "output"], r"\hat{y}^{<t-1>}"),
+        (["--architecture", "encoder-decoder", "--T", "2,3"], r"\frac{\partial L^{<5>}}{\partial"),
+        (["--architecture", "encoder-decoder", "--T", "3"], r"\frac{\partial L^{<6>}}{\partial"),
+        (["--architecture", "encoder-decoder"], r"W^{\mathrm{enc}}_{aa}"),
+    ],
+)
+def test_architectures(capsys: pytest.CaptureFixture[str], arguments: list[str], printed: str) -> None:
+    status, text, _ = run(capsys, *arguments)
+    assert status == 0 and printed in text
+
+
+def test_a_model_file_with_its_own_function(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(CELL)
+    status, text, _ = run(capsys, str(file), "--function", "act=sin")
+    assert status == 0
+    assert r"\sin\left(" in text and r"\cos\left(" in text and r"\partial U}" in text
+
+
+def test_prove(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text, _ = run(capsys, "--prove")
+    assert status == 0
+    assert "% " in text and "W_aa" in text.rpartition("$$")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vanila"], "MODEL: expected one of gru"),
+        (["missing.toml"], "missing.toml"),
+        (["--g", "softmax"], "g: expected one of tanh, relu"),
+        (["--h", "tanh"], "h: expected one of"),
+        (["--function", "q=tanh"], "q: expected"),
+        (["--function", "tanh"], "--function: expected NAME=F"),
+        (["--function", "loss=tanh"], "--function: expected the name of a function"),
+        (["--g", "tanh", "--function", "g=relu"], "one choice for g"),
+        (["--T", "two"], "T: expected"),
+        (["--T", "0"], "T: expected a positive integer"),
+        (["--T", "2,3"], "T: expected a positive integer"),
+        (["--architecture", "encoder-decoder", "--T", "1,2,3"], "T: expected a pair"),
+        (["--loss-step", "3"], "loss_step: expected a step with an output: 1 … 2"),
+        (["--wrt", "W_zz"], "wrt: expected names among W_aa"),
+        (["--wrt", ""], "wrt: expected names among W_aa"),
+        (["--architecture", "many-to-few"], "architecture: expected"),
+        (["--feed", "output"], "feed: expected"),
+        (["--loss", "hinge"], "loss: expected"),
+    ],
+)
+def test_mistakes_are_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    status, text, errors = run(capsys, *arguments)
+    assert (status, text) == (2, "")
+    assert message in errors and errors.count("\n") == 1 and "Traceback" not in errors
+
+
+def test_help_lists_the_cells_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert left.value.code == 0
+    for word in (*builtin_names(), "--wrt", "--prove", "--function", "encoder-decoder", "examples:"):
+        assert word in text
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "derive", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment | {"PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+
+
+def test_it_is_quick() -> None:
+    """Processor time, imports included: what else the machine does is no reason to fail."""
+    before = os.times()
+    assert command("--T", "2").returncode == 0
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    assert used < SECONDS
+
+
+def test_the_text_does_not_depend_on_the_hash_seed() -> None:
+    texts = set()
+    for seed in ("0", "1"):
+        os.environ["PYTHONHASHSEED"] = seed
+        try:
+            texts.add(command("lstm", "--T", "2").stdout)
+        finally:
+            del os.environ["PYTHONHASHSEED"]
+    assert len(texts) == 1
