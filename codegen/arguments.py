@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from codegen.convert import Given, canonical, common_dtype, describe, read, read_lengths, whole_number
 from codegen.errors import ArgumentError, ArgumentTypeError
 from codegen.extents import Extents, Slot
-from codegen.interface import Array, Counts, Interface
+from codegen.interface import Array, Counts, Interface, parameter_key
 
 Lengths = ArrayLike | tuple[ArrayLike | None, ArrayLike | None]
 
@@ -171,7 +171,7 @@ class _Slots:
 
         outputs = interface.yhat or ()
         self.params = {
-            name: Slot(name, f"params[{name!r}]", (), (), sizes)
+            name: Slot(parameter_key(name), f"params[{name!r}]", (), (), sizes)
             for name, sizes in interface.parameters.items()
         }
         self.x = sequence("x", "x", rows.x, (interface.x,))

@@ -8,7 +8,7 @@ import keyword
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def build(
     if target not in ("native", "portable"):
         raise ArgumentError("target", "'native' or 'portable'", repr(target))
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
-    recipe = digest(_version(), repr(model), repr(face), prefix)
+    recipe = digest(_version(), _written_out(model), repr(face), prefix)
     (module,) = compile_cached(recipe, lambda: [_emit(model, face, prefix).source], target=target)
     return Network(face, CBackend(module, prefix, struct_fields(face)))
 
@@ -232,6 +232,12 @@ def _prefix(model: Subject, name: str | None) -> str:
         return name
     own = model.model.name if isinstance(model, Derivation) else model.name
     return "rnn_" + re.sub(r"[^A-Za-z0-9]+", "_", own).strip("_")
+
+
+def _written_out(subject: Subject) -> str:
+    """All that a model or derivation says, as text."""
+    parts = [getattr(subject, field.name) for field in fields(subject)]
+    return "\n".join(_written_out(part) if isinstance(part, Model) else repr(part) for part in parts)
 
 
 @functools.cache

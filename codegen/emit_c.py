@@ -67,6 +67,7 @@ class _Emitter:
         self._lines: list[str] = []
         self._depth = 1
         self._last = ""  # each example's own last step, as C
+        self._returning = False  # whether the way back has begun
         self._guarded = ""  # the optional result that is known to be wanted here
 
     def function(self, name: str) -> Function:
@@ -83,6 +84,7 @@ class _Emitter:
 
     def _bindings(self, body: str) -> tuple[str, str]:
         """The size of the workspace, and pointers for the buffers, our own cut from it in order."""
+        body = re.sub(r"/\*.*?\*/", "", body)  # a name in a comment is no use of it
         inputs: list[str] = []
         own: list[str] = []
         sizes: list[str] = []
@@ -164,6 +166,8 @@ class _Emitter:
 
     def _block(self, block: Block) -> None:
         self._span, start = block.span, count(block.start)
+        if block.reverse:
+            self._stop_without_gradients()
         if block.title:
             self._lines.append("")
             self._put(f"/* ---- {block.title} */")
@@ -192,6 +196,14 @@ class _Emitter:
                 self._all(block.body)
                 self._depth -= 1
                 self._put("}")
+
+    def _stop_without_gradients(self) -> None:
+        """Before the way back: nothing is left to do if no gradient is wanted."""
+        if not self._returning:
+            self._returning = True
+            gradients = [b for b in self._program.buffers.values() if str(b.public).startswith("d.")]
+            wanted = " || ".join(f"p->{self._names.fields[str(b.public)]}" for b in gradients)
+            self._put(f"if (!({wanted})) return;")
 
     def _limit(self, block: Block) -> str:
         """What a decoder's lengths count from."""
@@ -312,7 +324,15 @@ class _Emitter:
                 call = f"{kernel.name}({self._active}, rows, {n}, {', '.join(place[1:])}, {place[0]});"
             case _:
                 raise ProgramError(f"emit_c: no C for the kernel {kernel.name!r}")
-        self._put(f"if ({self._names[out.name]}) {call}" if self._optional(out.name) else call)
+        wanted = self._wanted(out)
+        self._put(f"if ({wanted}) {call}" if wanted else call)
+
+    def _wanted(self, buffer: Buffer) -> str:
+        """The condition under which a gradient is to be computed; empty for what always is."""
+        if self._optional(buffer.name):
+            return self._names[buffer.name]
+        parameter = buffer.role is Role.RESULT and buffer.layout is Layout.PARAMETER
+        return f"p->{self._names.fields[str(buffer.public)]}" if parameter else ""
 
     @property
     def _active(self) -> str:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from codegen.errors import ProgramError
 from codegen.identifiers import python_names
-from codegen.interface import Interface
+from codegen.interface import Interface, parameter_key
 from codegen.ir import (
     Affine,
     AnyValue,
@@ -44,6 +44,7 @@ from codegen.walk import refs, values, within
 
 _OWN = (
     "np",
+    "arrays",
     "params",
     "T_x",
     "T_y",
@@ -123,9 +124,11 @@ class _Function:
                 case _:
                     raise ProgramError(f"emit_numpy: no text for {type(statement).__name__}")
         results = [b for b in self._program.buffers.values() if b.role is Role.RESULT]
-        returned = ", ".join(f'"{b.public}": {self._names[b.name]}' for b in results)
         self._put("")
-        self._put(f"return {{{returned}}}")
+        self._put("return {")
+        for buffer in results:
+            self._put(f'    "{buffer.public}": {self._names[buffer.name]},')
+        self._put("}")
         return "\n".join(self._lines)
 
     def _signature(self) -> None:
@@ -179,7 +182,8 @@ class _Function:
                 return f"{self._names[buffer.name]}.shape[{axis}]"
         face = self._interface
         states = [(f"{state}0", (size,)) for state, size in face.states.items()]
-        for name, shape in (*face.parameters.items(), ("x", (face.x,)), *states):  # given, though not read
+        given = [(parameter_key(name), shape) for name, shape in face.parameters.items()]
+        for name, shape in (*given, ("x", (face.x,)), *states):  # though not read
             if size in shape:
                 return f'arrays["{name}"].shape[{shape.index(size) - len(shape)}]'
         raise ProgramError(f"{size}: no input of {self._program.function} has it")

@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable
 
-from codegen.interface import Interface
+from codegen.interface import Interface, parameter_key
 from codegen.passes.names import Names
 
 C_RESERVED = frozenset(
@@ -65,6 +65,9 @@ C_RESERVED = frozenset(
         "real",
         "vec",
         "last",
+        "active_rows",
+        "others_pull",
+        "leaky_relu",
         "T",
         "T_x",
         "T_y",
@@ -102,7 +105,7 @@ def c_names(names: Iterable[str]) -> dict[str, str]:
 def struct_fields(interface: Interface) -> dict[str, str]:
     """canonical name → member of the struct of arguments, in the order in which the struct has them."""
     states = interface.states
-    canonical = [*interface.parameters, "x", *(["y"] if interface.yhat is not None else [])]
+    canonical = [*map(parameter_key, interface.parameters), "x", *(["y"] if interface.yhat is not None else [])]
     canonical += [f"{s}0" for s in states]
     canonical += {"one-to-many": ["last_y"], "encoder-decoder": ["last_x", "last_y"]}.get(
         interface.architecture, ["last_x"]
@@ -122,6 +125,16 @@ def python_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """A Python identifier for each name, different from `taken`."""
     avoid = PYTHON_RESERVED | set(taken)
     return _renamed(names, lambda name: name not in avoid and not name.startswith("_"), avoid)
+
+
+def comment_text(text: str) -> str:
+    """A line of the model file that cannot end a C comment, or begin one inside it."""
+    return text.replace("*/", "* /").replace("/*", "/ *")
+
+
+def docstring_text(text: str) -> str:
+    """A line of the model file that cannot end a Python docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _renamed(names: Iterable[str], fits: Callable[[str], bool], avoid: Iterable[str] = ()) -> dict[str, str]:

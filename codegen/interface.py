@@ -5,7 +5,7 @@ backends (which compute). n is the size of the vector at hand, T = T_x + T_y for
 
 | name | layout | in |
 |---|---|---|
-| a parameter's name | its declared shape | all |
+| a parameter's name (see `parameter_key`) | its declared shape | all |
 | `x` | (T_x, B, n_x) | all |
 | `y` | (T_y, B, *yhat) | loss_and_grad; feed = target |
 | `a0` for each state a | (B, n), always present | all |
@@ -26,8 +26,14 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+_NO_PARAMETER = frozenset({"last_x", "last_y", "dyhat", "loss"})
 Array = NDArray[Any]
 Arrays = Mapping[str, Array | None]
+
+
+def parameter_key(name: str) -> str:
+    """The canonical name of a parameter: its own, unless that is the name of something else here."""
+    return f"params.{name}" if name in _NO_PARAMETER else name
 
 
 @dataclass(frozen=True)

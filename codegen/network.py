@@ -49,6 +49,14 @@ class Network:
         self._backend = backend
         self._signature = Signature(interface)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """name → shape of every parameter; only where the sizes are fixed, as after `codegen.build`."""
+        sizes = self.interface.sizes
+        if sizes is None:
+            raise ArgumentError("shapes", "a network with fixed sizes", "one that reads them off its arrays")
+        return {name: tuple(sizes[s] for s in shape) for name, shape in self.interface.parameters.items()}
+
     def __repr__(self) -> str:
         face = self.interface
         sizes = "".join(f", {size}={number}" for size, number in (face.sizes or {}).items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from codegen.interface import parameter_key
 from codegen.ir import Affine, Buffer, Layout, Ref, Role
 from codegen.passes.names import Names
 
@@ -86,7 +87,7 @@ class Places:
         return Ref(self._find(("outside", "", name), public.replace(".", "_"), buffer), lag)
 
     def parameter(self, name: str, shape: Shape) -> Ref:
-        buffer = Buffer("", Role.PARAMETER, Layout.PARAMETER, shape, public=name)
+        buffer = Buffer("", Role.PARAMETER, Layout.PARAMETER, shape, public=parameter_key(name))
         return Ref(self._find(("parameter", "", name), name, buffer))
 
     def gradient(self, name: str, shape: Shape) -> Ref:

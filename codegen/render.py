@@ -88,7 +88,7 @@ def _declarations(texts: Texts, real: str, fields: Mapping[str, str]) -> str:
     buffers = {b.public: b for p in texts.loops for b in p.buffers.values() if b.public is not None}
     lines = ["typedef struct {", "    size_t T_x, T_y, B;"]
     for public, member in fields.items():
-        if public.startswith("last_"):
+        if public in ("last_x", "last_y"):
             lines.append(f"    const size_t *{member}; /* (B,), the length of each example, or NULL */")
             continue
         kind = "double" if public == "loss" else real

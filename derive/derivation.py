@@ -131,6 +131,9 @@ class Derivation:
     parameter_gradients: tuple[Gradient, ...]
     loss: Symbol | None
 
+    def __repr__(self) -> str:
+        return f"<Derivation of {self.model!r}>"
+
     def towards(self, objective: str) -> Derivation:
         """The derivation for one objective, "loss" or "outside": what has no path to it is gone."""
         live = self._live(objective)

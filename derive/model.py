@@ -55,6 +55,11 @@ class Model:
         """The target, of the shape of yhat."""
         return Symbol("y", self.output[-1].value.shape) if self.output else None
 
+    def __repr__(self) -> str:
+        fed = f", feed={self.feed}" if self.feed != "none" else ""
+        chosen = "".join(f", {name}={function}" for name, function in self.functions.items())
+        return f"<Model {self.name}, {self.architecture}{fed}{chosen}, loss={self.loss}>"
+
     def _repr_latex_(self) -> str:
         from derive.latex import model_latex
 

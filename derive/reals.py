@@ -84,6 +84,8 @@ class Tape:
                 return (lambda *v: all(v)), node.args
             case sympy.Or():
                 return (lambda *v: any(v)), node.args
+            case sympy.ITE():
+                return (lambda condition, yes, no: yes if condition else no), node.args
             case sympy.Not():
                 return operator.not_, node.args
             case _:

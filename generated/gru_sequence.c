@@ -350,6 +350,7 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
             loss[0] += loss_sum;
         }
     }
+    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -409,9 +410,9 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
         if (d_x) product(active, rows, 16, 8, delta_z_r, W_rx, 1.0, d_x + (t - 1) * B * 8);
         if (d_x) product(active, rows, 16, 8, delta_z_z, W_zx, 1.0, d_x + (t - 1) * B * 8);
         /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_z, a + (t - 1) * B * 16, d_W_za);
+        if (p->d_W_za) outer(active, rows, 16, 16, delta_z_z, a + (t - 1) * B * 16, d_W_za);
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_z, x + (t - 1) * B * 8, d_W_zx);
+        if (p->d_W_zx) outer(active, rows, 16, 8, delta_z_z, x + (t - 1) * B * 8, d_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_z_b = delta_z_z + b * 16;
@@ -421,9 +422,9 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
             }
         }
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_r, a + (t - 1) * B * 16, d_W_ra);
+        if (p->d_W_ra) outer(active, rows, 16, 16, delta_z_r, a + (t - 1) * B * 16, d_W_ra);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_r, x + (t - 1) * B * 8, d_W_rx);
+        if (p->d_W_rx) outer(active, rows, 16, 8, delta_z_r, x + (t - 1) * B * 8, d_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_r_b = delta_z_r + b * 16;
@@ -433,9 +434,9 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
             }
         }
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_k, u_k + (t - 1) * B * 16, d_W_ka);
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, u_k + (t - 1) * B * 16, d_W_ka);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_k_b = delta_z_k + b * 16;
@@ -445,7 +446,7 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
             }
         }
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 4;
@@ -816,6 +817,7 @@ void gru_sequence_vjp(const gru_sequence_args *p)
             }
         }
     }
+    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -885,9 +887,9 @@ void gru_sequence_vjp(const gru_sequence_args *p)
         if (d_x) product(active, rows, 16, 8, delta_z_r, W_rx, 1.0, d_x + (t - 1) * B * 8);
         if (d_x) product(active, rows, 16, 8, delta_z_z, W_zx, 1.0, d_x + (t - 1) * B * 8);
         /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_z, a + (t - 1) * B * 16, d_W_za);
+        if (p->d_W_za) outer(active, rows, 16, 16, delta_z_z, a + (t - 1) * B * 16, d_W_za);
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_z, x + (t - 1) * B * 8, d_W_zx);
+        if (p->d_W_zx) outer(active, rows, 16, 8, delta_z_z, x + (t - 1) * B * 8, d_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_z_b = delta_z_z + b * 16;
@@ -897,9 +899,9 @@ void gru_sequence_vjp(const gru_sequence_args *p)
             }
         }
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_r, a + (t - 1) * B * 16, d_W_ra);
+        if (p->d_W_ra) outer(active, rows, 16, 16, delta_z_r, a + (t - 1) * B * 16, d_W_ra);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_r, x + (t - 1) * B * 8, d_W_rx);
+        if (p->d_W_rx) outer(active, rows, 16, 8, delta_z_r, x + (t - 1) * B * 8, d_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_r_b = delta_z_r + b * 16;
@@ -909,9 +911,9 @@ void gru_sequence_vjp(const gru_sequence_args *p)
             }
         }
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_k, u_k + (t - 1) * B * 16, d_W_ka);
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, u_k + (t - 1) * B * 16, d_W_ka);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_k_b = delta_z_k + b * 16;
@@ -921,7 +923,7 @@ void gru_sequence_vjp(const gru_sequence_args *p)
             }
         }
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 4;

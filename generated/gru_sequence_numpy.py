@@ -116,7 +116,22 @@ def loss_and_grad(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"loss": loss, "d.x": d_x, "d.W_za": d_W_za, "d.W_zx": d_W_zx, "d.b_z": d_b_z, "d.W_ra": d_W_ra, "d.W_rx": d_W_rx, "d.b_r": d_b_r, "d.W_ka": d_W_ka, "d.W_kx": d_W_kx, "d.b_k": d_b_k, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.a0": d_a0}
+    return {
+        "loss": loss,
+        "d.x": d_x,
+        "d.W_za": d_W_za,
+        "d.W_zx": d_W_zx,
+        "d.b_z": d_b_z,
+        "d.W_ra": d_W_ra,
+        "d.W_rx": d_W_rx,
+        "d.b_r": d_b_r,
+        "d.W_ka": d_W_ka,
+        "d.W_kx": d_W_kx,
+        "d.b_k": d_b_k,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.a0": d_a0,
+    }
 
 
 def forward(arrays, T_x, T_y, B):
@@ -159,7 +174,10 @@ def forward(arrays, T_x, T_y, B):
         z_yhat = a[t, r] @ W_ya.T + b_y  # (9)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (10)
 
-    return {"states.a": a, "yhat": yhat}
+    return {
+        "states.a": a,
+        "yhat": yhat,
+    }
 
 
 def vjp(arrays, T_x, T_y, B):
@@ -254,4 +272,18 @@ def vjp(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"d.x": d_x, "d.W_za": d_W_za, "d.W_zx": d_W_zx, "d.b_z": d_b_z, "d.W_ra": d_W_ra, "d.W_rx": d_W_rx, "d.b_r": d_b_r, "d.W_ka": d_W_ka, "d.W_kx": d_W_kx, "d.b_k": d_b_k, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.a0": d_a0}
+    return {
+        "d.x": d_x,
+        "d.W_za": d_W_za,
+        "d.W_zx": d_W_zx,
+        "d.b_z": d_b_z,
+        "d.W_ra": d_W_ra,
+        "d.W_rx": d_W_rx,
+        "d.b_r": d_b_r,
+        "d.W_ka": d_W_ka,
+        "d.W_kx": d_W_kx,
+        "d.b_k": d_b_k,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.a0": d_a0,
+    }

@@ -411,6 +411,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             loss[0] += loss_sum;
         }
     }
+    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -478,9 +479,9 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
         if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx, 1.0, d_x + (t - 1) * B * 8);
         if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix, 1.0, d_x + (t - 1) * B * 8);
         /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
+        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
         /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
+        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_i_b = delta_z_i + b * 16;
@@ -490,9 +491,9 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             }
         }
         /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
+        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
         /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
+        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_f_b = delta_z_f + b * 16;
@@ -502,9 +503,9 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             }
         }
         /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
+        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
         /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
+        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_o_b = delta_z_o + b * 16;
@@ -514,9 +515,9 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             }
         }
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_k_b = delta_z_k + b * 16;
@@ -526,7 +527,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             }
         }
         /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 4;
@@ -1035,6 +1036,7 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
     }
+    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -1133,9 +1135,9 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
         if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx, 1.0, d_x + (t - 1) * B * 8);
         if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix, 1.0, d_x + (t - 1) * B * 8);
         /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
+        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
         /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
+        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_i_b = delta_z_i + b * 16;
@@ -1145,9 +1147,9 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
         /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
+        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
         /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
+        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_f_b = delta_z_f + b * 16;
@@ -1157,9 +1159,9 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
         /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
+        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
         /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
+        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_o_b = delta_z_o + b * 16;
@@ -1169,9 +1171,9 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_k_b = delta_z_k + b * 16;
@@ -1181,7 +1183,7 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
         /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 4;

@@ -145,7 +145,26 @@ def loss_and_grad(arrays, T_x, T_y, B):
     d_c0 = delta_c[0].copy()
     d_a0 = delta_a[0].copy()
 
-    return {"loss": loss, "d.x": d_x, "d.W_ia": d_W_ia, "d.W_ix": d_W_ix, "d.b_i": d_b_i, "d.W_fa": d_W_fa, "d.W_fx": d_W_fx, "d.b_f": d_b_f, "d.W_oa": d_W_oa, "d.W_ox": d_W_ox, "d.b_o": d_b_o, "d.W_ka": d_W_ka, "d.W_kx": d_W_kx, "d.b_k": d_b_k, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.c0": d_c0, "d.a0": d_a0}
+    return {
+        "loss": loss,
+        "d.x": d_x,
+        "d.W_ia": d_W_ia,
+        "d.W_ix": d_W_ix,
+        "d.b_i": d_b_i,
+        "d.W_fa": d_W_fa,
+        "d.W_fx": d_W_fx,
+        "d.b_f": d_b_f,
+        "d.W_oa": d_W_oa,
+        "d.W_ox": d_W_ox,
+        "d.b_o": d_b_o,
+        "d.W_ka": d_W_ka,
+        "d.W_kx": d_W_kx,
+        "d.b_k": d_b_k,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.c0": d_c0,
+        "d.a0": d_a0,
+    }
 
 
 def forward(arrays, T_x, T_y, B):
@@ -201,7 +220,11 @@ def forward(arrays, T_x, T_y, B):
         l_yhat = logsumexp(u_yhat)  # (15)
         yhat[t - 1, r] = np.exp(u_yhat - l_yhat[:, None])  # (16)
 
-    return {"states.c": c, "states.a": a, "yhat": yhat}
+    return {
+        "states.c": c,
+        "states.a": a,
+        "yhat": yhat,
+    }
 
 
 def vjp(arrays, T_x, T_y, B):
@@ -327,4 +350,22 @@ def vjp(arrays, T_x, T_y, B):
     d_c0 = delta_c[0].copy()
     d_a0 = delta_a[0].copy()
 
-    return {"d.x": d_x, "d.W_ia": d_W_ia, "d.W_ix": d_W_ix, "d.b_i": d_b_i, "d.W_fa": d_W_fa, "d.W_fx": d_W_fx, "d.b_f": d_b_f, "d.W_oa": d_W_oa, "d.W_ox": d_W_ox, "d.b_o": d_b_o, "d.W_ka": d_W_ka, "d.W_kx": d_W_kx, "d.b_k": d_b_k, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.c0": d_c0, "d.a0": d_a0}
+    return {
+        "d.x": d_x,
+        "d.W_ia": d_W_ia,
+        "d.W_ix": d_W_ix,
+        "d.b_i": d_b_i,
+        "d.W_fa": d_W_fa,
+        "d.W_fx": d_W_fx,
+        "d.b_f": d_b_f,
+        "d.W_oa": d_W_oa,
+        "d.W_ox": d_W_ox,
+        "d.b_o": d_b_o,
+        "d.W_ka": d_W_ka,
+        "d.W_kx": d_W_kx,
+        "d.b_k": d_b_k,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.c0": d_c0,
+        "d.a0": d_a0,
+    }

@@ -471,6 +471,7 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
             loss[0] += loss_sum;
         }
     }
+    if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -500,9 +501,9 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
         if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax, 1.0, d_x + (t - 1) * B * 3);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
+        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
+        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_a_b = delta_z_a + b * 4;
@@ -512,7 +513,7 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
             }
         }
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 2;
@@ -1028,6 +1029,7 @@ void rnn_t2_vjp(const rnn_t2_args *p)
             }
         }
     }
+    if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
@@ -1067,9 +1069,9 @@ void rnn_t2_vjp(const rnn_t2_args *p)
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
         if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax, 1.0, d_x + (t - 1) * B * 3);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
+        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
+        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_a_b = delta_z_a + b * 4;
@@ -1079,7 +1081,7 @@ void rnn_t2_vjp(const rnn_t2_args *p)
             }
         }
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_z_yhat_b = delta_z_yhat + b * 2;

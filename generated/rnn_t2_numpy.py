@@ -82,7 +82,16 @@ def loss_and_grad(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"loss": loss, "d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.a0": d_a0}
+    return {
+        "loss": loss,
+        "d.x": d_x,
+        "d.W_aa": d_W_aa,
+        "d.W_ax": d_W_ax,
+        "d.b_a": d_b_a,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.a0": d_a0,
+    }
 
 
 def forward(arrays, T_x, T_y, B):
@@ -113,7 +122,10 @@ def forward(arrays, T_x, T_y, B):
         z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (4)
 
-    return {"states.a": a, "yhat": yhat}
+    return {
+        "states.a": a,
+        "yhat": yhat,
+    }
 
 
 def vjp(arrays, T_x, T_y, B):
@@ -174,4 +186,12 @@ def vjp(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.a0": d_a0}
+    return {
+        "d.x": d_x,
+        "d.W_aa": d_W_aa,
+        "d.W_ax": d_W_ax,
+        "d.b_a": d_b_a,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.a0": d_a0,
+    }

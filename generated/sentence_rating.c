@@ -307,6 +307,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         }
         loss[0] += (double)(loss_sum);
     }
+    if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
     active_rows(B, NULL, 0, 0, rows);
@@ -345,7 +346,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         }
     }
     /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
+    if (p->d_W_ya) outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
     for (size_t b = 0; b < B; ++b) {
         const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
         for (size_t i = 0; i < 5; ++i) {
@@ -370,9 +371,9 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
         if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax, 1.0f, d_x + (t - 1) * B * 8);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
+        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
+        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const float *const delta_z_a_b = delta_z_a + b * 16;
@@ -675,6 +676,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
             yhat_b[i] = expf(u_yhat_b[i] - l_yhat[b]);
         }
     }
+    if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
     active_rows(B, NULL, 0, 0, rows);
@@ -718,7 +720,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         }
     }
     /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
+    if (p->d_W_ya) outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
     for (size_t b = 0; b < B; ++b) {
         const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
         for (size_t i = 0; i < 5; ++i) {
@@ -751,9 +753,9 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
         if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax, 1.0f, d_x + (t - 1) * B * 8);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
+        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
+        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const float *const delta_z_a_b = delta_z_a + b * 16;

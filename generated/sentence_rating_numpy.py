@@ -92,7 +92,16 @@ def loss_and_grad(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"loss": loss, "d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.a0": d_a0}
+    return {
+        "loss": loss,
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.x": d_x,
+        "d.W_aa": d_W_aa,
+        "d.W_ax": d_W_ax,
+        "d.b_a": d_b_a,
+        "d.a0": d_a0,
+    }
 
 
 def forward(arrays, T_x, T_y, B):
@@ -129,7 +138,10 @@ def forward(arrays, T_x, T_y, B):
     l_yhat = logsumexp(u_yhat)  # (6)
     yhat[r] = np.exp(u_yhat - l_yhat[:, None])  # (7)
 
-    return {"states.a": a, "yhat": yhat}
+    return {
+        "states.a": a,
+        "yhat": yhat,
+    }
 
 
 def vjp(arrays, T_x, T_y, B):
@@ -201,4 +213,12 @@ def vjp(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"d.W_ya": d_W_ya, "d.b_y": d_b_y, "d.x": d_x, "d.W_aa": d_W_aa, "d.W_ax": d_W_ax, "d.b_a": d_b_a, "d.a0": d_a0}
+    return {
+        "d.W_ya": d_W_ya,
+        "d.b_y": d_b_y,
+        "d.x": d_x,
+        "d.W_aa": d_W_aa,
+        "d.W_ax": d_W_ax,
+        "d.b_a": d_b_a,
+        "d.a0": d_a0,
+    }

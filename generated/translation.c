@@ -619,6 +619,7 @@ void translation_loss_and_grad(const translation_args *p)
             loss[0] += loss_sum2;
         }
     }
+    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps */
     for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
@@ -685,9 +686,11 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_z, a + (t - 1) * B * 12, d_dec_W_za);
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
+            - 1) * B * 12, d_dec_W_za);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x - 2) * B * 5, d_dec_W_zx);
+        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
@@ -697,9 +700,11 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_r, a + (t - 1) * B * 12, d_dec_W_ra);
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
+            - 1) * B * 12, d_dec_W_ra);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x - 2) * B * 5, d_dec_W_rx);
+        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
@@ -709,9 +714,11 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_u_k, a + (t - 1) * B * 12, d_dec_W_ka);
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
+            - 1) * B * 12, d_dec_W_ka);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x - 2) * B * 5, d_dec_W_kx);
+        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
@@ -724,7 +731,7 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
@@ -829,7 +836,8 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_z, a + (t - 1) * B * 12, d_dec_W_za);
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
+            - 1) * B * 12, d_dec_W_za);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
@@ -839,7 +847,8 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_r, a + (t - 1) * B * 12, d_dec_W_ra);
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
+            - 1) * B * 12, d_dec_W_ra);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
@@ -849,7 +858,8 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_u_k, a + (t - 1) * B * 12, d_dec_W_ka);
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
+            - 1) * B * 12, d_dec_W_ka);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
@@ -862,7 +872,7 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
@@ -929,9 +939,11 @@ void translation_loss_and_grad(const translation_args *p)
         if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx, 1.0, d_x + (t - 1) * B * 6);
         if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx, 1.0, d_x + (t - 1) * B * 6);
         /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_z_z, a + (t - 1) * B * 12, d_enc_W_za);
+        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a + (t
+            - 1) * B * 12, d_enc_W_za);
         /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_z, x + (t - 1) * B * 6, d_enc_W_zx);
+        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x + (t
+            - 1) * B * 6, d_enc_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
@@ -941,9 +953,11 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_z_r, a + (t - 1) * B * 12, d_enc_W_ra);
+        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a + (t
+            - 1) * B * 12, d_enc_W_ra);
         /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_r, x + (t - 1) * B * 6, d_enc_W_rx);
+        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x + (t
+            - 1) * B * 6, d_enc_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
@@ -953,9 +967,11 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_u_k, a + (t - 1) * B * 12, d_enc_W_ka);
+        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a + (t
+            - 1) * B * 12, d_enc_W_ka);
         /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_k, x + (t - 1) * B * 6, d_enc_W_kx);
+        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x + (t
+            - 1) * B * 6, d_enc_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;
@@ -1836,6 +1852,7 @@ void translation_vjp(const translation_args *p)
             }
         }
     }
+    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps */
     for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
@@ -1908,9 +1925,11 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_z, a + (t - 1) * B * 12, d_dec_W_za);
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
+            - 1) * B * 12, d_dec_W_za);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x - 2) * B * 5, d_dec_W_zx);
+        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
@@ -1920,9 +1939,11 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_r, a + (t - 1) * B * 12, d_dec_W_ra);
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
+            - 1) * B * 12, d_dec_W_ra);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x - 2) * B * 5, d_dec_W_rx);
+        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
@@ -1932,9 +1953,11 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_u_k, a + (t - 1) * B * 12, d_dec_W_ka);
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
+            - 1) * B * 12, d_dec_W_ka);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x - 2) * B * 5, d_dec_W_kx);
+        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x
+            - 2) * B * 5, d_dec_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
@@ -1947,7 +1970,7 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
@@ -2058,7 +2081,8 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_z, a + (t - 1) * B * 12, d_dec_W_za);
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
+            - 1) * B * 12, d_dec_W_za);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
@@ -2068,7 +2092,8 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_z_r, a + (t - 1) * B * 12, d_dec_W_ra);
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
+            - 1) * B * 12, d_dec_W_ra);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
@@ -2078,7 +2103,8 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_dec_u_k, a + (t - 1) * B * 12, d_dec_W_ka);
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
+            - 1) * B * 12, d_dec_W_ka);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
@@ -2091,7 +2117,7 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
@@ -2166,9 +2192,11 @@ void translation_vjp(const translation_args *p)
         if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx, 1.0, d_x + (t - 1) * B * 6);
         if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx, 1.0, d_x + (t - 1) * B * 6);
         /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_z_z, a + (t - 1) * B * 12, d_enc_W_za);
+        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a + (t
+            - 1) * B * 12, d_enc_W_za);
         /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_z, x + (t - 1) * B * 6, d_enc_W_zx);
+        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x + (t
+            - 1) * B * 6, d_enc_W_zx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
@@ -2178,9 +2206,11 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_z_r, a + (t - 1) * B * 12, d_enc_W_ra);
+        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a + (t
+            - 1) * B * 12, d_enc_W_ra);
         /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_r, x + (t - 1) * B * 6, d_enc_W_rx);
+        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x + (t
+            - 1) * B * 6, d_enc_W_rx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
@@ -2190,9 +2220,11 @@ void translation_vjp(const translation_args *p)
             }
         }
         /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        outer(active, rows, 12, 12, delta_enc_u_k, a + (t - 1) * B * 12, d_enc_W_ka);
+        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a + (t
+            - 1) * B * 12, d_enc_W_ka);
         /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        outer(active, rows, 12, 6, delta_enc_z_k, x + (t - 1) * B * 6, d_enc_W_kx);
+        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x + (t
+            - 1) * B * 6, d_enc_W_kx);
         for (size_t r = 0; r < active; ++r) {
             const size_t b = rows[r];
             const double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;

@@ -232,7 +232,33 @@ def loss_and_grad(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"loss": loss, "d.dec_W_za": d_dec_W_za, "d.dec_W_zx": d_dec_W_zx, "d.dec_b_z": d_dec_b_z, "d.dec_W_ra": d_dec_W_ra, "d.dec_W_rx": d_dec_W_rx, "d.dec_b_r": d_dec_b_r, "d.dec_W_ka": d_dec_W_ka, "d.dec_W_kx": d_dec_W_kx, "d.dec_b_k": d_dec_b_k, "d.dec_c_k": d_dec_c_k, "d.dec_W_ya": d_dec_W_ya, "d.dec_b_y": d_dec_b_y, "d.x": d_x, "d.enc_W_za": d_enc_W_za, "d.enc_W_zx": d_enc_W_zx, "d.enc_b_z": d_enc_b_z, "d.enc_W_ra": d_enc_W_ra, "d.enc_W_rx": d_enc_W_rx, "d.enc_b_r": d_enc_b_r, "d.enc_W_ka": d_enc_W_ka, "d.enc_W_kx": d_enc_W_kx, "d.enc_b_k": d_enc_b_k, "d.enc_c_k": d_enc_c_k, "d.a0": d_a0}
+    return {
+        "loss": loss,
+        "d.dec_W_za": d_dec_W_za,
+        "d.dec_W_zx": d_dec_W_zx,
+        "d.dec_b_z": d_dec_b_z,
+        "d.dec_W_ra": d_dec_W_ra,
+        "d.dec_W_rx": d_dec_W_rx,
+        "d.dec_b_r": d_dec_b_r,
+        "d.dec_W_ka": d_dec_W_ka,
+        "d.dec_W_kx": d_dec_W_kx,
+        "d.dec_b_k": d_dec_b_k,
+        "d.dec_c_k": d_dec_c_k,
+        "d.dec_W_ya": d_dec_W_ya,
+        "d.dec_b_y": d_dec_b_y,
+        "d.x": d_x,
+        "d.enc_W_za": d_enc_W_za,
+        "d.enc_W_zx": d_enc_W_zx,
+        "d.enc_b_z": d_enc_b_z,
+        "d.enc_W_ra": d_enc_W_ra,
+        "d.enc_W_rx": d_enc_W_rx,
+        "d.enc_b_r": d_enc_b_r,
+        "d.enc_W_ka": d_enc_W_ka,
+        "d.enc_W_kx": d_enc_W_kx,
+        "d.enc_b_k": d_enc_b_k,
+        "d.enc_c_k": d_enc_c_k,
+        "d.a0": d_a0,
+    }
 
 
 def forward(arrays, T_x, T_y, B):
@@ -321,7 +347,10 @@ def forward(arrays, T_x, T_y, B):
         dec_l_yhat = logsumexp(dec_u_yhat)  # (34)
         yhat[t - T_x - 1, r] = np.exp(dec_u_yhat - dec_l_yhat[:, None])  # (35)
 
-    return {"states.a": a, "yhat": yhat}
+    return {
+        "states.a": a,
+        "yhat": yhat,
+    }
 
 
 def vjp(arrays, T_x, T_y, B):
@@ -534,4 +563,29 @@ def vjp(arrays, T_x, T_y, B):
     # gradients of the initial states
     d_a0 = delta_a[0].copy()
 
-    return {"d.dec_W_za": d_dec_W_za, "d.dec_W_zx": d_dec_W_zx, "d.dec_b_z": d_dec_b_z, "d.dec_W_ra": d_dec_W_ra, "d.dec_W_rx": d_dec_W_rx, "d.dec_b_r": d_dec_b_r, "d.dec_W_ka": d_dec_W_ka, "d.dec_W_kx": d_dec_W_kx, "d.dec_b_k": d_dec_b_k, "d.dec_c_k": d_dec_c_k, "d.dec_W_ya": d_dec_W_ya, "d.dec_b_y": d_dec_b_y, "d.x": d_x, "d.enc_W_za": d_enc_W_za, "d.enc_W_zx": d_enc_W_zx, "d.enc_b_z": d_enc_b_z, "d.enc_W_ra": d_enc_W_ra, "d.enc_W_rx": d_enc_W_rx, "d.enc_b_r": d_enc_b_r, "d.enc_W_ka": d_enc_W_ka, "d.enc_W_kx": d_enc_W_kx, "d.enc_b_k": d_enc_b_k, "d.enc_c_k": d_enc_c_k, "d.a0": d_a0}
+    return {
+        "d.dec_W_za": d_dec_W_za,
+        "d.dec_W_zx": d_dec_W_zx,
+        "d.dec_b_z": d_dec_b_z,
+        "d.dec_W_ra": d_dec_W_ra,
+        "d.dec_W_rx": d_dec_W_rx,
+        "d.dec_b_r": d_dec_b_r,
+        "d.dec_W_ka": d_dec_W_ka,
+        "d.dec_W_kx": d_dec_W_kx,
+        "d.dec_b_k": d_dec_b_k,
+        "d.dec_c_k": d_dec_c_k,
+        "d.dec_W_ya": d_dec_W_ya,
+        "d.dec_b_y": d_dec_b_y,
+        "d.x": d_x,
+        "d.enc_W_za": d_enc_W_za,
+        "d.enc_W_zx": d_enc_W_zx,
+        "d.enc_b_z": d_enc_b_z,
+        "d.enc_W_ra": d_enc_W_ra,
+        "d.enc_W_rx": d_enc_W_rx,
+        "d.enc_b_r": d_enc_b_r,
+        "d.enc_W_ka": d_enc_W_ka,
+        "d.enc_W_kx": d_enc_W_kx,
+        "d.enc_b_k": d_enc_b_k,
+        "d.enc_c_k": d_enc_c_k,
+        "d.a0": d_a0,
+    }

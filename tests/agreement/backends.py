@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from types import ModuleType
+
+from unittest.mock import patch
 
 import numpy as np
 
 import codegen
-from codegen import Emitted, Network, pipeline
+from codegen import Emitted, Network, pipeline, toolchain
 from codegen.build import compile_sources
 from codegen.driver import fixed_counts
 from codegen.identifiers import struct_fields
 from codegen.interface import Arrays, Counts, Interface, Prepared
 from codegen.interpret import interpret
 from codegen.ir import Program
-from codegen.lower import functions_of, lower
+from codegen.lower import functions_of, interface, lower
 from codegen.native import CBackend
 from derive import Derivation
 from tests.agreement.cases import Case, derivation_of, sizes_of
 
 LEVELS = ("vector", "loops", "straight")
+QUICK = {"quick": ("-march=native", "-O1")}
+"""The flags of a build with less optimisation, three times as fast; the production flags come before these."""
 
 
 class InterpreterBackend:
@@ -64,15 +67,25 @@ def interpreted(derivation: Derivation, face: Interface, level: str) -> Network:
     return Network(face, InterpreterBackend(programs, face))
 
 
+@cache
+def interface_of(case: Case) -> Interface:
+    """As `codegen.emit` fixes it."""
+    derivation = derivation_of(case)
+    T = case.steps if case.form == "straight" or case.layout == "one-to-one" else None
+    plain = interface(derivation.model, derivation.schedule)
+    return replace(plain, sizes=sizes_of(case), dtype=case.dtype, T=T)
+
+
 def emitted(case: Case, name: str, derivation: Derivation | None = None) -> Emitted:
     fixed = case.steps if case.form == "straight" else None
     subject = derivation_of(case) if derivation is None else derivation
     return codegen.emit(subject, sizes=sizes_of(case), dtype=case.dtype, T=fixed, name=name)
 
 
-def compiled(sources: Sequence[Emitted]) -> list[Network]:
-    """One extension of all sources, and a network for each."""
-    module: ModuleType = compile_sources([e.source for e in sources])
+def compiled(sources: Sequence[Emitted], target: str) -> list[Network]:
+    """One extension of all sources, and a network for each. target: as for a build, or "quick"."""
+    with patch.dict(toolchain.TARGETS, QUICK):
+        module = compile_sources([e.source for e in sources], target=target)
     return [
         Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in sources
     ]
@@ -84,6 +97,7 @@ class Suite:
 
     name: str
     cases: tuple[Case, ...]
+    target: str = "native"
     group_size: int = 12
 
     def group(self, case: Case) -> int:
@@ -97,7 +111,7 @@ class Suite:
 def _extension(suite: Suite, group: int) -> dict[Case, Network]:
     cases = suite.members(group)
     sources = [emitted(case, f"{suite.name}_{group}_{n}") for n, case in enumerate(cases)]
-    return dict(zip(cases, compiled(sources), strict=True))
+    return dict(zip(cases, compiled(sources, suite.target), strict=True))
 
 
 def backends_of(case: Case) -> tuple[str, ...]:
@@ -113,4 +127,4 @@ def network(suite: Suite, case: Case, backend: str) -> Network:
         case "c":
             return _extension(suite, suite.group(case))[case]
         case _:
-            return interpreted(derivation_of(case), emitted(case, "interface").interface, backend)
+            return interpreted(derivation_of(case), interface_of(case), backend)

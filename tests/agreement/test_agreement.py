@@ -14,22 +14,16 @@ from tests.agreement.cases import FACTORS, Case, Setting, data_of, pairwise
 from tests.agreement.reference import disagreements, far, loss_and_gradients, reference_of
 
 SUITE = Suite("pairwise", pairwise())
+LONG_STEPS = Setting(n_x=3, n_a=5, n_d=4, n_y=2, T=64, T_xy=(64, 63), B=2)
+WIDE = Setting(n_x=18, n_a=53, n_d=21, n_y=11, T=3, T_xy=(3, 4), B=9)
 LONG = Suite(
     "long",
     (
-        *(
-            Case("many-to-many", model, "softmax", "cross_entropy", "tanh", dtype, setting=setting)
-            for setting in [Setting(n_x=3, n_a=5, n_d=4, n_y=2, T=64, T_xy=(64, 63), B=2)]
-            for model, dtype in [("vanilla", "float64"), ("gru", "float32"), ("lstm", "float64")]
-        ),
-        *(
-            Case(layout, model, "sigmoid", "binary_cross_entropy", "tanh", dtype, "lengths", setting)
-            for setting in [Setting(n_x=19, n_a=37, n_d=23, n_y=11, T=5, T_xy=(4, 5), B=9)]
-            for layout, model, dtype in [
-                ("encoder-decoder/output", "gru_reset_after", "float64"),
-                ("many-to-one", "vanilla_stacked", "float32"),
-            ]
-        ),
+        Case("many-to-many", "vanilla", "softmax", "cross_entropy", "tanh", "float64", setting=LONG_STEPS),
+        Case("many-to-many", "gru", "softmax", "cross_entropy", "tanh", "float32", setting=LONG_STEPS),
+        Case("many-to-many", "lstm", "softmax", "cross_entropy", "tanh", "float64", setting=LONG_STEPS),
+        Case("many-to-one", "vanilla", "sigmoid", "binary_cross_entropy", "tanh", "float64", "lengths", WIDE),
+        Case("many-to-many", "gru", "sigmoid", "binary_cross_entropy", "tanh", "float32", "loop", WIDE),
     ),
 )
 """Many steps; and sizes and a batch beyond the width of a vector register."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from codegen.arguments import Call, Signature
 from codegen.interface import Counts
 from codegen.interpret import interpret
-from tests.agreement.backends import emitted, vector_programs
+from codegen.ir import Program
+from tests.agreement.backends import interface_of, vector_programs
 from tests.agreement.cases import Array, Case, data_of, derivation_of, sizes_of
 from tests.agreement.reference import distance, far, reference_of
 from tests.agreement.test_agreement import SUITE, in_group
@@ -27,7 +27,7 @@ def _canonical(case: Case) -> tuple[Counts, dict[str, Array | None]]:
     """The arrays of a call as a backend gets them, with complex numbers."""
     data = data_of(case)
     call = Call(data.params, data.x, data.y, initial=data.initial, lengths=data.lengths, with_y=True)
-    inputs = Signature(emitted(case, "interface").interface).check(call)
+    inputs = Signature(interface_of(case)).check(call)
     numbers = {
         name: a.astype(np.complex128) if a is not None and a.dtype.kind == "f" else a
         for name, a in inputs.arrays.items()
@@ -35,7 +35,7 @@ def _canonical(case: Case) -> tuple[Counts, dict[str, Array | None]]:
     return inputs.counts, numbers
 
 
-def _slope(case: Case, program: Any, name: str, direction: Array) -> float:
+def _slope(case: Case, program: Program, name: str, direction: Array) -> float:
     """dL/dε of a tensor moved by ε times the direction: the imaginary part of the loss at ε = i·1e-30."""
     counts, arrays = _canonical(case)
     tensor = arrays[name]

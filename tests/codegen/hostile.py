@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Sequence
 
 C_WORDS = (
     "auto", "break", "case", "char", "const", "default", "do", "double", "enum", "extern", "float", "goto",
@@ -36,9 +37,18 @@ NAMES = tuple(
 RESERVED = ("t", "T", "B", "x", "y", "yhat", "tanh", "softmax", "sum", "lambda", "None", "a0")
 
 
-def model_file(names: tuple[str, str, str], state: str = "a", size: str = "n_a", inner: str = "h_1") -> str:
-    """A cell whose matrix, vector and scalar have these names."""
-    matrix, vector, scalar = names
+GROUP = 5  # matrices, vectors, scalars and twice as many intermediates of one model
+
+
+def model_file(names: Sequence[str], inner: Sequence[str], state: str = "a", size: str = "n_a") -> str:
+    """A cell with 3 GROUP parameters and 2 GROUP intermediates of these names."""
+    matrices, vectors, scalars = (names[i * GROUP : (i + 1) * GROUP] for i in range(3))
+    equations, value = [], f"{state}[t-1]"
+    for i, (W, b, s) in enumerate(zip(matrices, vectors, scalars, strict=True)):
+        first, second = inner[2 * i : 2 * i + 2]
+        equations.append(f'{first} = "tanh({W} @ {value} + V_hostile @ x) * {b}"')
+        equations.append(f'{second} = "{W}.T @ {first} + {s} * mean({first})"')
+        value = second
     return f"""
 name = "net"
 [sizes]
@@ -50,16 +60,20 @@ x = ["n_x"]
 [states]
 {state} = ["{size}"]
 [parameters]
-{matrix} = ["{size}", "{size}"]
-{vector} = ["{size}"]
-{scalar} = []
+{_declared(matrices, size, size)}
+{_declared(vectors, size)}
+{_declared(scalars)}
 V_hostile = ["{size}", "n_x"]
 U_hostile = ["n_y", "{size}"]
 [equations]
-{inner} = "tanh({matrix} @ {state}[t-1] + V_hostile @ x) * {vector}"
-{state} = "sin({matrix}.T @ {inner} + {scalar}) + 0.1 * mean({inner}) * {state}[t-1]"
+{chr(10).join(equations)}
+{state} = "sin({value}) + 0.1 * {state}[t-1]"
 [output]
-yhat = "softmax(U_hostile @ {state} * {scalar})"
+yhat = "softmax(U_hostile @ {state})"
 [loss]
 kind = "binary_cross_entropy"
 """
+
+
+def _declared(names: Sequence[str], *shape: str) -> str:
+    return "\n".join(f"{name} = {list(shape)}" for name in names)

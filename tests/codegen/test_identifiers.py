@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from calls import arguments, compare, everything, interface_of, interpreted, lowered
-from hostile import C_WORDS, NAMES, RESERVED, model_file
+from calls import arguments, compare, everything, interpreted, lowered
+from hostile import C_WORDS, GROUP, NAMES, RESERVED, model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,6 @@ from codegen.interface import Interface
 from codegen.native import CBackend
 from codegen.network import Network
 
-SIZES = {"n_x": 2, "n_a": 4, "n_y": 5}
 _words = st.text(alphabet=string.ascii_letters + string.digits + "_", min_size=1, max_size=6)
 names = st.lists(
     st.one_of(_words.filter(lambda w: not w[0].isdigit()), st.sampled_from(NAMES)), unique=True, max_size=30
@@ -58,12 +57,15 @@ def test_the_names_of_the_note_stay() -> None:
     assert python_names(note, ["np"]) == {n: n for n in note}
 
 
+_MEMBERS = ("d_x", "loss", "T_x", "B_", "work", "last_x", "states_a", "dyhat", "d_a0", "params_loss")
+
+
 def test_members_of_the_struct_are_different() -> None:
     face = Interface(
         name="net",
         architecture="encoder-decoder",
         feed="none",
-        parameters=dict.fromkeys(("d_x", "loss", "T_x", "B", "work", "last_x", "states_a", "dyhat", "d_a0"), ()),
+        parameters={n: () for n in _MEMBERS},
         states={"a": "n", "a_": "n"},
         x="n",
         yhat=("n",),
@@ -71,56 +73,67 @@ def test_members_of_the_struct_are_different() -> None:
     fields = struct_fields(face)
     members = [*fields.values(), "T_x", "T_y", "B", "work"]
     assert len(set(members)) == len(members)
-    assert {"last_x", "last_y", "d.d_x", "d.x", "dstates.a_"} < set(fields)
+    assert {"last_x", "last_y", "d.d_x", "d.x", "dstates.a_", "params.loss", "loss"} < set(fields)
+    assert len(fields) == 2 * (len(_MEMBERS) + 3) + 10
 
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_reserved_names_are_mistakes_of_the_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
-    path.write_text(model_file((name, "b_1", "s_1")))
+    names, inner = [f"p_{i}" for i in range(3 * GROUP)], [f"h_{i}" for i in range(2 * GROUP)]
+    path.write_text(model_file([name, *names[1:]], inner))
     with pytest.raises(derive.ModelFileError, match=re.escape(name)):
         derive.load(path)
 
 
 def _models(folder: Path) -> dict[str, tuple[derive.Model, dict[str, int]]]:
-    """Every hostile name as a matrix, a vector and a scalar; then as a state, a size and an intermediate."""
-    used = {"n_x", "n_a", "n_y", "a", "h_1", "V_hostile", "U_hostile"}
-    hostile = [n for n in NAMES if n not in used]
-    hostile += hostile[: -len(hostile) % 3]
-    texts = [model_file((a, b, c)) for a, b, c in zip(hostile[::3], hostile[1::3], hostile[2::3], strict=True)]
-    sizes = [dict(SIZES) for _ in texts]
-    for state, size, inner in zip(hostile, hostile[7:], hostile[19:], strict=False):
-        if len({state, size, inner}) == 3 and size not in ("T_x", "T_y") and inner not in (f"{state}0", "y0"):
-            texts.append(model_file(("W_1", "b_1", "s_1"), state, size, inner))
-            sizes.append({"n_x": 2, size: 4, "n_y": 5})
+    """Every hostile name as a parameter and as an intermediate, many as a state and as a size."""
+    fixed = {"n_x", "n_a", "n_y", "a", "a0", "V_hostile", "U_hostile"}
+    hostile = [n for n in NAMES if n not in fixed]
     models = {}
-    for number, (text, numbers) in enumerate(zip(texts, sizes, strict=True)):
+    step = 3 * GROUP
+    for number in range(-(-len(hostile) // step)):
+        turned = hostile[number * step :] + hostile[: number * step]
+        names, inner = turned[:step], turned[step : step + 2 * GROUP]
+        rest = [n for n in turned[step + 2 * GROUP :] if n not in ("T_x", "T_y")]
+        size = rest[1]
+        state = next(n for n in rest[2:] if f"{n}0" not in turned)
         path = folder / f"net{number}.toml"
-        path.write_text(text)
-        models[f"net{number}"] = derive.load(path), numbers
+        path.write_text(model_file(names, inner, state, size))
+        models[f"net{number}"] = derive.load(path), {"n_x": 2, size: 4, "n_y": 5}
     return models
 
 
 def test_hostile_names_give_the_right_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """C and twin against the interpreter, which knows no identifiers."""
-    monkeypatch.setattr(
-        "codegen.toolchain.FLAGS", ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror")
-    )
+    flags = ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+    monkeypatch.setattr("codegen.toolchain.FLAGS", flags)
     models = _models(tmp_path)
-    emitted = {
-        prefix: emit(model, sizes, T=2 if int(prefix[3:]) % 2 else None, name=prefix)
-        for prefix, (model, sizes) in models.items()
-    }
+    assert len(models) >= 10
+    emitted = {prefix: emit(model, sizes, name=prefix) for prefix, (model, sizes) in models.items()}
     module = compile_sources([e.source for e in emitted.values()])
-    for prefix, (model, sizes) in models.items():
-        derivation = derive.bptt(model)
-        face = interface_of(derivation, sizes)
-        programs = {
-            name: pipeline.run(p, pipeline.vector_passes()) for name, p in lowered(derivation).items()
-        }
-        a = arguments(face, 5, lengths=True)
-        expected = everything(interpreted(face, programs), a)
+    for prefix, (model, _) in models.items():
         own = emitted[prefix].interface
-        compiled = Network(replace(own, T=None), CBackend(module, prefix, struct_fields(own)))
+        derivation = derive.bptt(model)
+        programs = {n: pipeline.run(p, pipeline.vector_passes()) for n, p in lowered(derivation).items()}
+        a = arguments(own, 5, lengths=True)
+        expected = everything(interpreted(own, programs), a)
+        compiled = Network(own, CBackend(module, prefix, struct_fields(own)))
         compare(expected, everything(compiled, a), 1e-9)
         compare(expected, everything(numpy_twin(derivation), a), 1e-9)
+
+
+def test_hostile_names_in_straight_code(tmp_path: Path) -> None:
+    """Also the names that straight code makes up, and those of the functions themselves."""
+    names = ["W_1_1", "common", "largest", "others", "z_a_1_1", "a_1_1", "a_0_1", "delta_a", "v", "u_h",
+             "net_args", "net_forward", "net_vjp_work", "net_straight", "L"]  # fmt: skip
+    inner = ["h_1", "h", "u_h_1_1", "z_h_1_1", "z_h", "L_1", "common2", "d_h", "delta_h", "q"]
+    (tmp_path / "net.toml").write_text(model_file(names, inner))
+    model = derive.load(tmp_path / "net.toml")
+    emitted = emit(model, {"n_x": 1, "n_a": 2, "n_y": 3}, T=2, name="net")
+    assert "net_forward_straight" in emitted.c
+    module = compile_sources([emitted.source])
+    a = arguments(replace(emitted.interface, T=2), 5)
+    a = replace(a, x=a.x[:2], y=a.y[:2], dyhat=a.dyhat[:2], dstates={n: d[:2] for n, d in a.dstates.items()})
+    compiled = Network(emitted.interface, CBackend(module, "net", struct_fields(emitted.interface)))
+    compare(everything(numpy_twin(model), a), everything(compiled, a), 1e-9)

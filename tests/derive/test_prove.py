@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -44,11 +45,13 @@ def test_every_model(name: str, h: str) -> None:
     assert report, str(report)
 
 
-def test_different_sizes_along_random_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
+@pytest.mark.parametrize(("g", "architecture"), [("tanh", "many-to-one"), ("relu", "one-to-one")])
+def test_different_sizes_along_random_lines(
+    g: str, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.modules["derive.prove"], "DIFFERENTIATE_BELOW", 100)
-    report = derive.prove(derive.load("vanilla", h="softmax"), T=2, sizes={"n_x": 1, "n_a": 3, "n_y": 2})
+    model = derive.load("vanilla", g=g, h="softmax", architecture=architecture)
+    report = derive.prove(model, sizes={"n_x": 1, "n_a": 2, "n_y": 3})
     assert report, str(report)
     assert {e.how for e in report.entries} == {"3 points, 50 digits"}
 

@@ -1,0 +1,367 @@
+"""Generated C: no warning, no allocation, no state, no read or write beyond an array, no change of rounding."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from calls import arguments, compare, everything, fixed, steps
+
+import derive
+from codegen import Emitted, build, emit, numpy_twin, toolchain
+from codegen.build import compile_sources
+from codegen.identifiers import struct_fields
+from codegen.interface import Interface
+from codegen.native import CBackend
+from codegen.network import Network
+
+STRICT = (
+    "-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wdouble-promotion -Wvla -Werror".split()
+)
+PLANS = (
+    ("one-to-one", "none"),
+    ("one-to-many", "none"),
+    ("one-to-many", "output"),
+    ("one-to-many", "target"),
+    ("many-to-one", "none"),
+    ("many-to-many", "none"),
+    ("encoder-decoder", "none"),
+    ("encoder-decoder", "output"),
+    ("encoder-decoder", "target"),
+)
+DTYPES = ("float64", "float32")
+MODELS = derive.builtin_names()
+
+
+def sizes_of(model: derive.Model, numbers: Sequence[int]) -> dict[str, int]:
+    """A number for each size; what is fed back has as many components as x."""
+    sizes = dict(zip(model.sizes, numbers, strict=False))
+    return sizes if model.feed == "none" else sizes | {"n_x": sizes["n_y"]}
+
+
+def fixed_steps(architecture: str) -> int | tuple[int, int] | None:
+    return {"one-to-one": 1, "encoder-decoder": (2, 3)}.get(architecture, 2)
+
+
+def compiled(emitted: Sequence[Emitted], flags: Sequence[str], folder: Path) -> list[Path]:
+    """The objects of the sources. Fails on any warning."""
+    for e in emitted:
+        (folder / f"{e.source.name}.h").write_text(e.h)
+        (folder / f"{e.source.name}.c").write_text(e.c)
+    command = [*toolchain.find_compiler().command, *STRICT, *flags, "-c"]
+    done = subprocess.run(
+        [*command, *(f"{e.source.name}.c" for e in emitted)], cwd=folder, text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr[:3000]
+    assert not done.stderr, done.stderr[:3000]
+    return [folder / f"{e.source.name}.o" for e in emitted]
+
+
+@pytest.mark.parametrize("architecture, feed", PLANS)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_warning(name: str, architecture: str, feed: str, tmp_path: Path) -> None:
+    """In both dtypes; with T fixed a file has the loops and, where it is short enough, the straight form."""
+    model = derive.load(name, architecture=architecture, feed=feed)
+    derivation = derive.bptt(model)
+    emitted = [
+        emit(derivation, sizes_of(model, (3, 4, 2, 5)), dtype, fixed_steps(architecture), name=f"net_{dtype}")
+        for dtype in DTYPES
+    ]
+    compiled(emitted, ["-O0"], tmp_path)
+
+
+CHOICES: tuple[dict[str, str], ...] = (
+    {"g": "relu", "h": "softmax", "loss": "binary_cross_entropy"},
+    {"g": "tanh", "h": "softmax", "loss": "cross_entropy"},
+    {"g": "tanh", "h": "identity", "loss": "squared_error"},
+    {"g": "relu", "h": "sigmoid", "loss": "cross_entropy"},
+)
+TARGETS = (
+    ["-O3", "-march=native"],
+    ["-O3"],
+    ["-O2", "-ffp-contract=off", "-fno-tree-vectorize"],
+    ["-Os", "-DVEC_TEST"],
+)
+
+
+@pytest.mark.parametrize("flags", TARGETS, ids=" ".join)
+def test_no_warning_with_other_flags(flags: list[str], tmp_path: Path) -> None:
+    plans = ("many-to-one", "many-to-many", "encoder-decoder", "many-to-many")
+    models = [
+        derive.load(name, architecture=architecture, **choice)
+        for name, architecture, choice in zip(MODELS, plans, CHOICES, strict=False)
+    ]
+    emitted = [
+        emit(model, sizes_of(model, (7, 19, 5, 11)), dtype, name=f"net{i}")
+        for i, (model, dtype) in enumerate(zip(models, DTYPES * 2, strict=True))
+    ]
+    compiled(emitted, flags, tmp_path)
+
+
+def test_no_warning_without_vector_types(tmp_path: Path) -> None:
+    """What a compiler that does not define __GNUC__ is given."""
+    emitted = emit(derive.load("lstm"), sizes_of(derive.load("lstm"), (7, 19, 5)), name="net")
+    compiled([emitted], ["-O0", "-U__GNUC__"], tmp_path)
+
+
+def test_no_warning_from_clang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("clang") is None:
+        pytest.skip("no clang here")
+    monkeypatch.setenv("CC", "clang")
+    model = derive.load("gru", h="softmax", loss="binary_cross_entropy")
+    compiled([emit(model, sizes_of(model, (7, 19, 5)), name="net")], ["-O2"], tmp_path)
+
+
+# ----------------------------------------------------------------------------- what is in the object
+
+LIBRARY = {"memset", "memcpy", "memmove", "_GLOBAL_OFFSET_TABLE_"}
+MATHEMATICS = {"exp", "log", "log1p", "tanh", "sin", "cos", "sqrt", "pow", "fabs", "sincos"}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_allocation_and_no_state(name: str, dtype: str, tmp_path: Path) -> None:
+    if shutil.which("nm") is None:
+        pytest.skip("no nm here")
+    model = derive.load(name, h="softmax", loss="binary_cross_entropy")
+    (path,) = compiled([emit(model, sizes_of(model, (3, 9, 4, 5)), dtype, name="net")], ["-O2"], tmp_path)
+    listing = subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout
+    symbols = [line.split()[-2:] for line in listing.splitlines()]
+    undefined = {symbol for kind, symbol in symbols if kind == "U"}
+    wanted = {m + ("f" if dtype == "float32" else "") for m in MATHEMATICS}
+    assert undefined <= wanted | LIBRARY
+    assert not [symbol for kind, symbol in symbols if kind in "bBdDcCgGsS"], "a variable outside functions"
+    functions = {f"net_{f}{w}" for f in ("loss_and_grad", "forward", "vjp") for w in ("", "_work")}
+    assert {symbol for kind, symbol in symbols if kind == "T"} == functions
+
+
+def test_size_of_loops_does_not_depend_on_the_number_of_steps() -> None:
+    model = derive.load("gru")
+    sizes = sizes_of(model, (3, 16, 4))
+    free = emit(model, sizes).c
+    assert emit(model, sizes, T=1_000).c == emit(model, sizes, T=1_000_000).c == free
+    assert "_straight" not in free
+
+
+def test_straight_form_only_where_it_is_short() -> None:
+    model = derive.load("vanilla")
+    assert "_straight" in emit(model, sizes_of(model, (3, 4, 2)), T=2).c
+    assert "_straight" not in emit(model, sizes_of(model, (3, 4, 2)), T=200).c
+    assert "_straight" not in emit(model, sizes_of(model, (30, 40, 20)), T=2).c
+
+
+def test_every_block_carries_the_number_of_its_equation() -> None:
+    derivation = derive.bptt(derive.load("lstm"))
+    code = emit(derivation, sizes_of(derivation.model, (3, 4, 2))).c
+    numbers = {int(n) for n in re.findall(r"/\* \((\d+)\)  ", code)}
+    towards_loss = derivation.towards("loss")
+    due = {e.number for p in towards_loss.phases for e in (*p.forward, *p.adjoint)}
+    due |= {g.number for g in derivation.parameter_gradients}
+    assert due <= numbers
+
+
+@pytest.mark.parametrize("title", ['*/ #error "no" /*', '""" + boom + """', "back\\", 'end "', "Δ ∂ {x} %s {{y}}"])
+def test_titles_stay_in_comments(title: str, tmp_path: Path) -> None:
+    model = replace(derive.load("vanilla"), title=title)
+    compiled([emit(model, sizes_of(model, (3, 4, 2)), name="net")], ["-O0"], tmp_path)
+    assert title.split()[0][:3] in (numpy_twin(model).source.splitlines()[0] + '"""')
+
+
+# ----------------------------------------------------------------------------- sanitizers
+
+_MAIN = """
+#include "net.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *filled(size_t bytes, int kind)
+{{
+    void *p = NULL;
+    if (posix_memalign(&p, 64, bytes ? bytes : 1)) abort();
+    for (size_t i = 0; kind && i < bytes / sizeof({real}); ++i)
+        (({real} *)p)[i] = ({real})((double)(rand() % 2001 - 1000) / (kind == 2 ? 4000.0 : 1000.0) + (kind == 2) * 0.5);
+    return p;
+}}
+
+static int run(int with_lengths, int wanted)
+{{
+    net_args p = {{0}};
+    p.T_x = {T_x}, p.T_y = {T_y}, p.B = {B};
+{arrays}
+    void (*const functions[])(const net_args *) = {{net_loss_and_grad, net_forward, net_vjp}};
+    size_t (*const sizes[])(size_t, size_t, size_t) = {{net_loss_and_grad_work, net_forward_work, net_vjp_work}};
+    for (size_t i = 0; i < 3; ++i) {{
+        p.work = filled(sizes[i](p.T_x, p.T_y, p.B), 0);
+        functions[i](&p);
+        free(p.work);
+    }}
+    const double loss = *p.loss;
+{frees}
+    return loss == loss;
+}}
+
+int main(void)
+{{
+    int good = 1;
+    for (int lengths = 0; lengths < 2; ++lengths)
+        for (int wanted = 0; wanted < 2; ++wanted)
+            good &= run(lengths, wanted);
+    puts(good ? "good" : "bad");
+    return 0;
+}}
+"""
+
+
+def _main(emitted: Emitted, B: int) -> str:
+    """A program that calls every function with arrays of exactly the size they need."""
+    face = emitted.interface
+    real = "float" if face.dtype == "float32" else "double"
+    T_x, T_y, length = steps(face)
+    lines, frees = [], []
+    for key, member in struct_fields(face).items():
+        if key in ("last_x", "last_y"):
+            most = T_x if key == "last_x" else T_y
+            values = ", ".join(str(1 + (3 * b + most - 1) % most) for b in range(B))
+            lines.append(f"    const size_t {member}[] = {{{values}}};")
+            lines.append(f"    p.{member} = with_lengths ? {member} : NULL;")
+            continue
+        count = _elements(face, key, {"T_x": T_x, "T_y": T_y, "T": length, "B": B})
+        kind = 0 if key.startswith(("d.", "states.")) or key in ("loss", "yhat") else 2 if key == "y" else 1
+        unit = "double" if key == "loss" else real
+        condition = "" if kind or key == "loss" else "!wanted ? NULL : "
+        lines.append(f"    p.{member} = {condition}filled({count} * sizeof({unit}), {kind});")
+        frees.append(f"    free((void *)p.{member});")
+    return _MAIN.format(real=real, T_x=T_x, T_y=T_y, B=B, arrays="\n".join(lines), frees="\n".join(frees))
+
+
+def _elements(face: Interface, key: str, counts: Mapping[str, int]) -> int:
+    assert face.sizes is not None
+    outputs = [face.sizes[s] for s in face.yhat or ()]
+    shapes: dict[str, list[int]] = {
+        "x": [counts["T_x"], counts["B"], face.sizes[face.x]],
+        "y": [counts["T_y"], counts["B"], *outputs],
+        "loss": [1],
+        **{name: [face.sizes[s] for s in shape] for name, shape in face.parameters.items()},
+    }
+    shapes |= {"yhat": shapes["y"], "dyhat": shapes["y"]}
+    for state, size in face.states.items():
+        row = [counts["B"], face.sizes[size]]
+        shapes |= {f"{state}0": row, f"states.{state}": [counts["T"] + 1, *row], f"dstates.{state}": [counts["T"], *row]}
+    shapes |= {f"d.{name}": shape for name, shape in shapes.items()}
+    return int(np.prod(shapes[key]))
+
+
+@pytest.fixture(scope="module")
+def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    folder = tmp_path_factory.mktemp("sanitizers")
+    (folder / "a.c").write_text("int main(void) { return 0; }")
+    command = [*toolchain.find_compiler().command, *flags, "a.c", "-o", "a"]
+    if subprocess.run(command, cwd=folder, capture_output=True).returncode:
+        pytest.skip("no sanitizers here")
+    return flags
+
+
+SANITIZED = (
+    ("vanilla", "many-to-many", "none", "softmax", "binary_cross_entropy", "float64"),
+    ("gru", "encoder-decoder", "output", "softmax", "cross_entropy", "float32"),
+    ("lstm", "many-to-one", "none", "sigmoid", "auto", "float64"),
+    ("gru_reset_after", "one-to-many", "target", "sigmoid", "auto", "float32"),
+)
+
+
+@pytest.mark.parametrize("name, architecture, feed, h, loss, dtype", SANITIZED)
+def test_sanitizers(
+    name: str, architecture: str, feed: str, h: str, loss: str, dtype: str, sanitizers: list[str], tmp_path: Path
+) -> None:
+    """Arrays and workspace of exactly the size they need, with and without lengths and optional results."""
+    model = derive.load(name, architecture=architecture, feed=feed, h=h, loss=loss)
+    emitted = emit(model, sizes_of(model, (5, 37, 18, 6)), dtype, name="net")  # beyond whole vectors
+    (tmp_path / "net.h").write_text(emitted.h)
+    (tmp_path / "net.c").write_text(emitted.c)
+    (tmp_path / "main.c").write_text(_main(emitted, B=9))
+    flags = ["-std=gnu11", "-O1", "-g", "-march=native", *sanitizers]
+    command = [*toolchain.find_compiler().command, *flags, "net.c", "main.c", "-o", "main", "-lm"]
+    built = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert built.returncode == 0, built.stderr[:2000]
+    done = subprocess.run(["./main"], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[:3000]
+    assert done.stdout == "good\n"
+
+
+def test_the_sanitizers_would_find_a_small_workspace(sanitizers: list[str], tmp_path: Path) -> None:
+    model = derive.load("vanilla")
+    emitted = emit(model, sizes_of(model, (5, 37, 18)), name="net")
+    short = re.sub(r"(net_loss_and_grad_work[^{]*\{[^}]*return )", r"\g<1>1 ? 64 : ", emitted.c)
+    assert short != emitted.c
+    (tmp_path / "net.h").write_text(emitted.h)
+    (tmp_path / "net.c").write_text(short)
+    (tmp_path / "main.c").write_text(_main(emitted, B=9))
+    command = [*toolchain.find_compiler().command, "-O1", *sanitizers, "net.c", "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run(["./main"], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode != 0 and "heap-buffer-overflow" in done.stderr
+
+
+# ----------------------------------------------------------------------------- in the process
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="reads MXCSR")
+def test_the_rounding_of_the_process_stays() -> None:
+    """Control bits of MXCSR (flush to zero, denormals are zero, rounding), after import and after calls."""
+
+    def control() -> int:
+        environment = (ctypes.c_uint32 * 16)()
+        assert ctypes.CDLL(None).fegetenv(environment) == 0
+        return environment[7] & ~0x3F  # without the six exception flags
+
+    before = control()
+    model = derive.load("vanilla", g="relu")
+    network = build(model, sizes_of(model, (3, 4, 2)))
+    after_import = control()
+    everything(network, arguments(network.interface))
+    assert before == after_import == control()
+    assert not before & 0x8040, "flushing was on already"
+
+
+def test_threads_get_identical_results() -> None:
+    model = derive.load("gru", h="softmax")
+    network = build(model, sizes_of(model, (3, 16, 5)))
+    given = [arguments(network.interface, seed, lengths=True) for seed in range(8)]
+    expected = [everything(network, a) for a in given]
+
+    def call(index: int) -> list[Any]:
+        return [everything(network, given[index]) for _ in range(30)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for index, results in enumerate(pool.map(call, range(8))):
+            for result in results:
+                assert list(result) == list(expected[index])
+                assert all(np.array_equal(result[n], expected[index][n]) for n in result)
+
+
+@pytest.mark.parametrize("T", [None, 3])
+def test_special_values_follow_the_equations(T: int | None) -> None:
+    """NaN and infinities come out of C where they come out of the twin."""
+    model = derive.load("vanilla", g="relu", h="softmax")
+    emitted = emit(model, sizes_of(model, (2, 4, 5)), T=T, name="net")
+    network = Network(
+        emitted.interface, CBackend(compile_sources([emitted.source]), "net", struct_fields(emitted.interface))
+    )
+    twin = numpy_twin(model)
+    a = arguments(fixed(emitted.interface))
+    for special in (np.nan, np.inf, -np.inf):
+        x = a.x.copy()
+        x[1, 2, 0] = special
+        hurt = replace(a, x=x)
+        compare(everything(twin, hurt), everything(network, hurt), 1e-12)
