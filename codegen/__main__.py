@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import derive
 from codegen import folder, showcase
@@ -35,6 +36,12 @@ examples
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as for every other mistake."""
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status: 0, or 2 after one line that says what is wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -46,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _tour(rest)
             case _:
                 return _export(given)
-    except (CodegenError, derive.DeriveError) as error:
+    except (CodegenError, derive.DeriveError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
 def _export(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m codegen",
         description="Write a recurrent network as C: forward pass, loss, and all gradients.",
         epilog=_EPILOG,
@@ -91,23 +98,26 @@ def _export(arguments: Sequence[str]) -> int:
 
 
 def _showcase(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m codegen showcase", description="Write and compile the showcase."
     )
     parser.add_argument("--folder", type=Path, default=Path("generated"), help="where its manifest.toml is")
     parser.add_argument("--no-compile", action="store_true", help="write the sources only")
     given = parser.parse_args(arguments)
+    wrappers = []
     for entry in showcase.read_manifest(given.folder / "manifest.toml"):
         model = derive.load(entry.model, **entry.choices)
         folder.write(showcase.network_files(entry, model, model.title), given.folder)
-        if not given.no_compile:
-            folder.place_extension(given.folder / f"{entry.name}.py")
+        wrappers.append(given.folder / f"{entry.name}.py")
         print(f"{given.folder / entry.name}: {model.title}, {model.architecture}")
+    if not given.no_compile:
+        with ThreadPoolExecutor() as compilers:
+            list(compilers.map(folder.place_extension, wrappers))
     return 0
 
 
 def _tour(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m codegen tour", description="Derive, generate, compile and compare the note's network."
     )
     parser.parse_args(arguments)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from codegen.errors import ProgramError
 from codegen.identifiers import python_names
@@ -16,31 +15,24 @@ from codegen.interface import Interface, parameter_key
 from codegen.ir import (
     Affine,
     AnyValue,
-    Arg,
     Assign,
     BatchSum,
     Block,
     Buffer,
-    Elementwise,
     Extent,
     Layout,
-    Others,
-    OthersPull,
     Outer,
-    Product,
     Program,
-    Reduce,
     Ref,
     Role,
-    Scalar,
     Span,
     Statement,
     Zero,
     statements,
 )
 from codegen.numpy_text import DOCS, HEADER, HELPERS, helpers, in_docstring
-from codegen.spell import ATOM, PRODUCT, SUM, UNARY, Style, python_literal, spell
-from codegen.walk import refs, values, within
+from codegen.numpy_values import Values
+from codegen.walk import values, within
 
 _OWN = (
     "np",
@@ -81,25 +73,6 @@ def emit_numpy(interface: Interface, programs: Sequence[Program], title: str) ->
     return "\n\n\n".join(p for p in parts if p) + "\n"
 
 
-def style() -> Style:
-    """How NumPy writes calls and numbers."""
-
-    def call(name: str, args: tuple[str, ...]) -> str:
-        own = name if name in HELPERS else f"np.{name}"
-        return f"{own}({', '.join(args)})"
-
-    def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
-        shown = python_literal(exponent) if exponent.denominator == 1 else f"({exponent})"
-        return f"{base if atom else f'({base})'}**{shown}", UNARY
-
-    return Style(
-        call=call,
-        literal=python_literal,
-        select=lambda condition, then, otherwise: (f"np.where({condition}, {then}, {otherwise})", ATOM),
-        power=power,
-    )
-
-
 class _Function:
     """One program as one Python function."""
 
@@ -107,11 +80,10 @@ class _Function:
         self, interface: Interface, program: Program, names: Mapping[str, str], sized: Mapping[str, str]
     ) -> None:
         self._interface, self._program, self._names, self._sized = interface, program, names, sized
-        self._style = style()
+        self._values = Values(program, names, sized)
         self._lines: list[str] = []
         self._depth = 1
-        self._span = Span.ONCE
-        self._now = "0"
+        self._values.now = "0"
 
     def text(self) -> str:
         self._signature()
@@ -168,9 +140,11 @@ class _Function:
         zeroed = {s.buffer for s in self._program.body if isinstance(s, Zero)}
         shapes = [b.shape for b in stored if b.layout is Layout.TIME or b.name in zeroed]
         assigned = [s for s in statements(self._program.body) if isinstance(s, Assign)]
-        shared = [s for s in assigned if not self._per_example(s.value)]
+        shared = [s for s in assigned if not self._values.per_example(s.value)]
         shapes += [self._program.buffers[s.target.buffer].shape for s in shared]
-        shapes += [self._shape(v) for s in assigned for v in within(s.value) if self._is_spread(v)]
+        shapes += [
+            self._values.shape(v) for s in assigned for v in within(s.value) if self._values.is_spread(v)
+        ]
         named = dict.fromkeys(str(s) for shape in shapes for s in shape)
         return sorted(named | dict.fromkeys(size for s in assigned for size in _extents(s.value)))
 
@@ -204,7 +178,7 @@ class _Function:
         self._lines.append(f"{'    ' * self._depth}{line}" if line else "")
 
     def _block(self, block: Block) -> None:
-        self._span = block.span
+        self._values.span = block.span
         self._put("")
         if block.title:
             self._put(f"# {block.title}")
@@ -214,11 +188,11 @@ class _Function:
         last = f"None if {limit} is None else {limit}{shift}" if shift else limit
         match block.span:
             case Span.ONCE:
-                self._now = start
+                self._values.now = start
                 self._body(block.body)
             case Span.LAST:
                 self._put(f"t, r = {start} if {limit} is None else {limit}, np.arange(B)")
-                self._now = "t"
+                self._values.now = "t"
                 self._body(block.body)
             case Span.EACH:
                 up = f"range({_count(block.start + 1)}, {_count(block.start + block.steps + 1)})"
@@ -228,7 +202,7 @@ class _Function:
                 if rows - {"all"}:
                     left = "r, idle" if "idle" in rows else "r, _"
                     self._put(f"{left} = rows_at(t, {last}, B)")
-                self._now = "t"
+                self._values.now = "t"
                 self._body(block.body)
                 self._depth -= 1
 
@@ -241,25 +215,21 @@ class _Function:
     def _assign(self, a: Assign, comment: str) -> None:
         buffer = self._program.buffers[a.target.buffer]
         sign = "+=" if a.accumulate else "="
-        value = self._value(a.value, a.rows, 0)[0]
+        value = self._values.value(a.value, a.rows, 0)[0]
         if isinstance(a.value, (Outer, BatchSum)):
             target = self._names[buffer.name]
-        elif buffer.layout is Layout.BATCH and isinstance(a.value, Ref) and self._span is Span.ONCE:
+        elif buffer.layout is Layout.BATCH and isinstance(a.value, Ref) and self._values.span is Span.ONCE:
             target, value = self._names[buffer.name], f"{value}.copy()"
         else:
             target = self._target(a, buffer)
-        if buffer.layout is Layout.BATCH and not a.accumulate and not self._per_example(a.value):
+        if buffer.layout is Layout.BATCH and not a.accumulate and not self._values.per_example(a.value):
             shape = ", ".join(["B", *(self._sized[str(s)] for s in buffer.shape)])
             value = (
                 f"np.broadcast_to(np.asarray({value}, dtype), ({shape}{',' if ',' not in shape else ''}))[r]"
             )
         elif buffer.layout is Layout.BATCH and not a.accumulate:
-            value = self._whole(a.value, a.rows, value)
+            value = self._values.whole(a.value, a.rows, value)
         self._put(f"{target} {sign} {value}{comment}")
-
-    def _per_example(self, value: AnyValue) -> bool:
-        """Whether a value differs from example to example: it reads more than parameters and numbers."""
-        return any(self._program.buffers[ref.buffer].layout is not Layout.PARAMETER for ref in refs(value))
 
     def _target(self, a: Assign, buffer: Buffer) -> str:
         """A value of one step is a plain name for the rows at hand; a stored one is indexed."""
@@ -271,129 +241,7 @@ class _Function:
                 isinstance(s, Zero) and s.buffer == buffer.name for s in self._program.body
             )
             return f"{self._names[buffer.name]}[r]" if stored else self._names[buffer.name]
-        return self._at(a.target, a.rows)
-
-    def _at(self, ref: Ref, rows: str) -> str:
-        buffer = self._program.buffers[ref.buffer]
-        name = self._names[ref.buffer]
-        match buffer.layout:
-            case Layout.TIME:
-                slot = self._slot(buffer, ref.lag)
-                match rows:
-                    case "all":
-                        return f"{name}[{slot}]"
-                    case "idle":
-                        return f"{name}[{slot}, idle]"
-                    case _:
-                        return f"{name}[{slot}, r]"
-            case Layout.BATCH if buffer.role is Role.INPUT and self._span is not Span.ONCE:
-                return f"{name}[r]"
-            case _:
-                return name
-
-    def _slot(self, buffer: Buffer, lag: int) -> str:
-        """t + lag - first, as Python."""
-        constant = lag - buffer.first.constant
-        minus = "".join(f" - {c}" for c in buffer.first.counts)
-        if self._now != "t":
-            base = self._now if self._now != "0" else ""
-            total = f"{base}{minus}" + (
-                f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else ""
-            )
-            return total.strip() or "0"
-        return f"t{minus}" + (f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else "")
-
-    # ------------------------------------------------------------------------- values
-
-    def _shape(self, value: AnyValue) -> tuple[str | int, ...]:
-        match value:
-            case Ref():
-                return self._program.buffers[value.buffer].shape
-            case Elementwise():
-                return value.shape
-            case Product():
-                return ("n",)
-            case Others(vector=vector) | OthersPull(vector=vector):
-                return self._shape(vector)
-            case _:
-                return ()
-
-    def _value(self, value: AnyValue, rows: str, least: int) -> tuple[str, int]:
-        """Text and precedence, in parentheses where the precedence is below `least`."""
-        text, precedence = self._bare(value, rows)
-        return (text, precedence) if precedence >= least else (f"({text})", ATOM)
-
-    def _bare(self, value: AnyValue, rows: str) -> tuple[str, int]:
-        def inner(node: AnyValue, least: int = 0) -> str:
-            return self._value(node, rows, least)[0]
-
-        def whole(node: AnyValue) -> str:
-            return self._whole(node, rows, inner(node, ATOM))
-
-        match value:
-            case Ref():
-                return self._at(value, rows), ATOM
-            case Elementwise():
-                return self._elementwise(value, rows)
-            case Product(matrix=matrix, vector=vector, transposed=transposed):
-                weights = self._names[matrix.buffer]
-                return f"{whole(vector)} @ {weights}{'' if transposed else '.T'}", PRODUCT
-            case Reduce(kind="logsumexp", vector=vector):
-                return f"logsumexp({self._whole(vector, rows, inner(vector))})", ATOM
-            case Reduce(kind=kind, vector=vector):
-                return f"{whole(vector)}.{kind}(axis=-1)", ATOM
-            case Others(vector=vector):
-                return f"logsumexp_of_others({inner(vector)})", ATOM
-            case OthersPull(cotangent=cotangent, vector=vector):
-                return f"others_pull({inner(cotangent)}, {inner(vector)})", ATOM
-            case Outer(left=left, right=right) if not self._per_example(right):
-                return f"np.outer({whole(left)}.sum(axis=0), {inner(right)})", ATOM
-            case Outer(left=left, right=right) if not self._per_example(left):
-                return f"np.outer({inner(left)}, {whole(right)}.sum(axis=0))", ATOM
-            case Outer(left=left, right=right):
-                return f"{whole(left)}.T @ {whole(right)}", PRODUCT
-            case BatchSum(value=Reduce(kind="sum", vector=vector)):
-                return f"{whole(vector)}.sum()", ATOM
-            case BatchSum(value=summed):
-                return f"{inner(summed, ATOM)}.sum(axis=0)", ATOM
-            case _:
-                raise ProgramError(f"emit_numpy: no text for {type(value).__name__}")
-
-    def _whole(self, value: AnyValue, rows: str, text: str) -> str:
-        """The text with as many components as the value has, where spread numbers make it up alone."""
-        if not isinstance(value, Elementwise) or not self._is_spread(value):
-            return text
-        size = self._sized[str(value.shape[0])]
-        return (
-            f"np.repeat({text}, {size}, axis=-1)" if self._per_example(value) else f"np.full({size}, {text})"
-        )
-
-    def _is_spread(self, value: AnyValue) -> bool:
-        """Whether a vector is made of numbers alone, so that NumPy gives it no axis of components."""
-        return isinstance(value, Elementwise) and bool(value.shape) and not any(map(self._shape, value.args))
-
-    def _elementwise(self, value: Elementwise, rows: str) -> tuple[str, int]:
-        vector = bool(value.shape)
-
-        def leaf(scalar: Scalar) -> str:
-            match scalar:
-                case Arg(index=index):
-                    return self._spread(value.args[index], rows, vector)
-                case Extent(size=size):
-                    return self._sized[size]
-                case _:
-                    raise ProgramError(f"emit_numpy: no text for {type(scalar).__name__}")
-
-        text = spell(value.body, self._style, leaf)
-        return text, ATOM if re.fullmatch(r"\w+", text) else SUM - 1
-
-    def _spread(self, arg: AnyValue, rows: str, vector: bool) -> str:
-        """An argument of elementwise work; one number for each example gets an axis to spread over."""
-        text = self._value(arg, rows, PRODUCT if isinstance(arg, Product) else ATOM)[0]
-        parameter = isinstance(arg, Ref) and self._program.buffers[arg.buffer].layout is Layout.PARAMETER
-        if vector and not parameter and not self._shape(arg):
-            return f"{self._value(arg, rows, ATOM)[0]}[:, None]"
-        return text
+        return self._values.at(a.target, a.rows)
 
 
 def _extents(value: AnyValue) -> list[str]:

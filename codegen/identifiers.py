@@ -127,16 +127,6 @@ def python_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     return _renamed(names, lambda name: name not in avoid and not name.startswith("_"), avoid)
 
 
-def comment_text(text: str) -> str:
-    """A line of the model file that cannot end a C comment, or begin one inside it."""
-    return text.replace("*/", "* /").replace("/*", "/ *")
-
-
-def docstring_text(text: str) -> str:
-    """A line of the model file that cannot end a Python docstring."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
 def _renamed(names: Iterable[str], fits: Callable[[str], bool], avoid: Iterable[str] = ()) -> dict[str, str]:
     names = list(names)
     used = {n for n in names if fits(n)} | set(avoid)

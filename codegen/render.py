@@ -46,7 +46,7 @@ def render(texts: Texts) -> Source:
     declarations = _declarations(texts, real, fields)
     context = {
         "prefix": texts.prefix,
-        "title": texts.title.replace("*/", "* /").replace("??", "? ?"),  # it stands in a comment
+        "title": _in_comment(texts.title),
         "real": real,
         "precision": f"{dtype} ({real})",
         "sizes": ", ".join(f"{k} = {v}" for k, v in (face.sizes or {}).items()),
@@ -61,6 +61,11 @@ def render(texts: Texts) -> Source:
     code = _environment().get_template("network.c.j2").render(context)
     header = _environment().get_template("network.h.j2").render(context)
     return Source(texts.prefix, header, code, declarations)
+
+
+def _in_comment(text: str) -> str:
+    """One line of free text as it can stand in a C comment."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def _functions(

@@ -34,7 +34,10 @@ class Entry:
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:
     """The entries of a manifest. Raises ArgumentError where one has keys that it cannot have."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ArgumentError(path.name, "TOML", str(error)) from error
     entries = []
     for name, table in tables.items():
         try:

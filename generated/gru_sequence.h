@@ -6,9 +6,10 @@
  *            -fPIC -shared gru_sequence.c -o gru_sequence.so -lm
  *
  * All arrays are dense and row-major; B counts the examples, T_x the steps that have an input and T_y
- * those that have an output. A result that is NULL is not computed. The functions allocate nothing and
- * keep nothing: the caller brings the workspace, whose size in bytes *_work tells; it should be aligned
- * to 64 bytes. Results may overlap neither each other nor anything that is read.
+ * those that have an output. A result that is NULL is not computed, but forward needs room for its states,
+ * and for an output that is fed back. The functions allocate nothing and keep nothing: the caller brings
+ * the workspace, whose size in bytes *_work tells; it should be aligned to 64 bytes. Results may overlap
+ * neither each other nor anything that is read.
  */
 #ifndef GRU_SEQUENCE_H
 #define GRU_SEQUENCE_H

@@ -69,7 +69,7 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
         double *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
         size_t i = 0;
         for (; i + 2 * LANES <= n; i += 2 * LANES) {
-            vec acc[4][2] = {{{0}}};
+            vec acc[4][2] = {0};
             for (size_t j = 0; j < k; ++j) {
                 const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
                 acc[0][0] += x0[j] * m0;
@@ -103,7 +103,7 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
         double *const y = Y + rows[r] * n;
         size_t i = 0;
         for (; i + 4 * LANES <= n; i += 4 * LANES) {
-            vec acc[4] = {{0}};
+            vec acc[4] = {0};
             for (size_t j = 0; j < k; ++j)
                 for (size_t q = 0; q < 4; ++q)
                     acc[q] += x[j] * *(const vec *)(M + j * n + i + q * LANES);
@@ -127,7 +127,7 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
     for (; i + 4 <= n; i += 4) {
         size_t j = 0;
         for (; j + 2 * LANES <= m; j += 2 * LANES) {
-            vec acc[4][2] = {{{0}}};
+            vec acc[4][2] = {0};
             for (size_t r = 0; r < R; ++r) {
                 const double *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
                 const vec x0 = *(const vec *)x, x1 = *(const vec *)(x + LANES);

@@ -104,6 +104,8 @@ class _Unroll:
         if buffer.layout in (Layout.PARAMETER, Layout.TOTAL) and buffer.role is Role.RESULT:
             return [Zero(name)]
         steps = range(buffer.slots.at(self._counts)) if buffer.layout is Layout.TIME else (None,)
+        if len(steps) > self._budget:
+            raise OverBudget
         for step in steps:
             at = None if step is None else step + buffer.first.at(self._counts)
             for component in self._components(buffer.shape):

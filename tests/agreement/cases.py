@@ -167,8 +167,14 @@ def data_of(case: Case) -> Data:
     T_x, T_y = case.counts
     assert plan.y is not None
     n_x, n_y = sizes[plan.x.shape[0]], sizes[plan.y.shape[0]]
-    params = {p.name: _parameter(case, p.name, tuple(sizes[s] for s in p.shape), rng) for p in plan.parameters}
-    x, y, dyhat = rng.normal(size=(T_x, B, n_x)), _targets(case, (T_y, B, n_y), rng), rng.normal(size=(T_y, B, n_y))
+    params = {
+        p.name: _parameter(case, p.name, tuple(sizes[s] for s in p.shape), rng) for p in plan.parameters
+    }
+    x, y, dyhat = (
+        rng.normal(size=(T_x, B, n_x)),
+        _targets(case, (T_y, B, n_y), rng),
+        rng.normal(size=(T_y, B, n_y)),
+    )
     lengths = _lengths(case, rng) if case.form == "lengths" else None
     _spoil(case, lengths, x, y, dyhat)
     states = {s.name: sizes[s.shape[0]] for s in plan.states}
@@ -179,7 +185,9 @@ def data_of(case: Case) -> Data:
         return {name: np.asarray(a, case.dtype) for name, a in arrays.items()}
 
     plain = typed({"x": x, "y": y, "dyhat": dyhat})
-    return Data(typed(params), plain["x"], plain["y"], typed(initial), lengths, plain["dyhat"], typed(dstates))
+    return Data(
+        typed(params), plain["x"], plain["y"], typed(initial), lengths, plain["dyhat"], typed(dstates)
+    )
 
 
 def _parameter(case: Case, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:

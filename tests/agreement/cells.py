@@ -38,7 +38,7 @@ b_y  = ["n_y"]
 [equations]
 f = "sigmoid(W_fa @ a[t-1] + W_fx @ x + p_f * a[t-1] + b_f)"
 k = "leaky_relu(-W_ka @ (f * a[t-1]) + W_kx @ x) + g(p_f * f)"
-a = "a[t-1] + rate * f * (k - a[t-1])"
+a = "a[t-1] + sigmoid(rate) * f * (k - a[t-1])"
 
 [output]
 yhat = "h(W_ya @ a + b_y)"

@@ -32,7 +32,9 @@ class Reference:
 
 @cache
 def reference_of(case: Case) -> Reference:
-    return evaluated(case, data_of(case))
+    expected = evaluated(case, data_of(case))
+    assert np.isfinite(expected.loss), f"{case}: yhat has left the domain of the loss"
+    return expected
 
 
 def evaluated(case: Case, data: Data, derivation: Derivation | None = None) -> Reference:

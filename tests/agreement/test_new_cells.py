@@ -10,8 +10,7 @@ from tests.agreement.cells import CELLS
 from tests.agreement.reference import disagreements
 from tests.agreement.test_agreement import runs
 
-
-SMALL = Setting(n_x=1, n_a=3, n_d=4, n_y=2, T=3, T_xy=(2, 3), B=6)
+SMALL = Setting(n_x=1, n_a=3, n_d=4, n_y=2, T=3, T_xy=(2, 3), B=5)
 """Within the budget of straight-line code; two units would leave a normalised cell nothing but signs."""
 
 

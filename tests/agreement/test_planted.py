@@ -92,7 +92,9 @@ def test_the_latex_shows_it(place: Place) -> None:
     right, wrong = derivation_of(place[0]).latex().splitlines(), _flipped(place).latex().splitlines()
     changed = [line for line in wrong if line not in right]
     assert len(right) == len(wrong)
-    assert changed and all("-" in line or "-" in old for line, old in zip(wrong, right, strict=True) if line != old)
+    assert changed and all(
+        "-" in line or "-" in old for line, old in zip(wrong, right, strict=True) if line != old
+    )
 
 
 @EVERY_PLACE

@@ -130,7 +130,9 @@ class Trace:
     steps: list[Values] = field(default_factory=list)
 
 
-def run(case: Case, parameters: Values, x: Sequence[Tensor], y: Sequence[Tensor], first: Values, T: int) -> Trace:
+def run(
+    case: Case, parameters: Values, x: Sequence[Tensor], y: Sequence[Tensor], first: Values, T: int
+) -> Trace:
     """x: the steps that are read. T: the steps with an output (many-to-one: all steps)."""
     model, sizes = model_of(case), sizes_of(case)
     zero = torch.zeros(sizes["n_x"], dtype=torch.float64)
@@ -195,7 +197,9 @@ def loss_of(kind: str, yhat: Tensor, y: Tensor) -> Tensor:
 
 def gradients(case: Case, data: Data) -> tuple[float, dict[str, Array], dict[str, Array]]:
     """The loss, its gradients, and the gradients of Σ dyhat ∗ yhat + Σ dstates ∗ states."""
-    leaves = {name: torch.tensor(np.asarray(a, np.float64), requires_grad=True) for name, a in data.params.items()}
+    leaves = {
+        name: torch.tensor(np.asarray(a, np.float64), requires_grad=True) for name, a in data.params.items()
+    }
     leaves["x"] = torch.tensor(np.asarray(data.x, np.float64), requires_grad=True)
     leaves |= {
         f"{s}0": torch.tensor(np.asarray(a, np.float64), requires_grad=True) for s, a in data.initial.items()
@@ -227,5 +231,7 @@ def _held(values: Sequence[Values], length: int) -> list[Values]:
 
 def _grad(of: Tensor, leaves: Values) -> dict[str, Array]:
     found = torch.autograd.grad(of, list(leaves.values()), retain_graph=True, allow_unused=True)
-    zeros = (torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves.values(), strict=True))
+    zeros = (
+        torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves.values(), strict=True)
+    )
     return {name: g.numpy() for name, g in zip(leaves, zeros, strict=True)}

@@ -1,0 +1,26 @@
+"""The full product of models, functions, losses, layouts, types and forms: an hour of `make verify`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.agreement.backends import Suite, backends_of, forget, network
+from tests.agreement.cases import FACTORS, product
+from tests.agreement.reference import disagreements
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", FACTORS["dtype"])
+@pytest.mark.parametrize("model", FACTORS["model"])
+@pytest.mark.parametrize("layout", FACTORS["layout"])
+def test_every_result_agrees_with_50_digits(layout: str, model: str, dtype: str) -> None:
+    """All g, h, losses and forms in one extension."""
+    cases = tuple(c for c in product() if (c.layout, c.model, c.dtype) == (layout, model, dtype))
+    suite = Suite("full", cases, "quick", group_size=len(cases))
+    found = {
+        f"{case}-{backend}": disagreements(case, network(suite, case, backend))
+        for case in cases
+        for backend in backends_of(case)
+    }
+    forget()
+    assert {run: off for run, off in found.items() if off} == {}
