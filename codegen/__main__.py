@@ -98,9 +98,7 @@ def _export(arguments: Sequence[str]) -> int:
 
 
 def _showcase(arguments: Sequence[str]) -> int:
-    parser = _Parser(
-        prog="python -m codegen showcase", description="Write and compile the showcase."
-    )
+    parser = _Parser(prog="python -m codegen showcase", description="Write and compile the showcase.")
     parser.add_argument("--folder", type=Path, default=Path("generated"), help="where its manifest.toml is")
     parser.add_argument("--no-compile", action="store_true", help="write the sources only")
     given = parser.parse_args(arguments)

@@ -105,7 +105,11 @@ def c_names(names: Iterable[str]) -> dict[str, str]:
 def struct_fields(interface: Interface) -> dict[str, str]:
     """canonical name → member of the struct of arguments, in the order in which the struct has them."""
     states = interface.states
-    canonical = [*map(parameter_key, interface.parameters), "x", *(["y"] if interface.yhat is not None else [])]
+    canonical = [
+        *map(parameter_key, interface.parameters),
+        "x",
+        *(["y"] if interface.yhat is not None else []),
+    ]
     canonical += [f"{s}0" for s in states]
     canonical += {"one-to-many": ["last_y"], "encoder-decoder": ["last_x", "last_y"]}.get(
         interface.architecture, ["last_x"]

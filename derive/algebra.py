@@ -230,6 +230,11 @@ def size_symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, integer=True, positive=True)
 
 
+def exact(value: sympy.Expr | int) -> sympy.Expr:
+    """A SymPy expression as it is, a whole number as SymPy's."""
+    return value if isinstance(value, sympy.Basic) else sympy.Integer(value)
+
+
 def spell(shape: Shape) -> str:
     """A shape as an error message shows it."""
     return "a scalar" if not shape else f"({', '.join(shape)})"
@@ -262,7 +267,7 @@ def elementwise(
     if isinstance(body, sympy.Lambda) or (callable(body) and not isinstance(body, sympy.Basic)):
         body = body(*(arg(i) for i in range(len(args))))
     numbers = {arg(i): a.body for i, a in enumerate(args) if isinstance(a, Map) and not a.args}
-    body = sympy.sympify(body).xreplace(numbers)
+    body = exact(body).xreplace(numbers)
     read = {s.name for s in body.free_symbols}
     kept = list(dict.fromkeys(a for i, a in enumerate(args) if arg(i).name in read))
     body = body.xreplace({arg(i): arg(kept.index(a)) for i, a in enumerate(args) if a in kept})
@@ -275,7 +280,7 @@ def elementwise(
 
 def constant(value: sympy.Expr | int, shape: Shape = ()) -> Map:
     """The same number in every component."""
-    return Map(sympy.sympify(value), (), shape)
+    return Map(exact(value), (), shape)
 
 
 def total(vector: Expr) -> Expr:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy
 
@@ -33,6 +33,7 @@ from derive.lazy import Lazy
 from derive.loss import documented
 from derive.model import Model
 
+N = TypeVar("N")
 INITIAL = ("symbols", "zero")
 
 
@@ -85,7 +86,7 @@ def unroll(
     )
 
 
-def documented_loss(walk: Walk[sympy.Expr], derivation: Derivation) -> sympy.Expr:
+def documented_loss(walk: Walk[N], derivation: Derivation) -> N:
     """The loss as documented, on the ŷ of a walk. Raises DerivationError for a model without one."""
     model, y = derivation.model, derivation.schedule.y
     if model.loss is None or y is None:

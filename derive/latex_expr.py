@@ -20,6 +20,7 @@ from derive.algebra import (
     Role,
     Symbol,
     arg,
+    exact,
     walk,
 )
 from derive.latex_scalar import Level, Tex, body_latex, name_latex, parenthesised
@@ -36,7 +37,7 @@ def expr_latex(expr: Expr, step: sympy.Expr | int = t) -> str:
 
 def step_latex(step: sympy.Expr | int) -> str:
     """A step of the trajectory: t-1, T, T_{x}+1, 2."""
-    number, rest = sympy.sympify(step).as_coeff_Add()
+    number, rest = exact(step).as_coeff_Add()
     names = sorted(sympy.Add.make_args(rest), key=str) if rest != 0 else []
     text = "+".join(name_latex(str(name)) for name in names)
     if not text:
@@ -55,7 +56,7 @@ def parameter_latex(name: str) -> str:
 
 def symbol_latex(symbol: Symbol, step: sympy.Expr | int = t) -> str:
     """v^{<t>}, \\delta_{v}^{<t>} or \\bar{v}^{<t>}."""
-    name, when = name_latex(symbol.name), f"^{{<{step_latex(sympy.sympify(step) + symbol.lag)}>}}"
+    name, when = name_latex(symbol.name), f"^{{<{step_latex(exact(step) + symbol.lag)}>}}"
     match symbol.role:
         case Role.VALUE:
             return name + when

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 import sympy
 
-from derive.algebra import Expr, Map, Others, Reduce, walk
+from derive.algebra import Expr, Map, Others, Reduce, arg, walk
 from derive.concrete import (
     Data,
     Extent,
+    Numbers,
     Steps,
     Tensor,
     Walk,
@@ -40,6 +41,7 @@ N = TypeVar("N")
 TOLERANCE = 1e-40  # of a relative difference
 GUARD_DIGITS = 20  # carried beyond the digits asked for
 DIFFERENTIATE_BELOW = 4000  # operations of a loss that is differentiated as a whole
+EXPAND_BELOW = 1_000_000  # operations; written out, a loss grows exponentially with T
 KINK_DISTANCE = sympy.Rational(1, 1000)  # how far from a change of branch a point has to be
 CANDIDATES = 4  # points drawn for each one used: those where the most gradients differ from zero are kept
 TRIES = 400  # points drawn until enough of them lie in the domain of the loss
@@ -99,7 +101,7 @@ def prove(
     at `points` (at least 3) random rational points with `digits` (at least 50) digits. Above
     DIFFERENTIATE_BELOW operations the loss is differentiated at each point along a random line, for each
     gradient one on which only its own entries move. Raises ChoiceError, and DerivationError for a model
-    without a loss.
+    without a loss or T and sizes at which the loss has more than EXPAND_BELOW operations.
     """
     derivation = bptt(model) if isinstance(model, Model) else model
     if positive("points", points, points) < 3:
@@ -131,10 +133,15 @@ class _Comparison:
     def __init__(self, derivation: Derivation, at: Extent, points: int, digits: int, seed: int) -> None:
         self._derivation, self._at, self._count, self._digits = derivation, at, points, digits
         self._data = symbols(derivation, at)
-        self._loss = self._expanded(self._data)
         self._reals = Reals(digits + GUARD_DIGITS)
         self._random = random.Random(seed)
-        self._whole = operations(self._loss) < DIFFERENTIATE_BELOW
+        size = self._size()
+        if size > EXPAND_BELOW:
+            raise DerivationError(
+                f"{derivation.model.name}: expected T and sizes for which the expanded loss has fewer than "
+                f"{EXPAND_BELOW} operations, found about {size}"
+            )
+        self._whole = size < DIFFERENTIATE_BELOW
         self._oracles: dict[str, list[sympy.Expr]] = {}
         self._named = by_name(self._data.parameters, self._data.x, self._data.initial)
 
@@ -150,6 +157,16 @@ class _Comparison:
 
     def _expanded(self, data: Data[sympy.Expr]) -> sympy.Expr:
         walked = Walk(self._derivation, model_equations(self._derivation), self._at, Exact(), data)
+        return documented_loss(walked, self._derivation)
+
+    @cached_property
+    def _loss(self) -> sympy.Expr:
+        return self._expanded(self._data)
+
+    def _size(self) -> int:
+        """The operations in the expanded loss, counted without expanding it."""
+        data = _at_point(self._data, lambda symbol: 0)
+        walked = Walk(self._derivation, model_equations(self._derivation), self._at, Counts(), data)
         return documented_loss(walked, self._derivation)
 
     # ------------------------------------------------------------------------- as expressions
@@ -265,6 +282,25 @@ class _Comparison:
         if size == size and size < real.mpf(10) ** -self._digits:
             return real.mpf(0)
         return abs(one - other) / size
+
+
+class Counts(Numbers[int]):
+    """The number of operations in an expression, for the expression; nothing is simplified."""
+
+    def compile(self, body: sympy.Expr, count: int) -> Callable[..., int]:
+        plain = written_out(body)
+        own = operations(plain)
+        uses = [plain.count(arg(i)) for i in range(count)]
+        return lambda *values: own + sum(n * v for n, v in zip(uses, values, strict=True))
+
+    def add(self, terms: Sequence[int]) -> int:
+        return sum(terms) + max(0, len(terms) - 1)
+
+    def dot(self, left: Sequence[int], right: Sequence[int]) -> int:
+        return sum(left) + sum(right) + 2 * len(left) - 1
+
+    def maximum(self, entries: Sequence[int]) -> int:
+        return 0
 
 
 @dataclass(frozen=True)

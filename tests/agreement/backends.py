@@ -24,7 +24,7 @@ from tests.agreement.cases import Case, derivation_of, sizes_of
 
 LEVELS = ("vector", "loops", "straight")
 QUICK = {"quick": ("-march=native", "-O1")}
-"""The flags of a build with less optimisation, three times as fast; the production flags come before these."""
+"""A build with less optimisation, three times as fast; the production flags come before these."""
 
 
 class InterpreterBackend:

@@ -74,7 +74,7 @@ def far(found: Mapping[str, Any], expected: Mapping[str, Any], tolerance: float)
     return {name: d for name, d in distances.items() if not d <= tolerance}
 
 
-# ----------------------------------------------------------------------------- the three functions of a network
+# ----------------------------------------------------------------------------- the functions of a network
 
 
 def loss_and_gradients(net: Network, data: Data, names: tuple[str, ...]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from tests.agreement.test_new_cells import SUITE as NEW_CELLS
 
 STEP = 1e-30
 TOLERANCE = 1e-12
-DIRECTIONS = 2  # random ones, for each tensor
 CASES = [pytest.param(c, id=str(c), marks=in_group(s, c)) for s in (SUITE, NEW_CELLS) for c in s.cases]
 
 
@@ -48,14 +47,14 @@ def _slope(case: Case, program: Program, name: str, direction: Array) -> float:
 
 @pytest.mark.parametrize("case", CASES)
 def test_complex_steps_through_the_forward_pass(case: Case) -> None:
+    """Along one random direction for each tensor."""
     expected = reference_of(case)
     (program,) = (p for p in vector_programs(derivation_of(case)) if p.function == "loss_and_grad")
     rng = np.random.default_rng(zlib.crc32(str(case).encode()))
     for name, gradient in expected.gradients.items():
-        for _ in range(DIRECTIONS):
-            direction = rng.normal(size=gradient.shape)
-            error = abs(_slope(case, program, name, direction) - float((gradient * direction).sum()))
-            assert error <= TOLERANCE * np.linalg.norm(gradient) * np.linalg.norm(direction), name
+        direction = rng.normal(size=gradient.shape)
+        error = abs(_slope(case, program, name, direction) - float((gradient * direction).sum()))
+        assert error <= TOLERANCE * np.linalg.norm(gradient) * np.linalg.norm(direction), name
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -40,7 +40,9 @@ def interpreted(face: Interface, programs: Mapping[str, Program]) -> Network:
     return Network(face, Interpreted(programs, face.sizes))
 
 
-def interface_of(model: derive.Model | derive.Derivation, sizes: Mapping[str, int], dtype: str = "float64") -> Interface:
+def interface_of(
+    model: derive.Model | derive.Derivation, sizes: Mapping[str, int], dtype: str = "float64"
+) -> Interface:
     """The interface with its sizes, T free."""
     derivation = derived(model)
     return replace(interface(derivation.model, derivation.schedule), sizes=dict(sizes), dtype=dtype)
@@ -79,7 +81,8 @@ def arguments(
         return np.asarray(rng.standard_normal(shape), dtype)
 
     params = {
-        name: normal(*(sizes[s] for s in shape)) / np.asarray(np.sqrt(sizes[shape[-1]] if shape else 1), dtype)
+        name: normal(*(sizes[s] for s in shape))
+        / np.asarray(np.sqrt(sizes[shape[-1]] if shape else 1), dtype)
         for name, shape in face.parameters.items()
     }
     out = None if face.yhat is None else (T_y, B, *(sizes[s] for s in face.yhat))

@@ -31,9 +31,7 @@ PYTHON = (
     "slice", "logsumexp", "logsumexp_of_others", "forward", "vjp", "loss_and_grad", "print", "match", "type",
     "self", "__name__", "__builtins__", "_", "__", "T_x_", "shape", "float64", "xx", "x_",
 )  # fmt: skip
-NAMES = tuple(
-    dict.fromkeys(n for n in (*C_WORDS, *C_LIBRARY, *OWN_C, *PYTHON) if not keyword.iskeyword(n))
-)
+NAMES = tuple(dict.fromkeys(n for n in (*C_WORDS, *C_LIBRARY, *OWN_C, *PYTHON) if not keyword.iskeyword(n)))
 RESERVED = ("t", "T", "B", "x", "y", "yhat", "tanh", "softmax", "sum", "lambda", "None", "a0")
 
 

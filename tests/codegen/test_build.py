@@ -84,8 +84,11 @@ void {name}_vjp(const {name}_args *p) {{ if (p->d_s) *p->d_s = 0.0; }}
 
 FIELDS = {
     **{name: name for name in ("x", "y", "s", "a0", "yhat", "loss", "last_x")},
-    "states.a": "states_a", "d.s": "d_s", "d.x": "d_x",
-    "dyhat": "dyhat", "dstates.a": "dstates_a",
+    "states.a": "states_a",
+    "d.s": "d_s",
+    "d.x": "d_x",
+    "dyhat": "dyhat",
+    "dstates.a": "dstates_a",
 }
 LINE = Interface(
     name="line",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import subprocess
 import sys
@@ -28,7 +29,10 @@ def exported(target: Path, dtype: str = "float64", title: str = "A title") -> No
 def test_the_files(tmp_path: Path) -> None:
     exported(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.c", "net.h", "net.py", "net_numpy.py"]
-    assert folder.read_source(tmp_path / "net.py") == emit(derive.load("vanilla", h="softmax"), SIZES, name="net").source
+    assert (
+        folder.read_source(tmp_path / "net.py")
+        == emit(derive.load("vanilla", h="softmax"), SIZES, name="net").source
+    )
 
 
 def test_files_that_are_as_they_should_be_stay(tmp_path: Path) -> None:
@@ -47,7 +51,8 @@ def test_the_wrapper_from_another_folder(tmp_path: Path) -> None:
 import sys, numpy as np
 sys.path.insert(0, sys.argv[1])
 import net
-p = {n: np.full([net.network.interface.sizes[s] for s in shape], 0.5) for n, shape in net.network.interface.parameters.items()}
+face = net.network.interface
+p = {n: np.full([face.sizes[s] for s in shape], 0.5) for n, shape in face.parameters.items()}
 print(net.loss_and_grad(p, np.ones((3, 2, 3)), np.full((3, 2, 2), 0.5))[0])
 """
     other = tmp_path / "other"
@@ -55,7 +60,9 @@ print(net.loss_and_grad(p, np.ones((3, 2, 3)), np.full((3, 2, 2), 0.5))[0])
     command = [sys.executable, "-c", code, str(tmp_path / "net")]
     done = subprocess.run(command, cwd=other, capture_output=True, text=True, timeout=120, env=environment())
     assert done.returncode == 0, done.stderr[-2000:]
-    assert float(done.stdout) == pytest.approx(6 * np.log(2))  # equal outputs: log 2 for each step and example
+    assert float(done.stdout) == pytest.approx(
+        6 * np.log(2)
+    )  # equal outputs: log 2 for each step and example
     assert not list(other.iterdir())
 
 
@@ -73,7 +80,9 @@ def test_a_loaded_folder_computes_what_the_twin_computes(tmp_path: Path) -> None
     compare(everything(twin, a), everything(network, a), 1e-12)
 
 
-def test_an_extension_beside_the_source_is_found_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_extension_beside_the_source_is_found_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exported(tmp_path)
     first = folder.place_extension(tmp_path / "net.py")
     assert folder.place_extension(tmp_path / "net.py") == first
@@ -102,8 +111,6 @@ def test_the_build_line_of_the_header_builds(tmp_path: Path) -> None:
     assert found is not None
     line = found[1].replace("\n *", "\n")
     subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    import ctypes
-
     library = ctypes.CDLL(str(tmp_path / "net.so"))
     for name in ("loss_and_grad", "forward", "vjp"):
         assert getattr(library, f"net_{name}") and getattr(library, f"net_{name}_work")

@@ -65,7 +65,7 @@ def test_members_of_the_struct_are_different() -> None:
         name="net",
         architecture="encoder-decoder",
         feed="none",
-        parameters={n: () for n in _MEMBERS},
+        parameters=dict.fromkeys(_MEMBERS, ()),
         states={"a": "n", "a_": "n"},
         x="n",
         yhat=("n",),

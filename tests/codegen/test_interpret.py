@@ -207,7 +207,9 @@ def test_kernels_on_whole_arrays() -> None:
     transposed = run((Kernel("transpose", Ref("out"), (w,)),), ("n", "m"), Layout.PARAMETER, level="loops")
     assert np.array_equal(transposed, W.T)
     active = np.arange(1, T + 1)[:, None] <= LAST
-    outer = run((Kernel("outer", Ref("out"), (Ref("m"), x)),), ("m", "n"), Layout.PARAMETER, True, level="loops")
+    outer = run(
+        (Kernel("outer", Ref("out"), (Ref("m"), x)),), ("m", "n"), Layout.PARAMETER, True, level="loops"
+    )
     assert outer == pytest.approx(100 + np.einsum("tb,tbm,tbn->mn", active, M_X, X))
 
 

@@ -1,4 +1,4 @@
-"""The gate from the derivation: programs mean what the equations say, held to complex-step differentiation."""
+"""The gate from the derivation: programs mean what the equations say, by complex-step differentiation."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def test_a_folder_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert export(tmp_path / "a" / "b") == 0
     written = sorted(p.name for p in (tmp_path / "a" / "b").iterdir())
     assert written == ["vanilla.c", "vanilla.h", "vanilla.py", "vanilla_numpy.py"]
-    assert all(name in capsys.readouterr().out for name in written) or written
+    said = capsys.readouterr().out
+    assert all(name in said for name in written)
 
 
 def test_options_reach_the_code(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_options_reach_the_code(tmp_path: Path) -> None:
     code = (tmp_path / "net.c").read_text(encoding="utf-8")
     assert "float32 (float)" in code and "net_vjp_straight" in code and "T_x = 2" in code
     assert "relu(" in code and "expf(" in code and "tanhf(" not in code
-    assert "'T': 2" in (tmp_path / "net.py").read_text() or "T=2" in (tmp_path / "net.py").read_text()
+    assert "T=2," in (tmp_path / "net.py").read_text(encoding="utf-8")
 
 
 def test_an_encoder_decoder_of_a_model_file(tmp_path: Path) -> None:
@@ -56,7 +57,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a size that is no number": (["vanilla", "--sizes", "n_x=many", "--out", "{out}"], "--sizes"),
     "sizes that are none": (["vanilla", "--sizes", "big", "--out", "{out}"], "--sizes"),
     "an unknown dtype": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--dtype", "float16"], "float16"),
-    "an unknown architecture": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--architecture", "x"], "'x'"),
+    "an unknown architecture": (
+        ["vanilla", "--sizes", SIZES, "--out", "{out}", "--architecture", "x"],
+        "'x'",
+    ),
     "an unknown feed": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--feed", "x"], "'x'"),
     "an unknown loss": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--loss", "x"], "'x'"),
     "an unknown choice": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--g", "sinh"], "sinh"),

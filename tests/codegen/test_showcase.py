@@ -29,7 +29,9 @@ def regenerated(folder: Path, seed: str) -> dict[str, bytes]:
     folder.mkdir()
     (folder / "manifest.toml").write_bytes(MANIFEST.read_bytes())
     command = [sys.executable, "-m", "codegen", "showcase", "--no-compile", "--folder", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment(PYTHONHASHSEED=seed))
+    subprocess.run(
+        command, check=True, capture_output=True, timeout=120, env=environment(PYTHONHASHSEED=seed)
+    )
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -40,7 +42,9 @@ def test_regeneration_changes_no_byte(tmp_path: Path) -> None:
     assert sorted(written[0]) == sorted([*names, "manifest.toml"])
     for again in written[1:]:
         assert again == written[0]
-    committed = {path.name: path for path in (ROOT / "generated").iterdir() if path.suffix in (".c", ".h", ".py")}
+    committed = {
+        path.name: path for path in (ROOT / "generated").iterdir() if path.suffix in (".c", ".h", ".py")
+    }
     if not set(names) & set(committed):
         pytest.skip("generated/ has not been written yet")
     for name in names:
@@ -66,9 +70,11 @@ T = face.T or 3
 T_x, T_y = T if isinstance(T, tuple) else (T, T)
 rng = np.random.default_rng(0)
 many_to_one = face.architecture == "many-to-one"
-params = {{n: rng.standard_normal([face.sizes[s] for s in shape]).astype(face.dtype) for n, shape in face.parameters.items()}}
-x = rng.standard_normal((T_x, 2, face.sizes[face.x])).astype(face.dtype)
-y = rng.uniform(0.1, 0.9, (1 if many_to_one else T_y, 2, *(face.sizes[s] for s in face.yhat))).astype(face.dtype)
+def array(*shape):
+    return rng.uniform(0.1, 0.9, shape).astype(face.dtype)
+params = {{n: array(*(face.sizes[s] for s in shape)) for n, shape in face.parameters.items()}}
+x = array(T_x, 2, face.sizes[face.x])
+y = array(1 if many_to_one else T_y, 2, *(face.sizes[s] for s in face.yhat))
 loss, grads = net.loss_and_grad(params, x, y)
 more = {{"steps": T_y}} if face.architecture == "encoder-decoder" else {{}}
 yhat, states = net.forward(params, x, **more)
@@ -89,7 +95,11 @@ def test_a_generated_folder_is_a_package_that_works(tmp_path: Path) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300, env=environment())
     entries = showcase.read_manifest(MANIFEST)
     assert len(done.stdout.splitlines()) == len(entries) == len(list(folder.glob("*.so")))
-    without = environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}", CC="no-such-compiler", LONGHAND_CACHE=str(tmp_path / "none"))
+    without = environment(
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+        CC="no-such-compiler",
+        LONGHAND_CACHE=str(tmp_path / "none"),
+    )
     code = "".join(_USE.format(name=entry.name) for entry in entries)
     used = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, env=without

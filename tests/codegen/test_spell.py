@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from codegen import toolchain
 from codegen.c_places import style as c_style
-from codegen.emit_numpy import style as numpy_style
 from codegen.errors import ProgramError
 from codegen.ir import Call, Const, Local, Scalar, Select
+from codegen.numpy_values import style as numpy_style
 from codegen.spell import TEXT, c_literal, python_literal, spell
 
 NAMES = {"x": Fraction(3, 7), "y": Fraction(-5, 4), "z": Fraction(11, 2)}

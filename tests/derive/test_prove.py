@@ -153,6 +153,11 @@ def test_wrong_choices(arguments: dict[str, Any], found: str) -> None:
         derive.prove(derive.load("vanilla"), **arguments)
 
 
+def test_a_loss_too_large_to_expand_is_refused() -> None:
+    with pytest.raises(derive.DerivationError, match="fewer than 1000000 operations, found about"):
+        derive.prove(derive.load("gru"), T=5, sizes={"n_x": 3, "n_a": 4, "n_y": 2})
+
+
 def test_zero_is_recognised_and_only_zero() -> None:
     x, y = sympy.symbols("x y", real=True)
     relu = sympy.Piecewise((0, x * y <= 0), (x * y, True))

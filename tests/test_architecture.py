@@ -1,0 +1,257 @@
+"""What may know what: imports, names of cells, evaluation of text, sizes of files, flags, the wheel."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+import tokenize
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import derive
+from codegen import toolchain
+from derive.architecture import schedule
+
+ROOT = Path(__file__).parents[1]
+DERIVE = sorted((ROOT / "derive").rglob("*.py"))
+CODEGEN = sorted((ROOT / "codegen").rglob("*.py"))
+TEMPLATES = sorted((ROOT / "codegen" / "templates").glob("*"))
+PUBLIC = ("codegen/__init__.py", "codegen/__main__.py")  # may use derive's public names
+LIMIT = 400
+
+assert DERIVE and CODEGEN and TEMPLATES
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(module, names) of every import, also of those inside functions."""
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.Import(names=names):
+                yield from ((alias.name, ()) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=0):
+                yield str(module), tuple(alias.name for alias in names)
+            case ast.ImportFrom():
+                pytest.fail(f"{relative(path)}: a relative import")
+
+
+def package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+# ----------------------------------------------------------------------------- imports
+
+
+@pytest.mark.parametrize("path", DERIVE, ids=relative)
+def test_derive_does_not_know_codegen(path: Path) -> None:
+    assert "codegen" not in {package(module) for module, _ in imports(path)}
+
+
+@pytest.mark.parametrize("path", CODEGEN, ids=relative)
+def test_only_lower_sees_inside_derive(path: Path) -> None:
+    if relative(path) == "codegen/lower.py":
+        return
+    found = list(imports(path))
+    assert "sympy" not in {package(module) for module, _ in found}
+    from_derive = [(module, names) for module, names in found if package(module) == "derive"]
+    if relative(path) in PUBLIC:
+        for module, names in from_derive:
+            assert module == "derive"
+            assert set(names) <= set(derive.__all__)
+    else:
+        assert not from_derive
+
+
+def test_nothing_else_is_needed_at_run_time() -> None:
+    allowed = {"derive", "codegen", "sympy", "mpmath", "numpy", "jinja2", "cffi", "_cffi_backend"}
+    for path in (*DERIVE, *CODEGEN):
+        used = {package(module) for module, _ in imports(path)}
+        assert used <= allowed | set(sys.stdlib_module_names), relative(path)
+
+
+# ----------------------------------------------------------------------------- cells are data
+
+
+def cell_names() -> set[str]:
+    """Every parameter, gate and cell of the built-in models, also prefixed; not what all models share."""
+    names: set[str] = set()
+    for name in derive.builtin_names():
+        for architecture in ("many-to-many", "encoder-decoder"):
+            model = derive.load(name, architecture=architecture)
+            names |= {name} | {p.name for p in model.parameters} | {s.name for s in model.states}
+            names |= {p.name for p in schedule(model).parameters} | {d.name for d in model.cell}
+    return names - {"yhat"}
+
+
+def code_strings(path: Path) -> Iterator[tuple[int, str]]:
+    """Every string that is no docstring, with its line."""
+    module = tree(path)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(module)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    described = {  # the text under an assignment that says what it is
+        id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)
+    }
+    for node in ast.walk(module):
+        plain = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if plain and id(node) not in docstrings | described:
+            yield node.lineno, node.value
+
+
+# single letters are indices, arguments and loop variables everywhere: only longer names tell a cell
+LONG = {name for name in cell_names() if len(name) > 1}
+
+
+def default_model(path: Path, text: str) -> bool:
+    """The default model of the command line, and the examples in its help."""
+    return path.name == "__main__.py" and ("python -m" in text or text == "vanilla")
+
+
+@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN], ids=relative)
+def test_no_cell_is_named_in_the_code(path: Path) -> None:
+    found = []
+    for line, text in code_strings(path):
+        words = set(re.findall(r"[A-Za-z_]\w*", text))
+        if words & LONG and not default_model(path, text):
+            found.append((line, sorted(words & LONG)))
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.NAME and token.string in LONG:
+                found.append((token.start[0], [token.string]))
+    assert not found
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=relative)
+def test_no_cell_is_named_in_a_template(path: Path) -> None:
+    assert not set(re.findall(r"[A-Za-z_]\w*", path.read_text(encoding="utf-8"))) & LONG
+
+
+def test_the_names_looked_for_are_there() -> None:
+    assert {"lstm", "gru", "W_aa", "W_za", "b_y", "enc_W_aa", "dec_b_y"} <= LONG
+
+
+# ----------------------------------------------------------------------------- habits
+
+BUILTIN = {"eval", "exec", "compile", "__import__", "S"}
+ANYWHERE = {"parse_expr", "lambdify", "parse_latex", "autowrap", "ufuncify"}
+
+
+def _evaluates(call: ast.Call) -> bool:
+    """Whether a call could run a text: sympify does, unless it is strict."""
+    match call.func:
+        case ast.Name(id=name):
+            bare = name in BUILTIN
+        case ast.Attribute(value=ast.Name(id="sympy" | "builtins"), attr=name):
+            bare = name in BUILTIN
+        case ast.Attribute(attr=name):
+            bare = False
+        case _:
+            return False
+    strict = any(k.arg == "strict" and ast.unparse(k.value) == "True" for k in call.keywords)
+    return bare or name in ANYWHERE or (name == "sympify" and not strict)
+
+
+@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN], ids=relative)
+def test_no_text_is_evaluated(path: Path) -> None:
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    assert not [f"{node.lineno}: {ast.unparse(node)}" for node in calls if _evaluates(node)]
+    assert not {name for _, names in imports(path) for name in names} & (ANYWHERE | {"sympify"})
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("eval('1')", True),
+        ("sympy.S('x')", True),
+        ("sympy.sympify(x)", True),
+        ("sympy.sympify(x, strict=True)", False),
+        ("sympy.utilities.lambdify(x, x)", True),
+        ("re.compile('x')", False),
+        ("super().eval(z)", False),
+    ],
+)
+def test_evaluation_is_recognised(text: str, found: bool) -> None:
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert _evaluates(call) is found
+
+
+@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN, *TEMPLATES], ids=relative)
+def test_no_file_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LIMIT
+
+
+def test_no_flag_changes_the_arithmetic_of_the_process() -> None:
+    flags = [*toolchain.FLAGS, *toolchain.GLUE_FLAGS, *toolchain.LINK_FLAGS]
+    flags += [flag for target in toolchain.TARGETS.values() for flag in target]
+    assert not set(flags) & set(toolchain.UNSAFE)
+    assert {"-ffast-math", "-Ofast", "-funsafe-math-optimizations"} <= set(toolchain.UNSAFE)
+    texts = [*TEMPLATES, ROOT / "Makefile", ROOT / "pyproject.toml", *(ROOT / "generated").glob("*.[ch]")]
+    texts += [path for path in CODEGEN if path.name != "toolchain.py"]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"-ffast-math|-Ofast|-funsafe-math|-ffinite-math|-fassociative", text), relative(
+            path
+        )
+
+
+def test_the_wheel_holds_the_two_packages(tmp_path: Path) -> None:
+    """derive and codegen with their data, and nothing else of the repository."""
+    if importlib.util.find_spec("setuptools") is None or importlib.util.find_spec("pip") is None:
+        pytest.skip("no setuptools or no pip here")
+    source = tmp_path / "source"
+    for path in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "models").glob("*.toml")):
+        _copy(path, source)
+    for path in (ROOT / "derive" / "py.typed", ROOT / "codegen" / "py.typed", ROOT / "pyproject.toml"):
+        _copy(path, source)
+    for name in ("LICENSE", "README.md"):
+        (source / name).write_text("for the wheel\n")
+    for name in ("generated", "tests", "examples"):
+        (source / name).mkdir()
+        (source / name / "__init__.py").write_text("")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        ".",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-q",
+        "-w",
+        "out",
+    ]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120)
+    if done.returncode and "setuptools" in done.stderr and "Could not find" in done.stderr:
+        pytest.skip("setuptools here is too old")
+    assert done.returncode == 0, done.stderr[-1500:]
+    (wheel,) = (source / "out").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"derive", "codegen"}
+    due = {relative(p) for p in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "models").glob("*.toml"))}
+    assert due | {"derive/py.typed", "codegen/py.typed"} <= set(names)
+
+
+def _copy(path: Path, target: Path) -> None:
+    place = target / path.relative_to(ROOT)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(path.read_bytes())
