@@ -67,8 +67,8 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
         const double *const x0 = X + rows[r] * k, *const x1 = X + rows[r + 1] * k;
         const double *const x2 = X + rows[r + 2] * k, *const x3 = X + rows[r + 3] * k;
         double *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
-        size_t i = 0;
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        const size_t whole = n - n % (2 * LANES);
+        for (size_t i = 0; i < whole; i += 2 * LANES) {
             vec acc[4][2] = {0};
             for (size_t j = 0; j < k; ++j) {
                 const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
@@ -86,7 +86,7 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
                 *(vec *)(y[q] + i + LANES) += factor * acc[q][1];
             }
         }
-        for (; i < n; ++i) {
+        for (size_t i = whole; i < n; ++i) {
             double acc[4] = {0};
             for (size_t j = 0; j < k; ++j) {
                 acc[0] += x0[j] * M[j * n + i];
@@ -101,8 +101,8 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
     for (; r < R; ++r) {
         const double *const x = X + rows[r] * k;
         double *const y = Y + rows[r] * n;
-        size_t i = 0;
-        for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        const size_t whole = n - n % (4 * LANES);
+        for (size_t i = 0; i < whole; i += 4 * LANES) {
             vec acc[4] = {0};
             for (size_t j = 0; j < k; ++j)
                 for (size_t q = 0; q < 4; ++q)
@@ -110,7 +110,7 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
             for (size_t q = 0; q < 4; ++q)
                 *(vec *)(y + i + q * LANES) += factor * acc[q];
         }
-        for (; i < n; ++i) {
+        for (size_t i = whole; i < n; ++i) {
             double acc = 0.0;
             for (size_t j = 0; j < k; ++j)
                 acc += x[j] * M[j * n + i];
@@ -123,10 +123,10 @@ static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, c
 static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
                   const double *restrict X, double *restrict G)
 {
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        size_t j = 0;
-        for (; j + 2 * LANES <= m; j += 2 * LANES) {
+    const size_t quads = n - n % 4;
+    for (size_t i = 0; i < quads; i += 4) {
+        const size_t whole = m - m % (2 * LANES);
+        for (size_t j = 0; j < whole; j += 2 * LANES) {
             vec acc[4][2] = {0};
             for (size_t r = 0; r < R; ++r) {
                 const double *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
@@ -141,7 +141,7 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
                 *(vec *)(G + (i + q) * m + j + LANES) += acc[q][1];
             }
         }
-        for (; j < m; ++j) {
+        for (size_t j = whole; j < m; ++j) {
             double acc[4] = {0};
             for (size_t r = 0; r < R; ++r)
                 for (size_t q = 0; q < 4; ++q)
@@ -150,7 +150,7 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
                 G[(i + q) * m + j] += acc[q];
         }
     }
-    for (; i < n; ++i)
+    for (size_t i = quads; i < n; ++i)
         for (size_t r = 0; r < R; ++r)
             for (size_t j = 0; j < m; ++j)
                 G[i * m + j] += A[rows[r] * n + i] * X[rows[r] * m + j];
