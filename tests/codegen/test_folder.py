@@ -111,7 +111,7 @@ def test_the_build_line_of_the_header_builds(tmp_path: Path) -> None:
     assert found is not None
     line = found[1].replace("\n *", "\n")
     subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    library = ctypes.CDLL(str(tmp_path / "net.so"))
+    library = ctypes.CDLL(str(tmp_path / "libnet.so"))
     for name in ("loss_and_grad", "forward", "vjp"):
         assert getattr(library, f"net_{name}") and getattr(library, f"net_{name}_work")
     library.net_forward_work.restype = ctypes.c_size_t
