@@ -23,7 +23,7 @@ from derive import Derivation
 from tests.agreement.cases import Case, derivation_of, sizes_of
 
 LEVELS = ("vector", "loops", "straight")
-QUICK = {"quick": ("-march=native", "-O1")}
+QUICK = {"quick": ("-march=native", "-O0")}
 """A build with less optimisation, three times as fast; the production flags come before these."""
 
 
@@ -48,9 +48,13 @@ def vector_programs(derivation: Derivation) -> tuple[Program, ...]:
     return tuple(pipeline.run(p, pipeline.vector_passes()) for p in lowered)
 
 
-def interpreted(derivation: Derivation, face: Interface, level: str) -> Network:
-    """The network that runs the programs of `level` one statement after the other."""
-    programs = vector_programs(derivation)
+@cache
+def programs_of(case: Case) -> tuple[Program, ...]:
+    return vector_programs(derivation_of(case))
+
+
+def interpreted(programs: tuple[Program, ...], face: Interface, level: str) -> Network:
+    """The network that takes programs of the vector level to `level` and runs them there."""
     assert face.sizes is not None
     match level:
         case "vector":
@@ -131,10 +135,11 @@ def network(suite: Suite, case: Case, backend: str) -> Network:
         case "c":
             return _extension(suite, suite.group(case))[case]
         case _:
-            return interpreted(derivation_of(case), interface_of(case), backend)
+            return interpreted(programs_of(case), interface_of(case), backend)
 
 
 def forget() -> None:
     """Let go of all networks and extensions made so far."""
     network.cache_clear()
+    programs_of.cache_clear()
     _extension.cache_clear()

@@ -194,7 +194,7 @@ def _parameter(case: Case, name: str, shape: tuple[int, ...], rng: np.random.Gen
     scale = 1 / np.sqrt(shape[-1]) if len(shape) == 2 else 0.5
     drawn = np.asarray(rng.normal(scale=scale, size=shape))
     if case.in_unit_interval and name.endswith("W_ya"):
-        return 0.04 * drawn
+        return (0.04 if case.g == "tanh" else 0.002) * drawn  # what ReLU gives may grow
     if case.in_unit_interval and name.endswith("b_y"):
         return rng.uniform(0.35, 0.65, size=shape)
     return drawn
@@ -253,6 +253,14 @@ def own_counts(case: Case, lengths: Lengths) -> tuple[list[int], list[int]]:
 
 def product() -> list[Case]:
     return [Case(**dict(zip(FACTORS, row, strict=True))) for row in itertools.product(*FACTORS.values())]
+
+
+def diagonal() -> tuple[Case, ...]:
+    """As few cases as there are layouts, with every value of every factor among them."""
+    return tuple(
+        Case(**{name: v[(n + n // len(v)) % len(v)] for name, v in FACTORS.items()})
+        for n in range(len(FACTORS["layout"]))
+    )
 
 
 @cache

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.agreement.backends import Suite, backends_of, network
-from tests.agreement.cases import FACTORS, Case, Setting, data_of, pairwise
+from tests.agreement.cases import FACTORS, Case, Setting, data_of, diagonal, pairwise
 from tests.agreement.reference import disagreements, far, loss_and_gradients, reference_of
 
-SUITE = Suite("pairwise", pairwise())
+SUITE = Suite("pairwise", pairwise(), "quick")
+PRODUCTION = Suite("production", diagonal(), "native")
 LONG_STEPS = Setting(n_x=3, n_a=5, n_d=4, n_y=2, T=64, T_xy=(64, 63), B=2)
 WIDE = Setting(n_x=18, n_a=53, n_d=21, n_y=11, T=3, T_xy=(3, 4), B=9)
 LONG = Suite(
@@ -48,9 +49,21 @@ def test_the_cases_have_every_pair_of_values() -> None:
         assert found == set(itertools.product(FACTORS[one], FACTORS[other])), (one, other)
 
 
+def test_the_cases_compiled_as_for_production_have_every_value() -> None:
+    for name, values in FACTORS.items():
+        assert {getattr(case, name) for case in PRODUCTION.cases} == set(values), name
+
+
 @pytest.mark.parametrize(("case", "backend"), runs(SUITE, SUITE.cases))
 def test_every_result_agrees_with_50_digits(case: Case, backend: str) -> None:
     assert disagreements(case, network(SUITE, case, backend)) == {}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=str(c), marks=in_group(PRODUCTION, c)) for c in PRODUCTION.cases]
+)
+def test_c_as_it_is_built_agrees_with_50_digits(case: Case) -> None:
+    assert disagreements(case, network(PRODUCTION, case, "c")) == {}
 
 
 @pytest.mark.parametrize(("case", "backend"), runs(LONG, LONG.cases))

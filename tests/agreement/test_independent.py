@@ -11,8 +11,8 @@ from codegen.arguments import Call, Signature
 from codegen.interface import Counts
 from codegen.interpret import interpret
 from codegen.ir import Program
-from tests.agreement.backends import interface_of, vector_programs
-from tests.agreement.cases import Array, Case, data_of, derivation_of, sizes_of
+from tests.agreement.backends import interface_of, programs_of
+from tests.agreement.cases import Array, Case, data_of, sizes_of
 from tests.agreement.reference import distance, far, reference_of
 from tests.agreement.test_agreement import SUITE, in_group
 from tests.agreement.test_new_cells import SUITE as NEW_CELLS
@@ -49,7 +49,7 @@ def _slope(case: Case, program: Program, name: str, direction: Array) -> float:
 def test_complex_steps_through_the_forward_pass(case: Case) -> None:
     """Along one random direction for each tensor."""
     expected = reference_of(case)
-    (program,) = (p for p in vector_programs(derivation_of(case)) if p.function == "loss_and_grad")
+    (program,) = (p for p in programs_of(case) if p.function == "loss_and_grad")
     rng = np.random.default_rng(zlib.crc32(str(case).encode()))
     for name, gradient in expected.gradients.items():
         direction = rng.normal(size=gradient.shape)

@@ -12,7 +12,7 @@ from codegen import Network
 from derive import Derivation
 from derive.algebra import elementwise
 from derive.derivation import OUTSIDE, Adjoint, Term
-from tests.agreement.backends import compiled, emitted, interface_of, interpreted
+from tests.agreement.backends import compiled, emitted, interface_of, interpreted, vector_programs
 from tests.agreement.cases import Case, Setting, data_of, derivation_of
 from tests.agreement.reference import evaluated, far, loss_and_gradients
 
@@ -70,7 +70,7 @@ def _network(place: Place, backend: str) -> Network:
         case "c":
             return _compiled()[place]
         case _:
-            return interpreted(_flipped(place), interface_of(place[0]), backend)
+            return interpreted(vector_programs(_flipped(place)), interface_of(place[0]), backend)
 
 
 EVERY_PLACE = pytest.mark.parametrize(
