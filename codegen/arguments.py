@@ -267,7 +267,8 @@ def _settle_sizes(interface: Interface, extents: Extents) -> Mapping[str, int]:
             raise ArgumentError(f"initial[{state!r}]", expected, "nothing")
     for size in interface.yhat or ():
         if size not in extents.sizes:
-            raise ArgumentError("sizes", f"an array that tells {size}", "none")
+            expected = f"{size}, which no array of this call tells (codegen.build is told)"
+            raise ArgumentError("sizes", expected, "nothing")
     return extents.sizes
 
 

@@ -53,6 +53,9 @@ _OWN = (
 )
 _LENGTHS = {"x": "lengths_x", "y": "lengths_y"}
 
+# the array of each function that has the shape of yhat
+_OUTPUTS = {"loss_and_grad": "y", "forward": "yhat", "vjp": "dyhat"}
+
 
 def emit_numpy(interface: Interface, programs: Sequence[Program], title: str) -> str:
     """The text of a module with the functions of `programs`, each over canonical arrays.
@@ -157,7 +160,8 @@ class _Function:
         face = self._interface
         states = [(f"{state}0", (size,)) for state, size in face.states.items()]
         given = [(parameter_key(name), shape) for name, shape in face.parameters.items()]
-        for name, shape in (*given, ("x", (face.x,)), *states):  # though not read
+        output = (_OUTPUTS[self._program.function], face.yhat or ())
+        for name, shape in (*given, ("x", (face.x,)), *states, output):  # though not read
             if size in shape:
                 return f'arrays["{name}"].shape[{shape.index(size) - len(shape)}]'
         raise ProgramError(f"{size}: no input of {self._program.function} has it")

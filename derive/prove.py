@@ -29,6 +29,7 @@ from derive.concrete import (
     written_out,
 )
 from derive.derivation import LOSS, Derivation, bptt
+from derive.duals import Dual, Duals
 from derive.errors import ChoiceError, DerivationError
 from derive.expand import Exact, documented_loss, symbols
 from derive.model import Model
@@ -40,8 +41,7 @@ N = TypeVar("N")
 
 TOLERANCE = 1e-40  # of a relative difference
 GUARD_DIGITS = 20  # carried beyond the digits asked for
-DIFFERENTIATE_BELOW = 4000  # operations of a loss that is differentiated as a whole
-EXPAND_BELOW = 1_000_000  # operations; written out, a loss grows exponentially with T
+EXPAND_BELOW = 4000  # operations of a loss that is written out; their number grows exponentially with T
 KINK_DISTANCE = sympy.Rational(1, 1000)  # how far from a change of branch a point has to be
 CANDIDATES = 4  # points drawn for each one used: those where the most gradients differ from zero are kept
 TRIES = 400  # points drawn until enough of them lie in the domain of the loss
@@ -51,8 +51,9 @@ Point = Mapping[sympy.Symbol, sympy.Rational]
 
 @dataclass(frozen=True)
 class Entry:
-    """One gradient, or the loss. how: "identical" or "3 points, 50 digits"; difference: the largest
-    relative one of a component, 0 where the two are identical."""
+    """One gradient, or the loss. how: "identical" or "3 points, 50 digits", with "forwards" behind it
+    where the loss was not written out; difference: the largest relative one of a component, 0 where the
+    two are identical."""
 
     name: str
     how: str
@@ -98,10 +99,10 @@ def prove(
 
     T as in `unroll`. sizes: 1 where missing, 2 for those that a softmax or a mean runs over. A difference
     that simplifies to zero is reported as "identical"; where that is out of reach, the two are compared
-    at `points` (at least 3) random rational points with `digits` (at least 50) digits. Above
-    DIFFERENTIATE_BELOW operations the loss is differentiated at each point along a random line, for each
-    gradient one on which only its own entries move. Raises ChoiceError, and DerivationError for a model
-    without a loss or T and sizes at which the loss has more than EXPAND_BELOW operations.
+    at `points` (at least 3) random rational points with `digits` (at least 50) digits. From EXPAND_BELOW
+    operations on the loss is not written out any more: `sympy.diff` is taken of every equation of the
+    model, and the chain rule applied from the inputs to the loss. Raises ChoiceError, and DerivationError
+    for a model without a loss.
     """
     derivation = bptt(model) if isinstance(model, Model) else model
     if positive("points", points, points) < 3:
@@ -135,13 +136,7 @@ class _Comparison:
         self._data = symbols(derivation, at)
         self._reals = Reals(digits + GUARD_DIGITS)
         self._random = random.Random(seed)
-        size = self._size()
-        if size > EXPAND_BELOW:
-            raise DerivationError(
-                f"{derivation.model.name}: expected T and sizes for which the expanded loss has fewer than "
-                f"{EXPAND_BELOW} operations, found about {size}"
-            )
-        self._whole = size < DIFFERENTIATE_BELOW
+        self._whole = self._size() < EXPAND_BELOW
         self._oracles: dict[str, list[sympy.Expr]] = {}
         self._named = by_name(self._data.parameters, self._data.x, self._data.initial)
 
@@ -151,13 +146,15 @@ class _Comparison:
             if self._whole and self._identical(name):
                 yield Entry(name, "identical", 0.0, True)
             else:
-                yield self._numerical(
-                    name, [self._recurrence(name, s) for s in self._samples], self._oracle(name)
-                )
+                yield self._numerical(name, [s.gradients[name] for s in self._samples], self._oracle(name))
+
+    def _loss_in(self, numbers: Numbers[N], data: Data[N]) -> N:
+        """The documented loss, on the equations of the model."""
+        walked = Walk(self._derivation, model_equations(self._derivation), self._at, numbers, data)
+        return documented_loss(walked, self._derivation)
 
     def _expanded(self, data: Data[sympy.Expr]) -> sympy.Expr:
-        walked = Walk(self._derivation, model_equations(self._derivation), self._at, Exact(), data)
-        return documented_loss(walked, self._derivation)
+        return self._loss_in(Exact(), data)
 
     @cached_property
     def _loss(self) -> sympy.Expr:
@@ -165,9 +162,7 @@ class _Comparison:
 
     def _size(self) -> int:
         """The operations in the expanded loss, counted without expanding it."""
-        data = _at_point(self._data, lambda symbol: 0)
-        walked = Walk(self._derivation, model_equations(self._derivation), self._at, Counts(), data)
-        return documented_loss(walked, self._derivation)
+        return self._loss_in(Counts(), _at_point(self._data, lambda symbol: 0))
 
     # ------------------------------------------------------------------------- as expressions
 
@@ -213,11 +208,7 @@ class _Comparison:
         pulled = walked.backward(LOSS)
         gradients = by_name(pulled.parameters, pulled.x, pulled.initial)
         zeros = sum(all(v == 0 for v in entries) for entries in gradients.values())
-        directions = {
-            name: [self._random.choice((-1, 1)) * self._random.randint(1, 9) for _ in entries]
-            for name, entries in gradients.items()
-        }
-        return _Sample(point, [loss], gradients, zeros, directions)
+        return _Sample(point, [loss], gradients, zeros)
 
     def _near_a_kink(self, walked: Walk[Real]) -> bool:
         distance = number(KINK_DISTANCE, self._reals.context)
@@ -232,36 +223,38 @@ class _Comparison:
     def _losses(self) -> list[Sequence[Real]]:
         if self._whole:
             return self._on_tape([self._loss])
-        lines = (_at_point(self._data, self._float(s.point)) for s in self._samples)
-        return [Tape([self._expanded(data)], (), self._reals.context)() for data in lines]
-
-    def _recurrence(self, name: str, sample: _Sample) -> Sequence[Real]:
-        """The derived gradient, or its product with the sample's direction."""
-        gradient = sample.gradients[name]
-        return gradient if self._whole else [self._reals.dot(gradient, sample.directions[name])]
+        return [[loss.value] for loss in self._chained]
 
     def _oracle(self, name: str) -> list[Sequence[Real]]:
-        """`sympy.diff` of the expanded loss at each point."""
+        """The derivatives of the documented loss at each point."""
         if self._whole:
             return self._on_tape(self._differentiated(name))
-        return [[self._along(name, s)] for s in self._samples]
+        zero, places = self._reals.context.zero, [self._places[symbol] for symbol in self._named[name]]
+        return [[loss.tangent.get(place, zero) for place in places] for loss in self._chained]
+
+    @cached_property
+    def _places(self) -> Mapping[sympy.Symbol, int]:
+        symbols = (symbol for entries in self._named.values() for symbol in entries)
+        return {symbol: place for place, symbol in enumerate(symbols)}
+
+    @cached_property
+    def _chained(self) -> list[Dual]:
+        """The loss at each point with its derivatives, the equations differentiated one by one."""
+        duals, real = Duals(self._digits + GUARD_DIGITS), self._reals.context
+
+        def loss(point: Point) -> Dual:
+            def dual(symbol: sympy.Symbol) -> Dual:
+                tangent = {self._places[symbol]: real.one} if symbol in self._places else {}
+                return Dual(number(point[symbol], real), tangent)
+
+            return self._loss_in(duals, _at_point(self._data, dual))
+
+        return [loss(sample.point) for sample in self._samples]
 
     def _on_tape(self, exprs: Sequence[sympy.Expr]) -> list[Sequence[Real]]:
         inputs = list(self._samples[0].point)
         tape, real = Tape(exprs, inputs, self._reals.context), self._reals.context
         return [tape(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
-
-    def _along(self, name: str, sample: _Sample) -> Real:
-        """The derivative along the line through the point in the sample's direction for this name."""
-        way = sympy.Symbol("s", real=True)
-        direction = dict(zip(self._named[name], sample.directions[name], strict=True))
-        start = self._float(sample.point)
-        line = _at_point(self._data, lambda symbol: start(symbol) + direction.get(symbol, 0) * way)
-        tape = Tape([sympy.diff(self._expanded(line), way)], [way], self._reals.context)
-        return tape(self._reals.context.mpf(0))[0]
-
-    def _float(self, point: Point) -> Callable[[sympy.Symbol], sympy.Expr]:
-        return lambda symbol: sympy.Float(point[symbol], self._digits + GUARD_DIGITS)
 
     def _numerical(
         self, name: str, derived: Sequence[Sequence[Real]], oracle: Sequence[Sequence[Real]]
@@ -273,7 +266,8 @@ class _Comparison:
         ]
         ok = all(difference <= TOLERANCE for difference in differences)
         largest = next((d for d in differences if d != d), max(differences))
-        return Entry(name, f"{self._count} points, {self._digits} digits", float(largest), ok)
+        how = f"{self._count} points, {self._digits} digits{'' if self._whole else ', forwards'}"
+        return Entry(name, how, float(largest), ok)
 
     def _difference(self, one: Real, other: Real) -> Real:
         """Relative to the larger; two values that are zero to all digits agree."""
@@ -305,14 +299,12 @@ class Counts(Numbers[int]):
 
 @dataclass(frozen=True)
 class _Sample:
-    """A point, the loss and the derived gradients there, how many of the gradients are zero, and a
-    direction for each of them."""
+    """A point, the loss and the derived gradients there, and how many of the gradients are zero."""
 
     point: Point
     loss: Sequence[Real]
     gradients: Mapping[str, Sequence[Real]]
     zeros: int
-    directions: Mapping[str, Sequence[int]]
 
 
 def by_name(
