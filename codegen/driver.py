@@ -98,6 +98,8 @@ def numpy_twin(model: Subject) -> Network:
 
     The twin computes in float32 only if every floating array it is given is float32.
     """
+    if not isinstance(model, (Model, Derivation)):
+        raise _no_subject(model)
     derivation = derived(model)
     text = twin_source(derivation)
     module = publish_module(f"{_prefix(model, None)}_numpy", text)
@@ -152,14 +154,20 @@ def fixed_counts(face: Interface) -> Counts | None:
 # ----------------------------------------------------------------------------- arguments
 
 
+def _no_subject(received: object) -> ArgumentTypeError:
+    expected = "a Model, which derive.load gives, or a Derivation"
+    return ArgumentTypeError("model", expected, type(received).__name__)
+
+
 def _fixed(model: Subject, sizes: Mapping[str, int], dtype: Any, T: Steps) -> Interface:
     """The interface with everything fixed that the caller fixes."""
-    if not isinstance(model, (Model, Derivation)):
-        raise ArgumentTypeError("model", "a Model or a Derivation", type(model).__name__)
-    if isinstance(model, Derivation):
-        plain, face = model.model, interface(model.model, model.schedule)
-    else:
-        plain, face = model, interface(model)
+    match model:
+        case Derivation():
+            plain, face = model.model, interface(model.model, model.schedule)
+        case Model():
+            plain, face = model, interface(model)
+        case _:
+            raise _no_subject(model)
     numbers = _sizes(plain, face, sizes)
     return replace(face, sizes=numbers, dtype=_dtype(dtype), T=_steps(face, T))
 

@@ -7,6 +7,7 @@ sources where it was put there (`generated/` does that), else in the build cache
 from __future__ import annotations
 
 import shutil
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from types import ModuleType
 from codegen.build import compile_sources, load_extension
 from codegen.cache import digest
 from codegen.driver import Emitted
+from codegen.errors import ArgumentError
 from codegen.identifiers import struct_fields
 from codegen.interface import Interface
 from codegen.native import CBackend
@@ -22,6 +24,7 @@ from codegen.numpy_text import in_docstring
 from codegen.source import Source
 
 _SUFFIX = EXTENSION_SUFFIXES[0]
+_HIDDEN = sys.stdlib_module_names | {"cffi", "codegen", "derive", "jinja2", "numpy", "setuptools", "sympy"}
 _MODULE = '''"""{title}: loss, gradients and outputs, computed by {name}.c.
 
 Written by Longhand. `network` has the functions; {name}_numpy.py computes the same in NumPy.
@@ -40,8 +43,13 @@ network = load_folder(
 
 
 def files(emitted: Emitted, title: str, twin: str) -> dict[str, str]:
-    """file name → text of everything that belongs to a network."""
+    """file name → text of everything that belongs to a network.
+
+    Raises ArgumentError for a name under which its module would hide one that it needs.
+    """
     name = emitted.source.name
+    if name in _HIDDEN:
+        raise ArgumentError("name", "a name that no module of Python or Longhand has", repr(name))
     functions = ["forward", "vjp"]
     functions += ["loss_and_grad", "plan"] if emitted.interface.yhat is not None else []
     module = _MODULE.format(

@@ -21,7 +21,7 @@ from codegen.interface import Interface
 from codegen.places import Places, Timeline
 from derive.algebra import Expr, Parameter, Symbol
 from derive.architecture import Schedule, T, T_x, T_y, schedule
-from derive.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, bptt
+from derive.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, derived
 from derive.functions import Named
 from derive.model import Model
 from derive.order import factors, signed_terms
@@ -44,11 +44,6 @@ def interface(model: Model, plan: Schedule | None = None) -> Interface:
         yhat=None if plan.y is None else plan.y.shape,
         tied=plan.tied,
     )
-
-
-def derived(model: Model | Derivation) -> Derivation:
-    """The derivation of a model; one that was made, or changed, before is taken as it is."""
-    return model if isinstance(model, Derivation) else bptt(model)
 
 
 def functions_of(derivation: Derivation) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from derive.algebra import (
     walk,
 )
 from derive.concrete import Extent, Steps, extent
-from derive.derivation import LOSS, Derivation, Gradient, bptt
+from derive.derivation import LOSS, Derivation, Gradient, derived
 from derive.errors import ChoiceError
 from derive.latex_expr import softmax_argument
 from derive.model import Model
@@ -117,7 +117,7 @@ def chain(
     loss_step: a step of the trajectory that has an output, by default the last. parameter: by default the
     first matrix that is applied to a value of the step before. Raises ChoiceError for what does not fit.
     """
-    derivation = model if isinstance(model, Derivation) else bptt(model)
+    derivation = derived(model)
     if derivation.loss is None:
         raise ChoiceError("model", "a model with an output, which has a loss", derivation.model.name)
     at = extent(derivation, T, None, lambda _: 1)

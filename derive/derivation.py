@@ -33,6 +33,7 @@ from derive.algebra import (
     transform,
 )
 from derive.architecture import Schedule, Segment, schedule
+from derive.errors import ChoiceError
 from derive.loss import loss_steps
 from derive.model import Model
 from derive.reuse import reuse
@@ -233,12 +234,19 @@ def _of(state: Symbol, phases: Iterable[Phase]) -> Iterable[Adjoint]:
 # ----------------------------------------------------------------------------- deriving
 
 
+def derived(model: Model | Derivation) -> Derivation:
+    """The derivation of a model; a derivation as it is. Raises ChoiceError for anything else."""
+    return model if isinstance(model, Derivation) else bptt(model)
+
+
 def bptt(model: Model) -> Derivation:
     """Derive the gradients of back-propagation through time, T and all sizes symbolic.
 
     Raises DerivationError for an architecture that the model cannot have (no output, or a scalar one
-    that is to be fed back).
+    that is to be fed back), ChoiceError for what is not a Model.
     """
+    if not isinstance(model, Model):
+        raise ChoiceError("model", "a Model, which load gives", model)
     plan = schedule(model)
     taken = {d.name for s in plan.segments for d in s.definitions} | {s.name for s in plan.states}
     taken |= {p.name for p in model.parameters} | {p.name for p in plan.parameters}

@@ -24,9 +24,10 @@ from derive.concrete import (
     named_equations,
     up_to_output,
 )
-from derive.derivation import LOSS, OUTSIDE, Derivation
+from derive.derivation import LOSS, OUTSIDE, Derivation, derived
 from derive.errors import ChoiceError, ShapeError
 from derive.lazy import Lazy
+from derive.model import Model
 from derive.reals import Real, Reals, number
 
 Array = NDArray[np.object_]
@@ -51,7 +52,7 @@ class Values:
 
 
 def evaluate(
-    derivation: Derivation,
+    model: Model | Derivation,
     values: Mapping[str, Any],
     *,
     sizes: Mapping[str, int],
@@ -72,6 +73,7 @@ def evaluate(
     Differentiates the stable form of the loss; a derivative written in stored values, such as
     1 − a², loses digits where a saturates: ask for more. Raises ChoiceError and ShapeError.
     """
+    derivation = derived(model)
     at = extent(derivation, T, sizes, lambda name: 1)
     reader = _Reader(derivation, at, values, digits)
     outside = dyhat is not None or dstates is not None

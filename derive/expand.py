@@ -27,7 +27,7 @@ from derive.concrete import (
     named_equations,
     written_out,
 )
-from derive.derivation import LOSS, Derivation, bptt
+from derive.derivation import LOSS, Derivation, derived
 from derive.errors import ChoiceError, DerivationError
 from derive.lazy import Lazy
 from derive.loss import documented
@@ -69,7 +69,7 @@ def unroll(
     """
     if initial not in INITIAL:
         raise ChoiceError("initial", " or ".join(INITIAL), initial)
-    derivation = bptt(model) if isinstance(model, Model) else model
+    derivation = derived(model)
     at = extent(derivation, T, sizes, lambda name: 1)
     data = symbols(derivation, at, initial)
     walk = Walk(derivation, model_equations(derivation), at, Exact(), data)

@@ -28,7 +28,7 @@ from derive.concrete import (
     positive,
     written_out,
 )
-from derive.derivation import LOSS, Derivation, bptt
+from derive.derivation import LOSS, Derivation, derived
 from derive.duals import Dual, Duals
 from derive.errors import ChoiceError, DerivationError
 from derive.expand import Exact, documented_loss, symbols
@@ -104,7 +104,7 @@ def prove(
     model, and the chain rule applied from the inputs to the loss. Raises ChoiceError, and DerivationError
     for a model without a loss.
     """
-    derivation = bptt(model) if isinstance(model, Model) else model
+    derivation = derived(model)
     if positive("points", points, points) < 3:
         raise ChoiceError("points", "at least 3", points)
     if positive("digits", digits, digits) < 50:

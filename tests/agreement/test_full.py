@@ -1,4 +1,4 @@
-"""The full product of models, functions, losses, layouts, types and forms: an hour of `make verify`."""
+"""The full product of models, functions, losses, layouts, types and forms: most of `make verify`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.agreement.backends import Suite, backends_of, forget, network
 from tests.agreement.cases import FACTORS, product
-from tests.agreement.reference import disagreements
+from tests.agreement.reference import beyond_its_condition
 
 
 @pytest.mark.full
@@ -14,11 +14,11 @@ from tests.agreement.reference import disagreements
 @pytest.mark.parametrize("model", FACTORS["model"])
 @pytest.mark.parametrize("layout", FACTORS["layout"])
 def test_every_result_agrees_with_50_digits(layout: str, model: str, dtype: str) -> None:
-    """All g, h, losses and forms in one extension."""
+    """All g, h, losses and forms in one extension; of thousands of cases a few are ill-conditioned."""
     cases = tuple(c for c in product() if (c.layout, c.model, c.dtype) == (layout, model, dtype))
     suite = Suite("full", cases, "quick", group_size=len(cases))
     found = {
-        f"{case}-{backend}": disagreements(case, network(suite, case, backend))
+        f"{case}-{backend}": beyond_its_condition(case, network(suite, case, backend))
         for case in cases
         for backend in backends_of(case)
     }

@@ -14,7 +14,7 @@ from derive.algebra import elementwise
 from derive.derivation import OUTSIDE, Adjoint, Term
 from tests.agreement.backends import compiled, emitted, interface_of, interpreted, vector_programs
 from tests.agreement.cases import Case, Setting, data_of, derivation_of
-from tests.agreement.reference import evaluated, far, loss_and_gradients
+from tests.agreement.reference import beyond_its_condition, evaluated, far, loss_and_gradients
 
 SETTING = Setting(n_x=5, n_a=4, n_d=6, n_y=3, T=4, T_xy=(3, 4), B=2)
 VANILLA, LSTM = (
@@ -107,3 +107,9 @@ def test_every_backend_computes_it(place: Place, backend: str) -> None:
     assert far(found, {"loss": wrong.loss, **wrong.gradients}, 1e-13) == {}
     off = far(found, {"loss": right.loss, **right.gradients}, 1e-13)
     assert max(off.values()) > 1e-2
+
+
+@EVERY_PLACE
+def test_no_condition_number_explains_it(place: Place) -> None:
+    assert beyond_its_condition(place[0], codegen.numpy_twin(derivation_of(place[0]))) == {}
+    assert beyond_its_condition(place[0], codegen.numpy_twin(_flipped(place))) != {}

@@ -70,6 +70,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "steps that are none": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--T", "two"], "--T"),
     "three numbers of steps": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--T", "1,2,3"], "T_x,T_y"),
     "a bad name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "a b"], "name"),
+    "a module's name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "codegen"], "name"),
     "an unknown option": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--fast"], "--fast"),
     "an option of showcase": (["showcase", "--fast"], "--fast"),
     "no manifest": (["showcase", "--folder", "{out}"], "manifest.toml"),
