@@ -17,7 +17,7 @@ LOSS         ?= auto
 derive_flags := $(if $(T),--T $(T)) --architecture $(ARCHITECTURE) --feed $(FEED) --loss $(LOSS) \
 	$(if $(G),--g $(G)) $(if $(H),--h $(H)) $(if $(WRT),--wrt $(WRT))
 
-.PHONY: all derive build test verify check format clean help
+.PHONY: all derive build test verify check bench format clean help
 .DEFAULT_GOAL := all
 
 all: $(VENV)/.base  ## derive the note's network, generate and compile the showcase, compare everything
@@ -39,6 +39,9 @@ check: $(VENV)/.test  ## ruff and mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+bench: $(VENV)/.bench  ## time everything against NumPy, PyTorch, JAX, Numba, CasADi, ONNX Runtime: BENCH="--quick"
+	@$(RUN) -m benchmarks $(BENCH)
 
 format: $(VENV)/.test  ## let ruff format and mend what it can
 	@$(RUN) -m ruff check --fix .
@@ -67,4 +70,8 @@ $(VENV)/.base: $(VENV)/.created pyproject.toml
 
 $(VENV)/.test: $(VENV)/.base
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.base
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@

@@ -137,11 +137,17 @@ def _tour(arguments: Sequence[str]) -> int:
 
 
 def _sizes(text: str) -> dict[str, int]:
-    return {name: int(number) for name, number in (_pair(part) for part in text.split(","))}
+    pairs = [_pair(part) for part in text.split(",")]
+    if len(dict(pairs)) < len(pairs):
+        raise argparse.ArgumentTypeError(f"expected a number for each size once, received {text!r}")
+    return {name: int(number) for name, number in pairs}
 
 
 def _choice(text: str) -> tuple[str, str]:
-    return _pair(text)
+    name, choice = _pair(text)
+    if name in ("name_or_path", "architecture", "feed", "loss"):
+        raise argparse.ArgumentTypeError(f"expected a function of the model, received {text!r}")
+    return name, choice
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -173,6 +173,8 @@ def _compile(
     toolchain.in_parallel([functools.partial(compiler.run, command, folder) for command in commands])
 
     objects = [f"{stem}.o" for stem in (*(source.name for source in sources), name)]
+    if missing := [file for file in objects if not (folder / file).is_file()]:
+        raise BuildError(f"The C compiler {' '.join(compiler.command)!r} wrote no {missing[0]}: is it one?")
     compiler.run([*toolchain.LINK_FLAGS, *objects, "-lm", "-o", f"{name}.so"], folder)
     for file in objects:
         (folder / file).unlink()

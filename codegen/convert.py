@@ -151,8 +151,11 @@ def _safe(source: np.dtype[Any], target: np.dtype[Any], plain: bool) -> bool:
 
 
 def _cast(argument: str, array: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(over="ignore"):
-        result = np.array(array, dtype=dtype, order="C")
+    try:
+        with np.errstate(over="ignore"):
+            result = np.array(array, dtype=dtype, order="C")
+    except (ValueError, MemoryError) as error:
+        raise MemoryError(f"{argument}: no room for {array.size} numbers of {dtype}") from error
     if array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize:
         lost = np.isinf(result) & np.isfinite(array)
         if lost.any():

@@ -9,7 +9,7 @@ there is one term per k. Founding note, "Backpropagation": its last line for T =
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -33,6 +33,8 @@ from derive.latex_expr import softmax_argument
 from derive.model import Model
 from derive.steps import is_arithmetic
 from derive.unfold import Key, Unfolded, cotangent_keys, inlined, without
+
+LONGEST = 1000  # steps of a chain
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,15 @@ def chain(
 
     T: 2 by default (1 for one-to-one), a pair (T_x, T_y) for an encoder–decoder, by default (2, 2).
     loss_step: a step of the trajectory that has an output, by default the last. parameter: by default the
-    first matrix that is applied to a value of the step before. Raises ChoiceError for what does not fit.
+    first matrix that is applied to a value of the step before. Raises ChoiceError for what does not fit,
+    and for more than LONGEST steps.
     """
     derivation = derived(model)
     if derivation.loss is None:
         raise ChoiceError("model", "a model with an output, which has a loss", derivation.model.name)
     at = extent(derivation, T, None, lambda _: 1)
+    if sum(at.times.values()) > LONGEST:
+        raise ChoiceError("T", f"at most {LONGEST} steps, since each gets a term", T)
     looked_at = Unfolded(derivation.towards(LOSS), at, _loss_step(derivation, at, loss_step))
     gradient = _gradient(looked_at.derivation, parameter)
     assert isinstance(gradient.of, Parameter)
@@ -217,9 +222,8 @@ def _through(
     return (yhat,) if only_direct else (*carried, yhat)
 
 
-def _vanish(looked_at: Unfolded, exprs: tuple[Expr, ...], vanishing: frozenset[Key]) -> bool:
-    values = looked_at.zeros()
-    return all(is_zero(without(e, values, vanishing)) for e in exprs)
+def _vanish(looked_at: Unfolded, exprs: tuple[Expr, ...], vanishing: Container[Key]) -> bool:
+    return all(is_zero(without(e, looked_at.zeros, vanishing)) for e in exprs)
 
 
 _FULLY_INLINED = 3  # as many steps read well in one line

@@ -176,6 +176,11 @@ def _remark(chain: Chain) -> str:
 
 _TOTAL = "Read with total derivatives the first two lines hold; each further one drops a direct path."
 
+_TOTAL_SOMETIMES = (
+    "Read with total derivatives a line drops the paths of those steps, among the later ones that it has "
+    "passed, at which the parameter enters; where there are none it holds."
+)
+
 
 def _remarks(chain: Chain) -> list[str]:
     by = parameter_latex(chain.parameter.name)
@@ -189,10 +194,13 @@ def _remarks(chain: Chain) -> list[str]:
         only = f"{start} the only term, `k = {last.k}`: nothing is left out."
         return [only, f"With `{zero}` it is zero."] if last.vanishes else [only]
     rest = ", ".join(str(term.k) for term in reversed(others))
-    missing = f"the term `k = {rest}`, the direct path"
+    direct = chain.terms[0].k == chain.loss_step
+    missing = f"the term `k = {rest}`{', the direct path' if direct else ''}"
     if len(others) > 1:
-        missing = f"the terms `k = {rest}`, the direct path among them"
-    lines = [] if len(chain.documented) < 3 else [_TOTAL]
+        missing = f"the terms `k = {rest}`{', the direct path among them' if direct else ''}"
+    steps = [term.k for term in chain.terms]
+    at_every_step = steps == list(range(chain.loss_step, last.k - 1, -1))
+    lines = [] if len(chain.documented) < 3 else [_TOTAL if at_every_step else _TOTAL_SOMETIMES]
     lines += [f"{start} one of the {len(chain.terms)} terms: `k = {last.k}`.", f"It leaves out {missing}."]
     if not last.vanishes:
         return [*lines, f"That term does not vanish with `{zero}`."]

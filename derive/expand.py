@@ -39,20 +39,20 @@ INITIAL = ("symbols", "zero")
 
 @dataclass(frozen=True)
 class Unrolled:
-    """The network unrolled; vectors are matrices of one column, T counts from 1.
+    """The network unrolled; vectors are matrices of one column, scalars of one entry; T counts from 1.
 
     loss: fully expanded, in the symbols below. gradients, worked out on first access: parameter name →
-    Matrix of its shape (an Expr for a scalar); "x" → {t: Matrix}; state name + "0" → Matrix.
-    parameters: name → Matrix, or Symbol for a scalar. x[t], y[t], yhat[t]: t counts the steps that have
-    one. initial: state name → Matrix, zeros where `initial` says so.
+    Matrix of its shape; "x" → {t: Matrix}; state name + "0" → Matrix. parameters: name → Matrix.
+    x[t], y[t], yhat[t]: t counts the steps that have one. initial: state name → Matrix, zeros where
+    `initial` says so.
     """
 
     loss: sympy.Expr
     gradients: Mapping[str, Any]
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, sympy.Matrix]
     x: Mapping[int, sympy.Matrix]
-    y: Mapping[int, Any]
-    yhat: Mapping[int, Any]
+    y: Mapping[int, sympy.Matrix]
+    yhat: Mapping[int, sympy.Matrix]
     initial: Mapping[str, sympy.Matrix]
 
 
@@ -102,10 +102,8 @@ def _gradients(derivation: Derivation, at: Extent, data: Data[sympy.Expr]) -> di
     return found | {f"{name}0": _sympy(tensor) for name, tensor in pulled.initial.items()}
 
 
-def _sympy(tensor: Tensor[sympy.Expr]) -> Any:
-    if not tensor.shape:
-        return tensor.entries[0]
-    rows, columns = (*tensor.shape, 1)[:2]
+def _sympy(tensor: Tensor[sympy.Expr]) -> sympy.Matrix:
+    rows, columns = (*tensor.shape, 1, 1)[:2]
     return sympy.Matrix(rows, columns, tensor.entries)
 
 

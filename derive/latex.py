@@ -66,7 +66,7 @@ def _shape_latex(shown: str, of: Symbol | Parameter) -> str:
 def derivation_latex(derivation: Derivation, wrt: Sequence[str] | None = None) -> str:
     """Forward equations, loss, definitions, adjoint equations with their boundaries, and gradients.
 
-    Equations that only serve a cotangent from outside are left out where there is a loss. `wrt` as in
+    Where there is a loss, what only serves a cotangent from outside comes after the rest. `wrt` as in
     `gradients_latex`, with its ChoiceError.
     """
     shown = _shown(derivation)
@@ -78,6 +78,7 @@ def derivation_latex(derivation: Derivation, wrt: Sequence[str] | None = None) -
     for phase, found in reversed(list(zip(shown.phases, runs, strict=True))):
         if found:
             sections.append(_adjoint(shown, phase, found))
+    sections += _outside(derivation)
     sections.append(gradients_latex(derivation, wrt))
     return "\n\n".join(sections)
 
@@ -249,6 +250,25 @@ def _stretch_row(derivation: Derivation, phase: Phase, stretch: Stretch) -> Row:
     if recurs and stretch.last == derivation.schedule.length == stretch.first:
         remarks.append(prose(f"nothing from `t = {step_latex(stretch.last + 1)}`"))
     return Row(_delta(stretch.target, step), right, stretch.numbers, r";\ ".join(remarks))
+
+
+def _outside(derivation: Derivation) -> list[str]:
+    """The equations of a vector–Jacobian product that the loss has no use for."""
+    shown = {e.number for p in _shown(derivation).phases for e in p.adjoint}
+    rows = []
+    for phase in derivation.towards(OUTSIDE).phases:
+        step = _step(phase.segment.first, phase.segment.last)
+        where = steps_latex(phase.segment.first, phase.segment.last)
+        for e in (e for e in phase.adjoint if e.number not in shown and e.terms):
+            right = joined([expr_latex(x.at_t, step) for x in e.terms])
+            rules = rules_latex((x.rule for x in e.terms), _names(derivation))
+            rows.append(Row(_delta(e.target, step), right, (e.number,), rf"{where};\ {rules}"))
+    told = r"`\bar{v}^{<t>}` is brought by whoever asks for a vector-Jacobian product, in place of a loss."
+    return (
+        [section_latex("Backward, for a cotangent from outside", prose(told), rows_latex(rows))]
+        if rows
+        else []
+    )
 
 
 # ----------------------------------------------------------------------------- gradients

@@ -45,7 +45,7 @@ def loss_steps(kind: str, steps: tuple[Step, ...], y: Symbol, namer: Namer) -> t
     extra: tuple[Step, ...] = ()
     match (kind, _outermost(yhat, values)):
         case ("binary_cross_entropy", ("sigmoid", (z,))):
-            value = _summed(lambda z, y: softplus(z) - y * z, z, y)
+            value = _summed(lambda z, y: y * softplus(-z) + (1 - y) * softplus(z), z, y)
         case ("cross_entropy", ("sigmoid", (z,))):
             value = _summed(lambda z, y: y * softplus(-z), z, y)
         case ("cross_entropy", ("softmax", (u, normaliser))):

@@ -14,7 +14,8 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
     """The same elementwise expression, reading the values of `steps` instead of computing them again.
 
     A step v = f(args) is used where f(args) stands in the body, also inside a power or a quotient.
-    Sums and products of values are left alone: naming them would hide the rule and save nothing.
+    Sums and products of values are left alone: naming them would hide the rule and save nothing. What is
+    shorter with its products multiplied out is written so: y ∗ (ŷ − 1) + (1 − y) ∗ ŷ becomes ŷ − y.
     """
     if not isinstance(node, Map):
         return node
@@ -30,6 +31,9 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
             if not isinstance(changed, Map):
                 return changed
             node = changed
+    expanded = sympy.expand_mul(node.body)
+    if sympy.count_ops(expanded) < sympy.count_ops(node.body):
+        return elementwise(expanded, node.args, node.shape)
     return node
 
 

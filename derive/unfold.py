@@ -6,8 +6,10 @@ before the first. `shifted(expr, step)` makes an absolute expression of one writ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import sympy
 
@@ -82,21 +84,14 @@ class Unfolded:
 
     def vanishing(
         self, known: Mapping[Key, tuple[Expr, ...]], beyond: Collection[Key] = ()
-    ) -> frozenset[Key]:
+    ) -> Container[Key]:
         """The cotangents in `known` that are zero when the initial states are.
 
         Those in `beyond` are taken for anything but zero.
         """
-        values, found = self.zeros(), dict.fromkeys(beyond, False)
+        return _Vanishing(known, self.zeros, dict.fromkeys(beyond, False))
 
-        def vanishes(key: Key) -> bool:
-            if key not in found:
-                zero = [k for e in known[key] for k in cotangent_keys(e) if vanishes(k)]
-                found[key] = all(is_zero(without(e, values, zero)) for e in known[key])
-            return found[key]
-
-        return frozenset(key for key in known if vanishes(key))
-
+    @cached_property
     def zeros(self) -> frozenset[Key]:
         """The values that are zero when the initial states are, (v, 0) among them."""
         zero = {(state.name, 0) for state in self.derivation.schedule.states}
@@ -108,11 +103,34 @@ class Unfolded:
         return frozenset(zero)
 
 
+@dataclass(frozen=True)
+class _Vanishing(Container[Key]):
+    """Cotangents that vanish, found when asked for."""
+
+    known: Mapping[Key, tuple[Expr, ...]]
+    values: Collection[Key]
+    found: dict[Key, bool]
+
+    def __contains__(self, key: object) -> bool:
+        waiting = [key]
+        while waiting:
+            here: Any = waiting[-1]
+            terms = self.known[here]
+            unknown = [k for e in terms for k in cotangent_keys(e) if k not in self.found]
+            if here in self.found or not unknown:
+                waiting.pop()
+                zero = [k for e in terms for k in cotangent_keys(e) if self.found.get(k)]
+                self.found.setdefault(here, all(is_zero(without(e, self.values, zero)) for e in terms))
+            else:
+                waiting.extend(unknown)
+        return self.found[key]  # type: ignore[index]
+
+
 def cotangent_keys(expr: Expr) -> list[Key]:
     return [(s.name, s.lag) for s in symbols(expr) if s.role is Role.COTANGENT]
 
 
-def without(expr: Expr, values: Collection[Key], cotangents: Collection[Key] = ()) -> Expr:
+def without(expr: Expr, values: Container[Key], cotangents: Container[Key] = ()) -> Expr:
     """The absolute expression with the values and cotangents given set to zero, and simplified for it."""
     zero = {Role.VALUE: values, Role.COTANGENT: cotangents}
 

@@ -342,10 +342,11 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                 yhat_t[i] = sigmoid(z_yhat_b[i]);
             }
-            /* (11)  loss += sum over examples: sum(softplus(z_yhat) - z_yhat * y[t]) */
+            /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
             double loss_sum = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                loss_sum += softplus(z_yhat_b[i]) - z_yhat_b[i] * y_t[i];
+                loss_sum += softplus(-z_yhat_b[i]) * y_t[i] + softplus(z_yhat_b[i]) * (1.0
+                    - y_t[i]);
             }
             loss[0] += loss_sum;
         }

@@ -84,7 +84,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = k[t - 1, r] * (1 - z[t - 1, r]) + z[t - 1, r] * a[t - 1, r]  # (8)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (9)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (10)
-        loss += (softplus(z_yhat) - z_yhat * y[t - 1, r]).sum()  # (11)
+        loss += (softplus(-z_yhat) * y[t - 1, r] + softplus(z_yhat) * (1 - y[t - 1, r])).sum()  # (11)
 
     # backward: every step
     for t in range(T_x, 0, -1):

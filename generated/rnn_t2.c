@@ -291,9 +291,10 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
         const double delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
             + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-        loss[0] += softplus(z_yhat_1_1) - z_yhat_1_1 * y_1[0] + softplus(z_yhat_1_2)
-            - z_yhat_1_2 * y_1[1] + softplus(z_yhat_2_1) - z_yhat_2_1 * y_2[0]
-            + softplus(z_yhat_2_2) - z_yhat_2_2 * y_2[1];
+        loss[0] += softplus(-z_yhat_1_1) * y_1[0] + softplus(z_yhat_1_1) * (1.0 - y_1[0])
+            + softplus(-z_yhat_1_2) * y_1[1] + softplus(z_yhat_1_2) * (1.0 - y_1[1])
+            + softplus(-z_yhat_2_1) * y_2[0] + softplus(z_yhat_2_1) * (1.0 - y_2[0])
+            + softplus(-z_yhat_2_2) * y_2[1] + softplus(z_yhat_2_2) * (1.0 - y_2[1]);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -463,10 +464,11 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                 yhat_t[i] = sigmoid(z_yhat_b[i]);
             }
-            /* (5)  loss += sum over examples: sum(softplus(z_yhat) - z_yhat * y[t]) */
+            /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
             double loss_sum = 0.0;
             for (size_t i = 0; i < 2; ++i) {
-                loss_sum += softplus(z_yhat_b[i]) - z_yhat_b[i] * y_t[i];
+                loss_sum += softplus(-z_yhat_b[i]) * y_t[i] + softplus(z_yhat_b[i]) * (1.0
+                    - y_t[i]);
             }
             loss[0] += loss_sum;
         }

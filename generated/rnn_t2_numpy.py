@@ -62,7 +62,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = np.tanh(z_a)  # (2)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (4)
-        loss += (softplus(z_yhat) - z_yhat * y[t - 1, r]).sum()  # (5)
+        loss += (softplus(-z_yhat) * y[t - 1, r] + softplus(z_yhat) * (1 - y[t - 1, r])).sum()  # (5)
 
     # backward: every step
     for t in range(T_x, 0, -1):

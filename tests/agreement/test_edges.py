@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
+import codegen
 import derive
 from codegen import Network
 from tests.agreement.backends import Suite, network
@@ -132,3 +133,18 @@ def test_nan_and_infinity_spread_alike_in_the_twin_and_in_c(case: Case, where: s
     assert np.isnan(in_twin["loss"]) or np.isinf(value)
     for name, result in in_twin.items():
         np.testing.assert_allclose(in_c[name], result, rtol=1e-9, atol=1e-12, equal_nan=True, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_a_confident_and_right_output_has_a_small_loss_to_all_digits(dtype: str, target: float) -> None:
+    """−log σ(z) for large z: no difference of large numbers is formed."""
+    z = 15.0 if dtype == "float32" else 36.0
+    sizes = {"n_x": 1, "n_a": 1, "n_y": 1}
+    weights = {"W_ya": [[0.0]], "b_y": [z if target else -z], "W_aa": [[0.0]], "W_ax": [[0.0]], "b_a": [0.0]}
+    params = {name: np.array(value, dtype) for name, value in weights.items()}
+    x, y = np.zeros((1, 1), dtype), np.full((1, 1), target, dtype)
+    model = derive.load("vanilla")
+    for net in (codegen.numpy_twin(model), codegen.build(model, sizes, dtype)):
+        loss, _ = net.loss_and_grad(params, x, y)
+        assert loss == pytest.approx(np.log1p(np.exp(-z)), rel=1e-5 if dtype == "float32" else 1e-12)

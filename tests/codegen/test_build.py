@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codegen import cache, toolchain
+import derive
+from codegen import build, cache, toolchain
 from codegen.build import _identity, compile_cached, compile_sources, publish_module
 from codegen.errors import ArgumentError, BuildError
 from codegen.interface import Counts, Interface
@@ -349,6 +350,13 @@ def test_a_build_that_never_loads(folder: Path) -> None:
 
 
 # What may be missing.
+
+
+def test_a_compiler_that_writes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CC", "true")
+    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path))
+    with pytest.raises(BuildError, match=r"'true' wrote no .*\.o"):
+        build(derive.load("vanilla"), {"n_x": 2, "n_a": 3, "n_y": 2})
 
 
 def test_no_compiler(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

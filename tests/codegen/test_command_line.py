@@ -71,6 +71,11 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "three numbers of steps": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--T", "1,2,3"], "T_x,T_y"),
     "a bad name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "a b"], "name"),
     "a module's name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "codegen"], "name"),
+    "a size twice": (["vanilla", "--sizes", SIZES + ",n_x=5", "--out", "{out}"], "--sizes"),
+    "a choice that is no function": (
+        ["vanilla", "--sizes", SIZES, "--out", "{out}", "--function", "loss=x"],
+        "--function",
+    ),
     "an unknown option": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--fast"], "--fast"),
     "an option of showcase": (["showcase", "--fast"], "--fast"),
     "no manifest": (["showcase", "--folder", "{out}"], "manifest.toml"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import shutil
 import string
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import derive
-from codegen import emit, numpy_twin, pipeline
+from codegen import emit, numpy_twin, pipeline, toolchain
 from codegen.build import compile_sources
 from codegen.identifiers import C_RESERVED, c_names, python_names, struct_fields
 from codegen.interface import Interface
@@ -58,6 +60,16 @@ def test_the_names_of_the_note_stay() -> None:
 
 
 _MEMBERS = ("d_x", "loss", "T_x", "B_", "work", "last_x", "states_a", "dyhat", "d_a0", "params_loss")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_no_name_is_a_macro_of_a_header_that_a_build_reads() -> None:
+    headers = "".join(f"#include <{h}.h>\n" for h in ("Python", "math", "stddef", "stdint", "string"))
+    command = ["cc", "-dM", "-E", "-xc", "-", *(f"-I{path}" for path in toolchain.python_headers())]
+    done = subprocess.run(command, input=headers, capture_output=True, text=True, check=True)
+    macros = re.findall(r"^#define ([A-Za-z]\w*)", done.stdout, re.MULTILINE)
+    assert "math_errhandling" in macros and "Py_None" in macros
+    assert [name for name in macros if c_names([name])[name] == name] == []
 
 
 def test_members_of_the_struct_are_different() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sympy
 
+import derive
 from derive.algebra import elementwise, shifted
 from derive.chain import Chain, chain
 from derive.derivation import bptt
@@ -249,3 +250,17 @@ def test_wrong_sizes_and_initial_are_named() -> None:
         made.values(initial="ones")
     with pytest.raises(ChoiceError, match="sizes"):
         made.values({"n_z": 2})
+
+
+def test_many_steps_are_quick_and_too_many_are_refused() -> None:
+    chain = derive.chain(derive.load("vanilla"), T=60)
+    assert [term.k for term in chain.terms] == list(range(60, 0, -1))
+    with pytest.raises(ChoiceError, match="T: expected at most 1000 steps"):
+        derive.chain(derive.load("vanilla"), T=1001)
+
+
+def test_a_parameter_that_enters_only_before_has_no_direct_path() -> None:
+    model = derive.load("vanilla", architecture="encoder-decoder")
+    text = derive.chain(model, T=(2, 2), parameter="enc_W_aa").latex()
+    assert "direct" not in text.split("The last documented line")[1]
+    assert "where there are none it holds" in text

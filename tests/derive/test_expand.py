@@ -143,10 +143,12 @@ def test_names_do_not_collide(tmp_path: Any) -> None:
     )
     u = derive.unroll(derive.load(path), sizes={"n_x": 2, "n_a": 2})
     entries = [*u.parameters["W"], *u.parameters["U"], *u.x[1], *u.x[2], *u.initial["a"]]
-    entries += [u.parameters[name] for name in ("W_1", "x__1", "x__1_2")]
+    W_1, x__1, x__1_2 = (u.parameters[name][0] for name in ("W_1", "x__1", "x__1_2"))
+    entries += [W_1, x__1, x__1_2]
     assert len({str(s) for s in entries}) == len(entries)
-    assert str(u.parameters["W_1"]) == "W_1" and str(u.parameters["x__1"]) == "x__1"
-    assert equal(u.gradients["W_1"], u.loss.diff(u.parameters["W_1"]))
+    assert str(W_1) == "W_1" and str(x__1) == "x__1"
+    assert u.gradients["W_1"].shape == u.parameters["W_1"].shape == (1, 1)
+    assert equal(u.gradients["W_1"][0], u.loss.diff(W_1))
 
 
 @pytest.mark.parametrize("h", ["sigmoid", "softmax", "identity"])

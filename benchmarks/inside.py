@@ -1,0 +1,44 @@
+"""The one place that looks behind the public names of `codegen`: the workspace, and the C call itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from codegen.build import compile_sources
+from codegen.source import Source
+
+Network = Any  # codegen.build's result; its backend is not part of its type
+
+_REPEAT = "void longhand_repeat(void (*call)(const void *), const void *argument, long times)"
+_SOURCE = Source(
+    "longhand_repeat",
+    f"{_REPEAT};\n",
+    f'#include "longhand_repeat.h"\n{_REPEAT}\n{{\n    while (times-- > 0) call(argument);\n}}\n',
+    f"{_REPEAT};\n",
+)
+
+
+def workspace_bytes(rnn: Network, T: int, B: int) -> int | None:
+    """What one call of loss_and_grad needs besides its arrays; None if it cannot be asked."""
+    try:
+        backend = rnn._backend
+        return int(getattr(backend._lib, f"{backend._prefix}_loss_and_grad_work")(T, T, B))
+    except AttributeError:
+        return None
+
+
+def seconds_of_c(rnn: Network, plan: Any, times: int) -> float | None:
+    """One call of the compiled function, called so often by a loop in C; None if it cannot be reached."""
+    try:
+        backend = rnn._backend
+        function = backend._ffi.addressof(backend._lib, f"{backend._prefix}_loss_and_grad")
+        arguments, ffi = plan._run._args, backend._ffi
+    except AttributeError:
+        return None
+    module = compile_sources([_SOURCE])
+    address = module.ffi.cast("void (*)(const void *)", int(ffi.cast("uintptr_t", function)))
+    struct = module.ffi.cast("void *", int(ffi.cast("uintptr_t", arguments)))
+    start = time.perf_counter()
+    module.lib.longhand_repeat(address, struct, times)
+    return (time.perf_counter() - start) / times
