@@ -365,10 +365,6 @@ def _numbered(model: Model, plan: Schedule, drafts: list[_Draft], loss: Symbol |
     return replace(whole, phases=phases, parameter_gradients=gradients)
 
 
-def _sums(parameter: Parameter, drafts: list[_Draft]) -> tuple[Sum, ...]:
-    return tuple(replace(s, phase=i) for i, d in enumerate(drafts) for s in d.sums.get(parameter, ()))
-
-
 def _forward_rule(step: Step, loss: Symbol | None) -> str:
     if step.target == loss:
         return "loss of one step"

@@ -25,7 +25,7 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
             continue
         places = {arg(i): arg(node.args.index(a)) for i, a in enumerate(value.args)}
         known, fresh = value.body.xreplace(places), arg(len(node.args))
-        body = node.body.subs(known, fresh)
+        body = _reading(node.body, known, fresh)
         if body.has(fresh):
             changed = elementwise(body, (*node.args, step.target), node.shape)
             if not isinstance(changed, Map):
@@ -35,6 +35,20 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
     if sympy.count_ops(expanded) < sympy.count_ops(node.body):
         return elementwise(expanded, node.args, node.shape)
     return node
+
+
+def _reading(body: sympy.Expr, known: sympy.Expr, fresh: sympy.Symbol) -> sympy.Expr:
+    """The body with `fresh` where `known` stands, also in powers of it; no root or quotient is undone."""
+    if not isinstance(known, sympy.Pow):
+        return body.subs(known, fresh)
+
+    def is_power(node: sympy.Basic) -> bool:
+        if not isinstance(node, sympy.Pow) or node.base != known.base:
+            return False
+        times = node.exp / known.exp
+        return bool(times.is_Integer and (times > 0 if known.exp.is_Integer else not node.exp.is_Integer))
+
+    return body.replace(is_power, lambda node: fresh ** (node.exp / known.exp))
 
 
 def _worth(body: sympy.Expr) -> bool:

@@ -54,7 +54,7 @@ def differentiated(node: Expr, cotangent: Expr, leaf: Symbol | Parameter) -> lis
 
 def added(node: Expr, parts: Sequence[Pull], leaf: Symbol | Parameter, result: Symbol) -> list[sympy.Expr]:
     """Σ of the contributions to one leaf; the stored result means what the node means."""
-    known = {result: entries(node)}
+    known: dict[Expr, list[sympy.Expr]] = {result: entries(node)}
     columns = [entries(part.contribution, known) for part in parts if part.leaf == leaf]
     return [number(sympy.Add(*(column[i] for column in columns))) for i in range(len(variables(leaf)))]
 
@@ -195,15 +195,15 @@ def test_what_carries_no_derivative_gets_no_part() -> None:
     assert list(pull(product, constant(0, ("n",)), result)) == []
 
 
-def backward(value: Expr) -> tuple[list[Pull], dict[Symbol, list[sympy.Expr]]]:
-    """The parts of a composed value, step by step, and what every step's value and cotangent are."""
+def backward(value: Expr) -> tuple[list[Pull], dict[Expr, list[sympy.Expr]]]:
+    """The parts of a composed value, step by step, and the cotangent that every leaf and step gets."""
     steps = name_steps((Definition("y", value, ""),), Namer(()))
     _, cotangent = outcome(value)
-    known: dict[Symbol, list[sympy.Expr]] = {}
+    known: dict[Expr, list[sympy.Expr]] = {}
     for step in steps:
         known[step.target] = [number(e) for e in entries(step.value, known)]
     parts: list[Pull] = []
-    arrived: dict[Symbol, list[sympy.Expr]] = {steps[-1].target: [number(e) for e in entries(cotangent)]}
+    arrived: dict[Expr, list[sympy.Expr]] = {steps[-1].target: [number(e) for e in entries(cotangent)]}
     for step in reversed(steps):
         bar = replace(step.target, role=Role.COTANGENT)
         known[bar] = arrived.get(step.target, [sympy.S.Zero] * len(variables(step.target)))

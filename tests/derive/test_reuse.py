@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sympy
@@ -183,3 +183,13 @@ def test_no_function_of_the_forward_pass_is_computed_again(name: str, g: str, h:
     bodies = [node.body for expr in exprs for node in walk(expr) if isinstance(node, Map)]
     again = {f.func for body in bodies for f in body.atoms(sympy.Function)} - {sympy.Piecewise}
     assert bodies and not again
+
+
+@pytest.mark.parametrize("known", [sympy.sqrt, lambda q: 1 / q, lambda q: q**-2])
+def test_a_root_or_a_quotient_is_not_inverted_to_name_its_argument(
+    known: Callable[[sympy.Expr], sympy.Expr],
+) -> None:
+    """δ ∗ q² stays: q is at hand, and k⁴ is NaN where q < 0."""
+    d, q, k = (Symbol(name, ("n",)) for name in ("d", "q", "k"))
+    node = elementwise(lambda d, q: d * q**2, (d, q))
+    assert reuse(node, [Step(k, elementwise(known, (q,)))]) == node

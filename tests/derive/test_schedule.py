@@ -269,7 +269,7 @@ SIZES = {"n_x": 2, "n_a": 3, "n_y": 2}
 STEPS = 3
 OWN = (
     'a = ["n_a"]\nd = ["n_a"]',
-    'k = "softmax(U @ x + W @ a[t-1]) + cos(sum(x))"\n'
+    'k = "softmax(U @ x) + softmax(W @ a[t-1]) * cos(sum(x))"\n'
     'd = "tanh(U @ x + mean(x) + W @ d[t-1])"\n'
     'a = "sigmoid(k * d[t-1] + d + log(2 + sum(square(x))))"',
 )

@@ -84,6 +84,7 @@ EQUATIONS: dict[str, Texts] = {
     "a product of a sum": {"e": "U @ (v + r * b)"},
     "gates": {"f": "sigmoid(U @ v + W @ x)", "e": "(1 - f) * v + f * g(U @ (r * v) + b)"},
     "a gated product": {"e": "r * (U @ v) + 2 * (U @ r) - (W @ x) / 3"},
+    "a gated sum": {"e": "r * (U @ v + b)"},
     "a product in a denominator": {"e": "v / (2 + (U @ v) ** 2)"},
     "a square of a product": {"e": "(U @ v) ** 2"},
     "a softmax": {"e": "h(U @ v + b)"},
@@ -202,7 +203,7 @@ def test_what_an_equation_has_named_is_read_by_that_name(scope: Scope) -> None:
 
 def test_cheap_arithmetic_is_repeated_rather_than_named(scope: Scope) -> None:
     steps = named(scope, {"c": "(1 - v) * r", "e": "(1 - v) * r + (1 - v) * b"})
-    assert "u_e" not in names(steps) and "z_e" not in names(steps)
+    assert names(steps) == ["c", "e"]
 
 
 def test_a_softmax_shares_one_maximum_and_one_normaliser(scope: Scope) -> None:
