@@ -6,6 +6,7 @@ Inside a block the current step is `t`, or a number known before run time; the c
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
@@ -61,7 +62,15 @@ class Places:
     def __init__(self, program: Program, names: Names, dtype: str) -> None:
         self._program, self._names, self._style = program, names, style(dtype)
         self.step: Affine | None = None
+        self._all = False
         self._pointers: dict[Ref, str] = {}
+
+    def enter_all(self, first: Affine) -> None:
+        """From here on `b` counts the examples of all steps from `first` on, one step after the other."""
+        self.step, self._all = first, True
+
+    def leave_all(self) -> None:
+        self.step, self._all = None, False
 
     def base(self, ref: Ref) -> str:
         """The first row of a buffer at the block's step."""
@@ -85,7 +94,7 @@ class Places:
         lines = []
         for ref, written in refs:
             buffer = self._program.buffers[ref.buffer]
-            if not buffer.shape or buffer.layout in (Layout.PARAMETER, Layout.TOTAL):
+            if not buffer.shape or buffer.layout in (Layout.PARAMETER, Layout.PANELS, Layout.TOTAL):
                 continue
             name = self._names.pointer(ref.buffer, self._suffix(buffer, ref.lag))
             const = "" if written else "const "
@@ -98,7 +107,7 @@ class Places:
     def _suffix(self, buffer: Buffer, lag: int) -> str:
         if buffer.layout is Layout.BATCH:
             return "b"
-        if self.step is None:
+        if self.step is None or self._all:
             return {0: "t", -1: "before"}.get(lag, f"lag{lag}")
         return str(self.step.constant + lag)
 
@@ -140,9 +149,11 @@ class Places:
         """step + lag - first, an atom of C."""
         constant = lag - buffer.first.constant
         if self.step is not None:
-            if buffer.first.counts:
-                raise ProgramError(f"{buffer.name}: expected a step known before run time")
-            return count(Affine(self.step.constant + constant, self.step.counts))
+            left = Counter(self.step.counts)
+            left.subtract(buffer.first.counts)
+            if min(left.values(), default=0) < 0:
+                raise ProgramError(f"{buffer.name}: expected a step from {buffer.first} on")
+            return count(Affine(self.step.constant + constant, tuple(sorted(left.elements()))))
         terms = "t" + "".join(f" - {c}" for c in buffer.first.counts)
         if constant:
             terms += f" {'+' if constant > 0 else '-'} {abs(constant)}"
@@ -173,6 +184,9 @@ def elements(buffer: Buffer) -> str:
     """How many numbers a buffer has."""
     parts = [str(e) for e in buffer.shape if e != 1]
     match buffer.layout:
+        case Layout.PANELS:
+            k, n = buffer.shape
+            return f"{k} * vectors({n}) * LANES"
         case Layout.BATCH:
             parts.insert(0, "B")
         case Layout.TIME:

@@ -41,7 +41,7 @@ STATEMENTS: dict[str, tuple[type, ...]] = {
     "loops": (Zero, Block, Rows, For, Let, Start, Update, Store, Kernel, Note),
     "straight": (Zero, Block, Rows, Let, Store, Note),
 }
-KERNELS = {"transpose": 1, "product": 2, "outer": 2, "others": 1, "others_pull": 2}
+KERNELS = {"pack": 1, "pack_transposed": 1, "product": 2, "outer": 2, "others": 1, "others_pull": 2}
 
 
 def check(program: Program) -> None:
@@ -104,7 +104,7 @@ class _Checker:
                 if name not in known:
                     raise ProgramError(f"{name}: updated before it is started")
             case Block(span=span, body=body):
-                if span is Span.EACH and any(isinstance(s, Block) for s in body):
+                if span in (Span.EACH, Span.ALL) and any(isinstance(s, Block) for s in body):
                     raise ProgramError("Block: expected no block inside a block")
             case _:
                 pass

@@ -64,6 +64,7 @@ class _Emitter:
         self._real = "float" if dtype == "float32" else "double"
         self._places = Places(program, names, dtype)
         self._span = Span.ONCE
+        self._every = "B"  # how many rows a vector has
         self._lines: list[str] = []
         self._depth = 1
         self._last = ""  # each example's own last step, as C
@@ -76,7 +77,8 @@ class _Emitter:
         body = "\n".join(self._lines)
         size, bindings = self._bindings(body)
         kernels = {s.name for s in statements(self._program.body) if isinstance(s, Kernel)}
-        kernels |= {name for name in ("active_rows", "take") if f"{name}(" in f"{bindings}{body}"}
+        called = f"{bindings}{body}"
+        kernels |= {name for name in ("active_rows", "active_steps", "take") if f"{name}(" in called}
         helpers = {op for s in statements(self._program.body) for op in _operations(s)} & set(HELPERS)
         return Function(name, size, f"{bindings}\n{body}", frozenset(helpers), frozenset(kernels))
 
@@ -88,9 +90,9 @@ class _Emitter:
         inputs: list[str] = []
         own: list[str] = []
         sizes: list[str] = []
-        if "active_rows(" in body:
-            sizes.append("B * sizeof(size_t)")
-            own.append(f"size_t *const rows = take(&work, {sizes[0]});")
+        if lists := [name for name in ("active_steps(", "active_rows(") if name in body]:
+            sizes.append(f"{'(T_x + T_y) * ' if lists[0] == 'active_steps(' else ''}B * sizeof(size_t)")
+            own.append(f"size_t *const list = take(&work, {sizes[0]});")
         for buffer in self._program.buffers.values():
             spelled = self._names[buffer.name]
             if not re.search(rf"\b{spelled}\b", body):
@@ -180,22 +182,37 @@ class _Emitter:
                 self._places.step = None
             case Span.LAST:
                 self._last = f"p->last_{block.lengths} ? p->last_{block.lengths}[b]{limit} : {start}"
-                if any(isinstance(s, Kernel) for s in block.body):
-                    self._put("active_rows(B, NULL, 0, 0, rows);")
                 self._all(block.body)
+            case Span.ALL:
+                first, steps = count(block.start + 1), count(block.steps)
+                self._put("{")
+                self._depth += 1
+                self._places.enter_all(block.start + 1)
+                self._every = f"{steps} * B"
+                self._active_rows(block, f"active_steps(B, {{}}, {first}, {steps}, list)")
+                self._all(block.body)
+                self._every = "B"
+                self._places.leave_all()
+                self._depth -= 1
+                self._put("}")
             case Span.EACH:
                 up = f"for (size_t t = {count(block.start + 1)}; t <= {end}; ++t)"
                 down = f"for (size_t t = {end}; t > {start}; --t)"
                 self._put(f"{down if block.reverse else up} {{")
                 self._depth += 1
-                before = "T_x" if limit else "0"
-                call = f"active_rows(B, p->last_{block.lengths}, {before}, t, rows);"
-                used = any(s.rows != "all" for s in statements(block.body) if isinstance(s, (Rows, Kernel)))
-                if used:
-                    self._put(f"const size_t active = {call}")
+                self._active_rows(block, "active_rows(B, {}, t, list)")
                 self._all(block.body)
                 self._depth -= 1
                 self._put("}")
+
+    def _active_rows(self, block: Block, call: str) -> None:
+        """How many rows are active, and which, where the statements of a block want to know."""
+        inner = [s for s in statements(block.body) if isinstance(s, (Rows, Kernel))]
+        if any(s.rows != "all" for s in inner):
+            last = f"p->last_{block.lengths}"
+            self._put(f"const size_t *const rows = {last} ? list : NULL;")
+            before = "T_x" if self._limit(block) else "0"
+            self._put(f"const size_t active = {call.format(f'{last}, {before}')};")
 
     def _stop_without_gradients(self) -> None:
         """Before the way back: nothing is left to do if no gradient is wanted."""
@@ -227,8 +244,8 @@ class _Emitter:
         return None
 
     def _rows(self, rows: str, body: tuple[Statement, ...]) -> None:
-        if self._span is not Span.EACH or rows == "all":
-            head = "for (size_t b = 0; b < B; ++b)"
+        if self._span not in (Span.EACH, Span.ALL) or rows == "all":
+            head = f"for (size_t b = 0; b < {self._every}; ++b)"
             first = None
         else:
             head = (
@@ -236,7 +253,7 @@ class _Emitter:
                 if rows == "active"
                 else "for (size_t r = active; r < B; ++r)"
             )
-            first = "const size_t b = rows[r];"
+            first = "const size_t b = at(rows, r);"
         guard = self._guard(body)
         if guard:
             self._guarded = guard
@@ -306,22 +323,20 @@ class _Emitter:
         out = self._program.buffers[kernel.out.buffer]
         place = [self._places.base(ref) for ref in (kernel.out, *kernel.operands)]
         match kernel.name:
-            case "transpose":
-                rows, columns = self._program.buffers[kernel.operands[0].buffer].shape
-                call = f"transpose({rows}, {columns}, {place[1]}, {place[0]});"
+            case "pack" | "pack_transposed":
+                k, n = out.shape
+                call = f"{kernel.name}({k}, {n}, {place[1]}, {place[0]});"
             case "product":
                 k, n = self._program.buffers[kernel.operands[1].buffer].shape
                 factor = c_literal(abs(kernel.factor), self._dtype)
                 factor = f"-{factor}" if kernel.factor < 0 else factor
-                call = (
-                    f"product({self._active}, rows, {k}, {n}, {place[1]}, {place[2]}, {factor}, {place[0]});"
-                )
+                call = f"product({self._active}, {k}, {n}, {place[1]}, {place[2]}, {factor}, {place[0]});"
             case "outer":
                 n, m = out.shape
-                call = f"outer({self._active}, rows, {n}, {m}, {place[1]}, {place[2]}, {place[0]});"
+                call = f"outer({self._active}, {n}, {m}, {place[1]}, {place[2]}, {place[0]});"
             case "others" | "others_pull":
                 (n,) = out.shape
-                call = f"{kernel.name}({self._active}, rows, {n}, {', '.join(place[1:])}, {place[0]});"
+                call = f"{kernel.name}({self._active}, {n}, {', '.join(place[1:])}, {place[0]});"
             case _:
                 raise ProgramError(f"emit_c: no C for the kernel {kernel.name!r}")
         wanted = self._wanted(out)
@@ -336,7 +351,8 @@ class _Emitter:
 
     @property
     def _active(self) -> str:
-        return "B" if self._span is Span.LAST else "active"
+        """The first two arguments of a kernel: how many rows, and which."""
+        return "B, NULL" if self._span is Span.LAST else "active, rows"
 
 
 def _wrapped(line: str, depth: int) -> Iterator[str]:

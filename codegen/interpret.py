@@ -152,11 +152,20 @@ class _Machine:
             case Span.EACH:
                 order = range(start + 1, start + steps + 1)
                 for t in reversed(order) if block.reverse else order:
-                    self._step = t
-                    active = everyone if last is None else np.flatnonzero(last >= t)
-                    idle = everyone[:0] if last is None else np.flatnonzero(last < t)
-                    self._rows = {"all": everyone, "active": active, "idle": idle}
+                    self._at(t, last)
                     self._all(block.body)
+            case Span.ALL:
+                for statement in block.body:
+                    for t in range(start + 1, start + steps + 1):
+                        self._at(t, last)
+                        self._run(statement)
+
+    def _at(self, step: int, last: Array | None) -> None:
+        """One step of a block, with the examples that have reached their end before it idle."""
+        everyone = np.arange(self._batch)
+        active = everyone if last is None else np.flatnonzero(last >= step)
+        idle = everyone[:0] if last is None else np.flatnonzero(last < step)
+        self._step, self._rows = step, {"all": everyone, "active": active, "idle": idle}
 
     def _end(self, block: Block, end: int) -> Array | None:
         """The step after which each example is idle."""
@@ -303,7 +312,9 @@ class _Machine:
         factor = self._dtype(kernel.factor.numerator / kernel.factor.denominator)
         where = self._where(kernel.out, rows)
         match kernel.name:
-            case "transpose":
+            case "pack":
+                out[...] = operands[0]
+            case "pack_transposed":
                 out[...] = operands[0].T
             case "product":
                 out[where] += factor * (operands[0] @ operands[1])

@@ -4,7 +4,7 @@ A `Program` is one function of a network (loss_and_grad, forward or vjp). At the
 statements assign whole vectors, for all examples of the batch, inside blocks of time steps:
 
     program   ::= Block*
-    block     ::= Block(span, statement*)              all steps of a phase, or once
+    block     ::= Block(span, statement*)              the steps of a phase, or once
     statement ::= Assign(ref, value, accumulate, rows) | Zero(buffer)
     value     ::= Ref | Elementwise | Product | Reduce | Others | OthersPull      one row per example
                 | Outer | BatchSum                                                summed over the rows
@@ -138,6 +138,7 @@ class Layout(Enum):
     PARAMETER = "parameter"  # the declared shape
     BATCH = "batch"  # (B, *shape): one step at a time, or no time axis at all
     TIME = "time"  # (slots, B, *shape)
+    PANELS = "panels"  # a matrix (k, n) as the kernel product reads it
     TOTAL = "total"  # one number, kept in float64
 
 
@@ -279,6 +280,7 @@ class Zero:
 
 class Span(Enum):
     EACH = "each"  # every step from start + 1 to start + steps
+    ALL = "all"  # the same, all at once: one statement after the other, each for all of these steps
     LAST = "last"  # once, each example at its own last step
     ONCE = "once"  # once, at step `start`, for all examples
 
@@ -349,8 +351,9 @@ class Store:
 class Kernel:
     """Work on whole rows, known by shape and role. `rows` as in Assign.
 
-    transpose(out, matrix)          out = matrixᵀ
-    product(out, vector, matrix)    out[row] += factor · vector[row] · matrix, matrix stored (k, n)
+    pack(out, matrix)               out = matrix, in panels
+    pack_transposed(out, matrix)    out = matrixᵀ, in panels
+    product(out, vector, matrix)    out[row] += factor · vector[row] · matrix, matrix (k, n) in panels
     outer(out, left, right)         out += Σ over rows of left[row]ᵀ right[row]
     others(out, vector)             as Others, each row
     others_pull(out, cotangent, vector)

@@ -9,6 +9,7 @@ from codegen.interface import Counts
 from codegen.ir import Program
 from codegen.passes.common import share_common
 from codegen.passes.dead_code import drop_dead_code
+from codegen.passes.distribute import distribute
 from codegen.passes.fuse import contract_temporaries, fuse_loops
 from codegen.passes.specialise import specialise
 from codegen.passes.to_loops import to_loops
@@ -29,7 +30,7 @@ def loop_passes(sizes: Mapping[str, int]) -> tuple[Pass, ...]:
     def specialise_sizes(program: Program) -> Program:
         return specialise(program, sizes)
 
-    return (specialise_sizes, to_loops, fuse_loops, contract_temporaries)
+    return (specialise_sizes, distribute, to_loops, fuse_loops, contract_temporaries)
 
 
 def straight_passes(sizes: Mapping[str, int], counts: Counts) -> tuple[Pass, ...]:

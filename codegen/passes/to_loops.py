@@ -48,9 +48,9 @@ def to_loops(program: Program) -> Program:
     """Write every vector statement as loops and kernels.
 
     before   z[t] = W a[t-1] + b
-    after    for each row: for i: z[t][i] = b[i];   product(z[t], a[t-1], Wᵀ)
+    after    for each row: for i: z[t][i] = b[i];   product(z[t], a[t-1], panels of Wᵀ)
     needs    the sizes are numbers
-    costs    one transposed copy of each matrix that multiplies from the left, made once per call
+    costs    a copy of each matrix in panels, made once per call
     """
     return _ToLoops(program).run()
 
@@ -60,7 +60,7 @@ class _ToLoops:
         self._program = program
         self._buffers = dict(program.buffers)
         self._names = Names(program.buffers)
-        self._transposes: dict[str, str] = {}
+        self._panels: dict[tuple[str, bool], str] = {}
         self._out: list[Statement] = []
 
     def run(self) -> Program:
@@ -73,11 +73,15 @@ class _ToLoops:
                     body.append(statement)
                 case _:
                     raise ProgramError(f"to_loops: expected a block, received {type(statement).__name__}")
-        copies = tuple(Kernel("transpose", Ref(t), (Ref(w),)) for w, t in self._transposes.items())
+        copies = tuple(
+            Kernel("pack" if transposed else "pack_transposed", Ref(panels), (Ref(matrix),))
+            for (matrix, transposed), panels in self._panels.items()
+        )
         return replace(self._program, buffers=self._buffers, body=(*copies, *body), level="loops")
 
     def _block(self, block: Block) -> tuple[Statement, ...]:
         self._out, self._last = [], block.span is Span.LAST
+        self._steps = (block.start + 1, block.steps) if block.span is Span.ALL else None
         for statement in block.body:
             if not isinstance(statement, Assign):
                 raise ProgramError(f"to_loops: expected an assignment, received {type(statement).__name__}")
@@ -128,7 +132,7 @@ class _ToLoops:
 
     def _product(self, a: Assign, factor: Fraction, product: Product, note: str) -> None:
         vector = self._operand(product.vector, a)
-        matrix = product.matrix if product.transposed else self._transposed(product.matrix)
+        matrix = self._packed(product.matrix, product.transposed)
         out = a.target
         if self._last and self._buffers[out.buffer].layout is Layout.TIME:
             out = self._temporary(a.target.buffer, self._buffers[out.buffer].shape)
@@ -233,16 +237,21 @@ class _ToLoops:
 
     def _temporary(self, owner: str, shape: tuple[str | int, ...]) -> Ref:
         name = self._names.fresh(f"{owner}_part")
-        self._buffers[name] = Buffer(name, Role.WORK, Layout.BATCH, shape)
+        buffer = Buffer(name, Role.WORK, Layout.BATCH, shape)
+        if self._steps is not None:
+            buffer = replace(buffer, layout=Layout.TIME, first=self._steps[0], slots=self._steps[1])
+        self._buffers[name] = buffer
         return Ref(name)
 
-    def _transposed(self, matrix: Ref) -> Ref:
-        if matrix.buffer not in self._transposes:
-            name = self._names.fresh(f"{matrix.buffer}_T")
-            shape = self._buffers[matrix.buffer].shape[::-1]
-            self._buffers[name] = Buffer(name, Role.WORK, Layout.PARAMETER, shape)
-            self._transposes[matrix.buffer] = name
-        return Ref(self._transposes[matrix.buffer])
+    def _packed(self, matrix: Ref, transposed: bool) -> Ref:
+        """The matrix that a row vector is multiplied by from the left: W for Wᵀ v, and Wᵀ for W v."""
+        key = (matrix.buffer, transposed)
+        if key not in self._panels:
+            shape = self._buffers[matrix.buffer].shape
+            name = self._names.fresh(f"{matrix.buffer}_{'P' if transposed else 'PT'}")
+            self._buffers[name] = Buffer(name, Role.WORK, Layout.PANELS, shape if transposed else shape[::-1])
+            self._panels[key] = name
+        return Ref(self._panels[key])
 
 
 def _copy(value: AnyValue, shape: tuple[str | int, ...]) -> Elementwise:

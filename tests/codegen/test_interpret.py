@@ -204,8 +204,9 @@ def test_kernels_on_rows(kernel: Kernel, shape: tuple[str, ...], expected: Array
 
 
 def test_kernels_on_whole_arrays() -> None:
-    transposed = run((Kernel("transpose", Ref("out"), (w,)),), ("n", "m"), Layout.PARAMETER, level="loops")
-    assert np.array_equal(transposed, W.T)
+    for name, shape, expected in (("pack", ("m", "n"), W), ("pack_transposed", ("n", "m"), W.T)):
+        packed = run((Kernel(name, Ref("out"), (w,)),), shape, Layout.PARAMETER, level="loops")
+        assert np.array_equal(packed, expected)
     active = np.arange(1, T + 1)[:, None] <= LAST
     outer = run(
         (Kernel("outer", Ref("out"), (Ref("m"), x)),), ("m", "n"), Layout.PARAMETER, True, level="loops"

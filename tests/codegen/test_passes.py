@@ -48,6 +48,8 @@ from codegen.ir import (
     Let,
     Load,
     Local,
+    Outer,
+    Product,
     Program,
     Ref,
     Role,
@@ -62,13 +64,14 @@ from codegen.native import CBackend
 from codegen.network import Network
 from codegen.passes.common import share_common
 from codegen.passes.dead_code import drop_dead_code
+from codegen.passes.distribute import distribute
 from codegen.passes.scalars import fold, linear_factor
 from codegen.passes.specialise import specialise
 from codegen.passes.to_loops import to_loops
 from codegen.passes.unroll import OverBudget, unroll
 from codegen.render import Texts, render
 from codegen.source import Source
-from codegen.walk import parts, rewrite, scalars
+from codegen.walk import parts, rewrite, scalars, within
 
 TOLERANCE = 1e-9  # norm-wise, float64: the sums of the levels have different orders
 SMALL_B = 3  # the interpreter is slow
@@ -241,14 +244,47 @@ def test_loops_have_only_statements_of_their_level() -> None:
     program = to_loops(specialise(_vanilla(), SIZES))
     found = list(statements(program.body))
     assert not any(isinstance(s, Assign) for s in found)
-    assert {s.name for s in found if isinstance(s, Kernel)} == {"transpose", "product", "outer"}
-    transposes = [s for s in found if isinstance(s, Kernel) and s.name == "transpose"]
-    assert len(transposes) == len({s.operands for s in transposes}) == 3
+    kernels = [s for s in found if isinstance(s, Kernel)]
+    assert {k.name for k in kernels} == {"pack", "pack_transposed", "product", "outer"}
+    packed = [(k.name, k.operands) for k in kernels if k.name.startswith("pack")]
+    assert len(packed) == len(set(packed)) == 6
+
+
+@pytest.mark.parametrize(("name", "states", "carried"), [("vanilla", 1, 1), ("gru", 1, 3), ("lstm", 2, 4)])
+def test_only_the_recurrence_stays_in_the_loop(name: str, states: int, carried: int) -> None:
+    """One product with a state for each recurrent matrix on the way there, and one on the way back."""
+    program = distribute(specialise(lowered(derive.load(name))["loss_and_grad"], SIZES))
+    loops = [b for b in program.body if isinstance(b, Block) and b.span is Span.EACH]
+    assert len(loops) == 2
+    for loop in loops:
+        inside = [v for s in loop.body if isinstance(s, Assign) for v in within(s.value)]
+        matrices = [v.matrix.buffer for v in inside if isinstance(v, Product)]
+        assert sorted(matrices) == sorted(set(matrices)) and len(matrices) == carried
+        assert all(m.endswith("a") for m in matrices)
+        assert not any(isinstance(v, Outer) for v in inside)
+    at_once = [s for b in program.body if isinstance(b, Block) and b.span is Span.ALL for s in b.body]
+    assert sum(isinstance(s, Assign) and isinstance(s.value, Outer) for s in at_once) == 2 * carried + 1
+    kept = [b for b in program.buffers.values() if b.role is Role.WORK and b.layout is Layout.BATCH]
+    assert len(kept) < len(program.buffers) / 2 and len(loops[0].body) > states
+
+
+def test_a_sum_is_parted_only_for_a_product() -> None:
+    program = distribute(specialise(_vanilla(), SIZES))
+    assert _targets_at_once(program)[0] == ["z_a", "z_a"]
+    fed = lowered(derive.load("vanilla", architecture="one-to-many", feed="output"))["forward"]
+    first, *later = _targets_at_once(distribute(specialise(fed, SIZES | {"n_x": SIZES["n_y"]})))
+    assert "z_a" in first
+    assert not any("z_a" in targets for targets in later)
+
+
+def _targets_at_once(program: Program) -> list[list[str]]:
+    blocks = [b for b in program.body if isinstance(b, Block) and b.span is Span.ALL]
+    return [[s.target.buffer for s in b.body if isinstance(s, Assign)] for b in blocks]
 
 
 def test_fusion_and_contraction_shorten_the_program() -> None:
     program = specialise(lowered(derive.load("lstm"))["loss_and_grad"], SIZES)
-    loops, fused, contracted = _stages({"f": program}, pipeline.loop_passes(SIZES)[1:])
+    loops, fused, contracted = _stages({"f": program}, pipeline.loop_passes(SIZES)[2:])
 
     def count(stage: Mapping[str, Program], kind: type) -> int:
         return sum(isinstance(s, kind) for s in statements(stage["f"].body))
