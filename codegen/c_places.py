@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from codegen import elementary
 from codegen.errors import ProgramError
 from codegen.identifiers import c_names
 from codegen.ir import (
@@ -27,8 +28,6 @@ from codegen.ir import (
 )
 from codegen.passes.names import Names as Fresh
 from codegen.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
-
-HELPERS = ("sigmoid", "softplus", "relu", "leaky_relu")  # functions that our own C defines
 
 
 class Names:
@@ -165,7 +164,8 @@ def style(dtype: str) -> Style:
     suffix = "f" if dtype == "float32" else ""
 
     def call(name: str, args: tuple[str, ...]) -> str:
-        return f"{name if name in HELPERS else name + suffix}({', '.join(args)})"
+        ending = elementary.SUFFIX["scalar"] if name in elementary.FUNCTIONS else suffix
+        return f"{name}{ending}({', '.join(args)})"
 
     def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
         if exponent == 2 and atom and re.fullmatch(r"[\w\[\]]+", base):

@@ -137,6 +137,13 @@ def render(functions: Iterable[str], dtype: str, kind: str) -> str:
 
 
 @functools.cache
+def names() -> frozenset[str]:
+    """The names of all C functions that there may be."""
+    text = (_TEMPLATES / "elementary.c.j2").read_text(encoding="utf-8")
+    return frozenset(name + s for name in re.findall(r"macro (\w+)\(\)", text) for s in SUFFIX.values())
+
+
+@functools.cache
 def coefficients(dtype: str) -> Coefficients:
     """The coefficients of one type."""
     with (_TEMPLATES / "elementary.toml").open("rb") as file:

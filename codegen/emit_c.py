@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from codegen.c_places import HELPERS, Names, Places, count, elements
+from codegen.c_places import Names, Places, count, elements
+from codegen.elementary import FUNCTIONS
 from codegen.errors import ProgramError
 from codegen.ir import (
     Block,
@@ -44,12 +45,12 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Function:
-    """One C function: its name, workspace and body, and the helpers that the body calls."""
+    """One C function: its name, workspace and body, and what the body calls."""
 
     name: str
     size: str  # of the workspace in bytes, an expression in T_x, T_y and B
     body: str
-    helpers: frozenset[str]
+    functions: frozenset[str]  # elementary ones
     kernels: frozenset[str]
 
 
@@ -79,8 +80,9 @@ class _Emitter:
         kernels = {s.name for s in statements(self._program.body) if isinstance(s, Kernel)}
         called = f"{bindings}{body}"
         kernels |= {name for name in ("active_rows", "active_steps", "take") if f"{name}(" in called}
-        helpers = {op for s in statements(self._program.body) for op in _operations(s)} & set(HELPERS)
-        return Function(name, size, f"{bindings}\n{body}", frozenset(helpers), frozenset(kernels))
+        functions = {op for s in statements(self._program.body) for op in _operations(s)} & set(FUNCTIONS)
+        functions |= {"exp", "log"} if kernels & {"others", "others_pull"} else set()
+        return Function(name, size, f"{bindings}\n{body}", frozenset(functions), frozenset(kernels))
 
     # ------------------------------------------------------------------------- declarations
 

@@ -7,6 +7,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable
 
+from codegen import elementary
 from codegen.interface import Interface, parameter_key
 from codegen.passes.names import Names
 
@@ -66,6 +67,13 @@ C_RESERVED = frozenset(
         "vec",
         "last",
         "active_rows",
+        "active_steps",
+        "add_sum",
+        "outer_panel",
+        "outer_tile",
+        "pack_transposed",
+        "product_panel",
+        "product_tile",
         "others_pull",
         "leaky_relu",
         "T",
@@ -101,9 +109,9 @@ def c_names(names: Iterable[str]) -> dict[str, str]:
     """
 
     def fits(name: str) -> bool:
-        if name in C_RESERVED or name.endswith("_t") or _SYSTEM.fullmatch(name):
+        if name in C_RESERVED or name in elementary.names() or _SYSTEM.fullmatch(name):
             return False
-        if name.isupper() and len(name) > 1:
+        if name.endswith("_t") or (name.isupper() and len(name) > 1):
             return False
         return bool(_PLAIN.fullmatch(name)) or name in ("yhat", "dyhat", "loss")
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import jinja2
 
+from codegen import elementary
 from codegen.c_places import Names
 from codegen.emit_c import Function, emit_function
 from codegen.identifiers import struct_fields
@@ -43,6 +44,7 @@ def render(texts: Texts) -> Source:
     loops = [emit_function(p, names, dtype, texts.prefix) for p in texts.loops]
     straight = {name: emit_function(p, names, dtype, texts.prefix) for name, p in texts.straight.items()}
     emitted = [*loops, *straight.values()]
+    called = frozenset().union(*(f.functions for f in emitted))
     declarations = _declarations(texts, real, fields)
     context = {
         "prefix": texts.prefix,
@@ -51,10 +53,9 @@ def render(texts: Texts) -> Source:
         "precision": f"{dtype} ({real})",
         "sizes": ", ".join(f"{k} = {v}" for k, v in (face.sizes or {}).items()),
         "fixed": ", ".join(f"{c} = {n}" for c, n in texts.steps.items()),
-        "f": "f" if real == "float" else "",
         "number": lambda value: c_literal(Fraction(value), dtype),
         "kernels": frozenset().union(*(f.kernels for f in emitted)),
-        "helpers": frozenset().union(*(f.helpers for f in emitted)),
+        "elementary": elementary.render(sorted(called), dtype, "scalar"),
         "functions": _functions(texts, loops, straight, fields),
         "declarations": declarations,
     }
