@@ -138,16 +138,11 @@ class _Machine:
 
     def _block(self, block: Block) -> None:
         start, steps = block.start.at(self._counts), block.steps.at(self._counts)
-        everyone = np.arange(self._batch)
         last = self._end(block, start + steps)
         match block.span:
-            case Span.ONCE:
-                self._step = start
-                self._rows = {"all": everyone, "active": everyone, "idle": everyone[:0]}
-                self._all(block.body)
-            case Span.LAST:
-                self._step = last if last is not None else np.full(self._batch, start)
-                self._rows = {"all": everyone, "active": everyone, "idle": everyone[:0]}
+            case Span.ONCE | Span.LAST:
+                self._at(start, None)
+                self._step = start if block.span is Span.ONCE or last is None else last
                 self._all(block.body)
             case Span.EACH:
                 order = range(start + 1, start + steps + 1)
@@ -312,10 +307,8 @@ class _Machine:
         factor = self._dtype(kernel.factor.numerator / kernel.factor.denominator)
         where = self._where(kernel.out, rows)
         match kernel.name:
-            case "pack":
-                out[...] = operands[0]
-            case "pack_transposed":
-                out[...] = operands[0].T
+            case "pack" | "pack_transposed":
+                out[...] = operands[0] if kernel.name == "pack" else operands[0].T
             case "product":
                 out[where] += factor * (operands[0] @ operands[1])
             case "outer":

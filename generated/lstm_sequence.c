@@ -7,23 +7,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
-
-/* A few numbers at once, in whatever registers the target has. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double) };
-#else
-typedef double vec;
-enum { LANES = 1 };
-#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -35,12 +20,15 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active. */
+/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
+ * Without lengths all are, and rows stays unused: row r is example r. */
 static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
 {
+    if (!last)
+        return B;
     size_t active = 0, idle = B;
     for (size_t b = 0; b < B; ++b) {
-        if (!last || last[b] + before >= t)
+        if (last[b] + before >= t)
             rows[active++] = b;
         else
             rows[--idle] = b;
@@ -48,112 +36,311 @@ static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t,
     return active;
 }
 
-static inline double sigmoid(double z) { return 1.0 / (1.0 + exp(-z)); }
-
-/* out = in^T, in (n, m) */
-static void transpose(size_t n, size_t m, const double *restrict in, double *restrict out)
+/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
+static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
 {
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = 0; j < m; ++j)
-            out[j * n + i] = in[i * m + j];
+    if (!last)
+        return steps * B;
+    size_t active = 0;
+    for (size_t s = 0; s < steps; ++s)
+        for (size_t b = 0; b < B; ++b)
+            if (last[b] + before >= t + s)
+                rows[active++] = s * B + b;
+    return active;
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n), Y (B, n): four rows share each load of M. */
+/* a where the comparison m holds, else b */
+static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
+
+/* the same number in every lane */
+static inline double all_1(double c) { return c; }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+static inline double expm1_of_rest_1(double x, double n)
+{
+    const double upper = x - n * 0x1.62e42fefa38p-1;
+    const double lower = n * 0x1.ef35793c7673p-45;
+    const double r = upper - lower;
+    const double square = r * r;
+    const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const double q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
+
+static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x}; return u.i; }
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+static inline double exp_1(double x)
+{
+    x = pick_1((uint64_t)(x > 710.0), all_1(710.0), x);
+    x = pick_1((uint64_t)(x < -746.0), all_1(-746.0), x);
+    const double t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
+    const double half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000007fep+52;
+    const double e = 1.0 + expm1_of_rest_1(x, n);
+    const double first = from_bits_1(bits_1(half) << 52);
+    const double second = from_bits_1((bits_1(t) - bits_1(half)) << 52);
+    return e * first * second;
+}
+
+/* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
+static inline uint64_t exponent_of_1(double x)
+{
+    return (bits_1(x) + UINT64_C(0x0008000000000000)) & UINT64_C(0x7ff0000000000000);
+}
+
+/* -k as a number */
+static inline double minus_exponent_1(uint64_t k)
+{
+    return 0x1.00000000003ffp+52 - from_bits_1((k >> 52) | UINT64_C(0x4330000000000000));
+}
+
+/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
+static inline double log_scaled_1(double f, double n)
+{
+    const double q = f / (2.0 + f);
+    const double z = q * q;
+    const double square = z * z;
+    const double even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
+        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
+    const double odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square +
+        0x1.c71c748fb07cp-3) * square + 0x1.999999999c179p-2;
+    const double series = even + z * odd;
+    const double total = f - n * 0x1.62e42fefa38p-1;
+    const double rest = f - (total + n * 0x1.62e42fefa38p-1);
+    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+}
+
+/* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
+static inline double log_1(double x)
+{
+    const uint64_t tiny = (uint64_t)(x < 0x1p-1022);
+    const double y = pick_1(tiny, x * 0x1p+53, x);
+    const uint64_t k = exponent_of_1(y);
+    const double n = minus_exponent_1(k) + pick_1(tiny, all_1(53.0), all_1(0.0));
+    const double f = from_bits_1(bits_1(y) - k + UINT64_C(0x3ff0000000000000)) - 1.0;
+    const double outside = pick_1((uint64_t)(x == 0.0), all_1(-(double)INFINITY), all_1((double)NAN));
+    const double result = pick_1((uint64_t)(x > 0.0), log_scaled_1(f, n), outside);
+    return pick_1((uint64_t)(x < (double)INFINITY), result, x);
+}
+
+static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
+    * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
+        falls. */
+static inline double sigmoid_1(double z)
+{
+    double a = magnitude_1(z);
+    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const double n = 0x1.800000000043fp+52 - t;
+    const double p = expm1_of_rest_1(a, n);
+    const double lifted = from_bits_1(bits_1(t) << 52);
+    const double power = lifted * 0x1p-64;
+    const double rough = 1.0 / ((1.0 + power) + p);
+    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const double y = q * lifted * 0x1p-64;
+    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
+}
+
+/* m >= 0 with the sign of x */
+static inline double with_sign_of_1(double x, double m)
+{
+    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+static inline double tanh_1(double x)
+{
+    double a = magnitude_1(x);
+    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
+    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000003ffp+52;
+    const double p = expm1_of_rest_1(a + a, n);
+    const double power = from_bits_1(bits_1(t) << 52);
+    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const double z = a * a;
+    const double square = z * z;
+    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const double series = even + z * odd;
+    const double small = a + a * (z * series);
+    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
+}
+
+/* Row r of those given; without a list, of all. */
+static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
+
+/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
+#if defined(__GNUC__)
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline))
+#else
+typedef double vec;
+enum { LANES = 1, ROWS = 4 };
+#define INLINE static inline
+#endif
+
+/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
+INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+{
+    if (n >= W * LANES) {
+        for (size_t w = 0; w < W; ++w)
+            *(vec *)(y + w * LANES) += factor * sum[w];
+    } else {
+        double part[3 * LANES];
+        memcpy(part, sum, W * sizeof *sum);
+        for (size_t c = 0; c < n; ++c)
+            y[c] += factor * part[c];
+    }
+}
+
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+{
+    for (size_t i = 0, width; i < n; i += width) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t whole = i + width < n ? width : n - i;
+        for (size_t j = 0; j < k; ++j, P += width) {
+            for (size_t c = 0; c < whole; ++c)
+                P[c] = M[j * down + (i + c) * right];
+            for (size_t c = whole; c < width; ++c)
+                P[c] = 0.0;
+        }
+    }
+}
+
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+{
+    panels(k, n, 1, k, M, P);
+}
+
+/* N rows, from r on, times a panel of W vectors */
+INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
+                         size_t i, const double *restrict X, const double *restrict P, double factor,
+                         double *restrict Y)
+{
+    const double *x[ROWS];
+    vec sum[ROWS][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = X + at(rows, r + q) * k;
+    for (size_t j = 0; j < k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
+}
+
+/* The rows from r to end times a panel of W vectors */
+INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
+                          size_t i, const double *restrict X, const double *restrict P, double factor,
+                          double *restrict Y)
+{
+    for (; r + ROWS <= end; r += ROWS)
+        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + 2 <= end; r += 2)
+        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r < end; ++r)
+        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+}
+
+/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
+ * in the same order whatever rows stand beside it. */
 static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
                     const double *restrict M, double factor, double *restrict Y)
 {
-    size_t r = 0;
-    for (; r + 4 <= R; r += 4) {
-        const double *const x0 = X + rows[r] * k, *const x1 = X + rows[r + 1] * k;
-        const double *const x2 = X + rows[r + 2] * k, *const x3 = X + rows[r + 3] * k;
-        double *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
-        const size_t whole = n - n % (2 * LANES);
-        for (size_t i = 0; i < whole; i += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
-                acc[0][0] += x0[j] * m0;
-                acc[0][1] += x0[j] * m1;
-                acc[1][0] += x1[j] * m0;
-                acc[1][1] += x1[j] * m1;
-                acc[2][0] += x2[j] * m0;
-                acc[2][1] += x2[j] * m1;
-                acc[3][0] += x3[j] * m0;
-                acc[3][1] += x3[j] * m1;
+    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
+    for (size_t r = 0; r < R; r += chunk) {
+        const size_t end = r + chunk < R ? r + chunk : R;
+        for (size_t i = 0, width; i < n; i += width * LANES) {
+            width = panel(vectors(n - i));
+            switch (width) {
+            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(y[q] + i) += factor * acc[q][0];
-                *(vec *)(y[q] + i + LANES) += factor * acc[q][1];
-            }
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc[4] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                acc[0] += x0[j] * M[j * n + i];
-                acc[1] += x1[j] * M[j * n + i];
-                acc[2] += x2[j] * M[j * n + i];
-                acc[3] += x3[j] * M[j * n + i];
-            }
-            for (size_t q = 0; q < 4; ++q)
-                y[q][i] += factor * acc[q];
-        }
-    }
-    for (; r < R; ++r) {
-        const double *const x = X + rows[r] * k;
-        double *const y = Y + rows[r] * n;
-        const size_t whole = n - n % (4 * LANES);
-        for (size_t i = 0; i < whole; i += 4 * LANES) {
-            vec acc[4] = {0};
-            for (size_t j = 0; j < k; ++j)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += x[j] * *(const vec *)(M + j * n + i + q * LANES);
-            for (size_t q = 0; q < 4; ++q)
-                *(vec *)(y + i + q * LANES) += factor * acc[q];
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc = 0.0;
-            for (size_t j = 0; j < k; ++j)
-                acc += x[j] * M[j * n + i];
-            y[i] += factor * acc;
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m): four rows of G at once. */
+/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
+                       size_t i, size_t j, const double *restrict A, const double *restrict P,
+                       double *restrict G)
+{
+    vec sum[ROWS][3] = {0};
+    for (size_t r = 0; r < R; ++r, P += W * LANES) {
+        const double *const a = A + at(rows, r) * n + i;
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
+    }
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+}
+
+/* All rows of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+                        const double *restrict A, const double *restrict P, double *restrict G)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS)
+        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + 2 <= n; i += 2)
+        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
+    for (; i < n; ++i)
+        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+}
+
+/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
 static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
                   const double *restrict X, double *restrict G)
 {
-    const size_t quads = n - n % 4;
-    for (size_t i = 0; i < quads; i += 4) {
-        const size_t whole = m - m % (2 * LANES);
-        for (size_t j = 0; j < whole; j += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t r = 0; r < R; ++r) {
-                const double *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
-                const vec x0 = *(const vec *)x, x1 = *(const vec *)(x + LANES);
-                for (size_t q = 0; q < 4; ++q) {
-                    acc[q][0] += a[q] * x0;
-                    acc[q][1] += a[q] * x1;
-                }
+    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
+    double P[CHUNK * 3 * LANES];
+    for (size_t r = 0; r < R; r += CHUNK) {
+        const size_t count = r + CHUNK < R ? CHUNK : R - r;
+        const size_t *const some = rows ? rows + r : NULL;
+        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+        for (size_t j = 0, width; j < m; j += width * LANES) {
+            width = panel(vectors(m - j));
+            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
+            for (size_t q = 0; q < count; ++q) {
+                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
+                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(G + (i + q) * m + j) += acc[q][0];
-                *(vec *)(G + (i + q) * m + j + LANES) += acc[q][1];
+            switch (width) {
+            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
+            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
+            default: outer_panel(1, count, some, n, m, j, a, P, G);
             }
-        }
-        for (size_t j = whole; j < m; ++j) {
-            double acc[4] = {0};
-            for (size_t r = 0; r < R; ++r)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += A[rows[r] * n + i + q] * X[rows[r] * m + j];
-            for (size_t q = 0; q < 4; ++q)
-                G[(i + q) * m + j] += acc[q];
         }
     }
-    for (size_t i = quads; i < n; ++i)
-        for (size_t r = 0; r < R; ++r)
-            for (size_t j = 0; j < m; ++j)
-                G[i * m + j] += A[rows[r] * n + i] * X[rows[r] * m + j];
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -161,12 +348,13 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 4 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const c0 = p->c0;
@@ -191,30 +379,31 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     double *restrict const d_x = p->d_x;
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_i = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const i_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const u_a = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const m_yhat = take(&work, B * sizeof(double));
-    double *restrict const u_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const l_yhat = take(&work, B * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const delta_l_yhat = take(&work, B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, B * 4 * sizeof(double));
+    double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const delta_u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_o = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_f = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_i = take(&work, B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const d_W_ia = p->d_W_ia ? p->d_W_ia : take(&work, 16 * 16 * sizeof(double));
     double *restrict const d_W_ix = p->d_W_ix ? p->d_W_ix : take(&work, 16 * 8 * sizeof(double));
@@ -230,24 +419,42 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     double *restrict const d_b_k = p->d_b_k ? p->d_b_k : take(&work, 16 * sizeof(double));
     double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 4 * 16 * sizeof(double));
     double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 4 * sizeof(double));
-    double *restrict const W_ia_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ix_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_fa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_fx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_oa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ox_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ka_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_kx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 16 * 4 * sizeof(double));
-    transpose(16, 16, W_ia, W_ia_T);
-    transpose(16, 8, W_ix, W_ix_T);
-    transpose(16, 16, W_fa, W_fa_T);
-    transpose(16, 8, W_fx, W_fx_T);
-    transpose(16, 16, W_oa, W_oa_T);
-    transpose(16, 8, W_ox, W_ox_T);
-    transpose(16, 16, W_ka, W_ka_T);
-    transpose(16, 8, W_kx, W_kx_T);
-    transpose(4, 16, W_ya, W_ya_T);
+    double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ia_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_oa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ia_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_kx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    pack_transposed(8, 16, W_ix, W_ix_PT);
+    pack_transposed(8, 16, W_fx, W_fx_PT);
+    pack_transposed(8, 16, W_ox, W_ox_PT);
+    pack_transposed(8, 16, W_kx, W_kx_PT);
+    pack_transposed(16, 16, W_ia, W_ia_PT);
+    pack_transposed(16, 16, W_fa, W_fa_PT);
+    pack_transposed(16, 16, W_oa, W_oa_PT);
+    pack_transposed(16, 16, W_ka, W_ka_PT);
+    pack_transposed(16, 4, W_ya, W_ya_PT);
+    pack(4, 16, W_ya, W_ya_P);
+    pack(16, 16, W_ka, W_ka_P);
+    pack(16, 16, W_oa, W_oa_P);
+    pack(16, 16, W_fa, W_fa_P);
+    pack(16, 16, W_ia, W_ia_P);
+    pack(16, 8, W_kx, W_kx_P);
+    pack(16, 8, W_ox, W_ox_P);
+    pack(16, 8, W_fx, W_fx_P);
+    pack(16, 8, W_ix, W_ix_P);
     loss[0] = 0.0;
     memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
     memset(delta_c, 0, (T_x + 1) * B * 16 * sizeof *delta_c);
@@ -281,11 +488,54 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_i_t = z_i + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                z_i_t[i] = b_i[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_f_t = z_f + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                z_f_t[i] = b_f[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_o_t = z_o + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                z_o_t[i] = b_o[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_k_t = z_k + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                z_k_t[i] = b_k[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const c_before = c + ((t - 1) * B + b) * 16;
             double *const c_t = c + (t * B + b) * 16;
             const double *const a_before = a + ((t - 1) * B + b) * 16;
@@ -297,61 +547,44 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_i_b = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_b[i] = b_i[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_T, 1.0, z_i);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ix_T, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_i_b = z_i + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
             double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            double *const z_f_b = z_f + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                i__t[i] = sigmoid(z_i_b[i]);
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_b[i] = b_f[i];
+                i__t[i] = sigmoid_1(z_i_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_T, 1.0, z_f);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_fx_T, 1.0, z_f);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_f_b = z_f + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
             double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const z_o_b = z_o + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                f_t[i] = sigmoid(z_f_b[i]);
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_b[i] = b_o[i];
+                f_t[i] = sigmoid_1(z_f_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_T, 1.0, z_o);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ox_T, 1.0, z_o);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_o_b = z_o + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
             double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const z_k_b = z_k + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                o_t[i] = sigmoid(z_o_b[i]);
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_b[i] = b_k[i];
+                o_t[i] = sigmoid_1(z_o_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_T, 1.0, z_k);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_kx_T, 1.0, z_k);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_k_b = z_k + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
             double *const k__t = k_ + ((t - 1) * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
             const double *const c_before = c + ((t - 1) * B + b) * 16;
@@ -360,67 +593,78 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
             const double *const o_t = o + ((t - 1) * B + b) * 16;
             double *const a_t = a + (t * B + b) * 16;
-            double *const z_yhat_b = z_yhat + b * 4;
             for (size_t i = 0; i < 16; ++i) {
                 /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                k__t[i] = tanh(z_k_b[i]);
+                k__t[i] = tanh_1(z_k_t[i]);
                 /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
                 c_t[i] = f_t[i] * c_before[i] + i__t[i] * k__t[i];
                 /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                u_a_t[i] = tanh(c_t[i]);
+                u_a_t[i] = tanh_1(c_t[i]);
                 /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
                 a_t[i] = o_t[i] * u_a_t[i];
             }
+        }
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                z_yhat_t[i] = b_y[i];
             }
         }
-        product(active, rows, 16, 4, a + t * B * 16, W_ya_T, 1.0, z_yhat);
+        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_yhat_b = z_yhat + b * 4;
-            double *const u_yhat_b = u_yhat + b * 4;
-            double *const yhat_t = yhat + ((t - 1) * B + b) * 4;
-            const double *const y_t = y + ((t - 1) * B + b) * 4;
+            const size_t b = at(rows, r);
+            const double *const z_yhat_t = z_yhat + b * 4;
+            double *const u_yhat_t = u_yhat + b * 4;
+            double *const yhat_t = yhat + b * 4;
+            const double *const y_t = y + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_b[0];
+            double m_yhat_max = z_yhat_t[0];
             for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
+                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
             }
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; ++i) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
+                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp(u_yhat_b[i]);
+                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
             }
-            l_yhat[b] = log(l_yhat_logsumexp);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; ++i) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(u_yhat_b[i] - l_yhat[b]);
+                yhat_t[i] = exp_1(u_yhat_t[i] - l_yhat[b]);
             }
             /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
             double loss_sum = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                loss_sum += y_t[i] * (l_yhat[b] - u_yhat_b[i]);
+                loss_sum += y_t[i] * (l_yhat[b] - u_yhat_t[i]);
             }
             loss[0] += loss_sum;
         }
     }
     if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
-    /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const y_t = y + ((t - 1) * B + b) * 4;
-            const double *const yhat_t = yhat + ((t - 1) * B + b) * 4;
-            double *const delta_z_yhat_b = delta_z_yhat + b * 4;
+            const size_t b = at(rows, r);
+            const double *const y_t = y + b * 4;
+            const double *const yhat_t = yhat + b * 4;
+            double *const delta_u_yhat_t = delta_u_yhat + b * 4;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             /* (18)  delta_l_yhat = sum(y[t])    (B) */
             double delta_l_yhat_sum = 0.0;
             for (size_t i = 0; i < 4; ++i) {
@@ -429,27 +673,43 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; ++i) {
                 /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                const double delta_u_yhat_i = -y_t[i] + delta_l_yhat[b] * yhat_t[i];
+                delta_u_yhat_t[i] = -y_t[i] + delta_l_yhat[b] * yhat_t[i];
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                delta_z_yhat_b[i] = delta_u_yhat_i;
+                delta_z_yhat_t[i] = delta_u_yhat_t[i];
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 4, 16, delta_z_yhat, W_ya, 1.0, delta_a + t * B * 16);
+        product(active, rows, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16);
+        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
+            const double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                d_b_y[i] += delta_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 16;
             const double *const o_t = o + ((t - 1) * B + b) * 16;
             const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
             double *const delta_c_t = delta_c + (t * B + b) * 16;
             const double *const i__t = i_ + ((t - 1) * B + b) * 16;
             const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            double *const delta_z_k_b = delta_z_k + b * 16;
-            double *const delta_z_o_b = delta_z_o + b * 16;
+            double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+            double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
             const double *const c_before = c + ((t - 1) * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_z_f_b = delta_z_f + b * 16;
-            double *const delta_z_i_b = delta_z_i + b * 16;
+            double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+            double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
                 const double delta_u_a_i = delta_a_t[i] * o_t[i];
@@ -458,91 +718,32 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
                 /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
                 const double delta_k_i = delta_c_t[i] * i__t[i];
                 /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                delta_z_k_b[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
+                delta_z_k_t[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
                 /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
                 const double delta_o_i = delta_a_t[i] * u_a_t[i];
                 /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                delta_z_o_b[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
+                delta_z_o_t[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
                 /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
                 const double delta_f_i = delta_c_t[i] * c_before[i];
                 /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                delta_z_f_b[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
+                delta_z_f_t[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
                 /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
                 const double delta_i_i = delta_c_t[i] * k__t[i];
                 /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                delta_z_i_b[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
-            }
-        }
-        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix, 1.0, d_x + (t - 1) * B * 8);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_i_b = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                d_b_i[i] += delta_z_i_b[i];
-            }
-        }
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_f_b = delta_z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                d_b_f[i] += delta_z_f_b[i];
-            }
-        }
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_o_b = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                d_b_o[i] += delta_z_o_b[i];
-            }
-        }
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_k_b = delta_z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                d_b_k[i] += delta_z_k_b[i];
-            }
-        }
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_yhat_b = delta_z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_b[i];
+                delta_z_i_t[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
             }
         }
         /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_k, W_ka, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_o, W_oa, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_f, W_fa, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_i, W_ia, 1.0, delta_a + (t - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
+            - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_c_t = delta_c + (t * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
             double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
@@ -552,7 +753,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
             }
         }
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_c_t = delta_c + (t * B + b) * 16;
             double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
             const double *const delta_a_t = delta_a + (t * B + b) * 16;
@@ -562,6 +763,65 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
                 delta_c_before[i] += delta_c_t[i];
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix_P, 1.0, d_x);
+        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a, d_W_ia);
+        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x, d_W_ix);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_i_t = delta_z_i + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+                d_b_i[i] += delta_z_i_t[i];
+            }
+        }
+        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a, d_W_fa);
+        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x, d_W_fx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_f_t = delta_z_f + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+                d_b_f[i] += delta_z_f_t[i];
+            }
+        }
+        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a, d_W_oa);
+        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x, d_W_ox);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_o_t = delta_z_o + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+                d_b_o[i] += delta_z_o_t[i];
+            }
+        }
+        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a, d_W_ka);
+        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x, d_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_k_t = delta_z_k + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                d_b_k[i] += delta_z_k_t[i];
             }
         }
     }
@@ -586,12 +846,13 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 4 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
 void lstm_sequence_forward(const lstm_sequence_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const c0 = p->c0;
@@ -614,36 +875,36 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
     double *restrict const yhat = p->yhat;
-    size_t *const rows = take(&work, B * sizeof(size_t));
-    double *restrict const z_i = take(&work, B * 16 * sizeof(double));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
+    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const i_ = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const f = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const o = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const m_yhat = take(&work, B * sizeof(double));
-    double *restrict const u_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const l_yhat = take(&work, B * sizeof(double));
-    double *restrict const W_ia_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ix_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_fa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_fx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_oa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ox_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ka_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_kx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 16 * 4 * sizeof(double));
-    transpose(16, 16, W_ia, W_ia_T);
-    transpose(16, 8, W_ix, W_ix_T);
-    transpose(16, 16, W_fa, W_fa_T);
-    transpose(16, 8, W_fx, W_fx_T);
-    transpose(16, 16, W_oa, W_oa_T);
-    transpose(16, 8, W_ox, W_ox_T);
-    transpose(16, 16, W_ka, W_ka_T);
-    transpose(16, 8, W_kx, W_kx_T);
-    transpose(4, 16, W_ya, W_ya_T);
+    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ia_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
+    pack_transposed(8, 16, W_ix, W_ix_PT);
+    pack_transposed(8, 16, W_fx, W_fx_PT);
+    pack_transposed(8, 16, W_ox, W_ox_PT);
+    pack_transposed(8, 16, W_kx, W_kx_PT);
+    pack_transposed(16, 16, W_ia, W_ia_PT);
+    pack_transposed(16, 16, W_fa, W_fa_PT);
+    pack_transposed(16, 16, W_oa, W_oa_PT);
+    pack_transposed(16, 16, W_ka, W_ka_PT);
+    pack_transposed(16, 4, W_ya, W_ya_PT);
     if (yhat) memset(yhat, 0, T_x * B * 4 * sizeof *yhat);
 
     /* ---- initial states */
@@ -662,11 +923,54 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_i_t = z_i + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                z_i_t[i] = b_i[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_f_t = z_f + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                z_f_t[i] = b_f[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_o_t = z_o + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                z_o_t[i] = b_o[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_k_t = z_k + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                z_k_t[i] = b_k[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             for (size_t i = 0; i < 16; ++i) {
                 /* c[t] = c[t-1]    (B, n_a) */
                 if (c) {
@@ -678,110 +982,102 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
                 }
             }
         }
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_i_b = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_b[i] = b_i[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_T, 1.0, z_i);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ix_T, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_i_b = z_i + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
             double *const i__b = i_ + b * 16;
-            double *const z_f_b = z_f + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (2)  i = sigmoid(z_i)    (B, n_a) */
-                i__b[i] = sigmoid(z_i_b[i]);
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_b[i] = b_f[i];
+                i__b[i] = sigmoid_1(z_i_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_T, 1.0, z_f);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_fx_T, 1.0, z_f);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_f_b = z_f + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
             double *const f_b = f + b * 16;
-            double *const z_o_b = z_o + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (4)  f = sigmoid(z_f)    (B, n_a) */
-                f_b[i] = sigmoid(z_f_b[i]);
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_b[i] = b_o[i];
+                f_b[i] = sigmoid_1(z_f_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_T, 1.0, z_o);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ox_T, 1.0, z_o);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_o_b = z_o + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
             double *const o_b = o + b * 16;
-            double *const z_k_b = z_k + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (6)  o = sigmoid(z_o)    (B, n_a) */
-                o_b[i] = sigmoid(z_o_b[i]);
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_b[i] = b_k[i];
+                o_b[i] = sigmoid_1(z_o_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_T, 1.0, z_k);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_kx_T, 1.0, z_k);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_k_b = z_k + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
             const double *const f_b = f + b * 16;
             const double *const i__b = i_ + b * 16;
             const double *const o_b = o + b * 16;
-            double *const z_yhat_b = z_yhat + b * 4;
             for (size_t i = 0; i < 16; ++i) {
                 /* (8)  k = tanh(z_k)    (B, n_a) */
-                const double k_i = tanh(z_k_b[i]);
+                const double k_i = tanh_1(z_k_t[i]);
                 /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
                 if (c) {
                     c[(t * B + b) * 16 + i] = f_b[i] * c[((t - 1) * B + b) * 16 + i]
                         + i__b[i] * k_i;
                 }
                 /* (10)  u_a = tanh(c[t])    (B, n_a) */
-                const double u_a_i = tanh(c[(t * B + b) * 16 + i]);
+                const double u_a_i = tanh_1(c[(t * B + b) * 16 + i]);
                 /* (11)  a[t] = o * u_a    (B, n_a) */
                 if (a) {
                     a[(t * B + b) * 16 + i] = o_b[i] * u_a_i;
                 }
             }
+        }
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                z_yhat_t[i] = b_y[i];
             }
         }
-        product(active, rows, 16, 4, a + t * B * 16, W_ya_T, 1.0, z_yhat);
+        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_yhat_b = z_yhat + b * 4;
-            double *const u_yhat_b = u_yhat + b * 4;
+            const size_t b = at(rows, r);
+            const double *const z_yhat_t = z_yhat + b * 4;
+            double *const u_yhat_t = u_yhat + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_b[0];
+            double m_yhat_max = z_yhat_t[0];
             for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
+                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
             }
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; ++i) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
+                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp(u_yhat_b[i]);
+                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
             }
-            l_yhat[b] = log(l_yhat_logsumexp);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; ++i) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
                 if (yhat) {
-                    yhat[((t - 1) * B + b) * 4 + i] = exp(u_yhat_b[i] - l_yhat[b]);
+                    yhat[b * 4 + i] = exp_1(u_yhat_t[i] - l_yhat[b]);
                 }
             }
         }
@@ -791,12 +1087,13 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
 size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(8 * 16 * sizeof(double)) + padded(16 * 4 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 void lstm_sequence_vjp(const lstm_sequence_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const c0 = p->c0;
@@ -822,32 +1119,32 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
     double *restrict const d_x = p->d_x;
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_i = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const i_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, B * 16 * sizeof(double));
+    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const u_a = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const m_yhat = take(&work, B * sizeof(double));
-    double *restrict const u_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const l_yhat = take(&work, B * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, B * 4 * sizeof(double));
-    double *restrict const delta_l_yhat = take(&work, B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, B * 4 * sizeof(double));
+    double *restrict const delta_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
+    double *restrict const delta_u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_o = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_f = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_i = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_u_a = take(&work, B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const d_W_ia = p->d_W_ia ? p->d_W_ia : take(&work, 16 * 16 * sizeof(double));
     double *restrict const d_W_ix = p->d_W_ix ? p->d_W_ix : take(&work, 16 * 8 * sizeof(double));
@@ -863,24 +1160,42 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
     double *restrict const d_b_k = p->d_b_k ? p->d_b_k : take(&work, 16 * sizeof(double));
     double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 4 * 16 * sizeof(double));
     double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 4 * sizeof(double));
-    double *restrict const W_ia_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ix_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_fa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_fx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_oa_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_ox_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ka_T = take(&work, 16 * 16 * sizeof(double));
-    double *restrict const W_kx_T = take(&work, 8 * 16 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 16 * 4 * sizeof(double));
-    transpose(16, 16, W_ia, W_ia_T);
-    transpose(16, 8, W_ix, W_ix_T);
-    transpose(16, 16, W_fa, W_fa_T);
-    transpose(16, 8, W_fx, W_fx_T);
-    transpose(16, 16, W_oa, W_oa_T);
-    transpose(16, 8, W_ox, W_ox_T);
-    transpose(16, 16, W_ka, W_ka_T);
-    transpose(16, 8, W_kx, W_kx_T);
-    transpose(4, 16, W_ya, W_ya_T);
+    double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ia_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_oa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_fa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_ia_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
+    double *restrict const W_kx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    pack_transposed(8, 16, W_ix, W_ix_PT);
+    pack_transposed(8, 16, W_fx, W_fx_PT);
+    pack_transposed(8, 16, W_ox, W_ox_PT);
+    pack_transposed(8, 16, W_kx, W_kx_PT);
+    pack_transposed(16, 16, W_ia, W_ia_PT);
+    pack_transposed(16, 16, W_fa, W_fa_PT);
+    pack_transposed(16, 16, W_oa, W_oa_PT);
+    pack_transposed(16, 16, W_ka, W_ka_PT);
+    pack_transposed(16, 4, W_ya, W_ya_PT);
+    pack(4, 16, W_ya, W_ya_P);
+    pack(16, 16, W_ka, W_ka_P);
+    pack(16, 16, W_oa, W_oa_P);
+    pack(16, 16, W_fa, W_fa_P);
+    pack(16, 16, W_ia, W_ia_P);
+    pack(16, 8, W_kx, W_kx_P);
+    pack(16, 8, W_ox, W_ox_P);
+    pack(16, 8, W_fx, W_fx_P);
+    pack(16, 8, W_ix, W_ix_P);
     memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
     memset(delta_c, 0, (T_x + 1) * B * 16 * sizeof *delta_c);
     if (d_x) memset(d_x, 0, T_x * B * 8 * sizeof *d_x);
@@ -913,11 +1228,54 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_i_t = z_i + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                z_i_t[i] = b_i[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_f_t = z_f + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                z_f_t[i] = b_f[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_o_t = z_o + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                z_o_t[i] = b_o[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_k_t = z_k + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                z_k_t[i] = b_k[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const c_before = c + ((t - 1) * B + b) * 16;
             double *const c_t = c + (t * B + b) * 16;
             const double *const a_before = a + ((t - 1) * B + b) * 16;
@@ -929,61 +1287,44 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_i_b = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_b[i] = b_i[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_T, 1.0, z_i);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ix_T, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_i_b = z_i + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
             double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            double *const z_f_b = z_f + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                i__t[i] = sigmoid(z_i_b[i]);
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_b[i] = b_f[i];
+                i__t[i] = sigmoid_1(z_i_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_T, 1.0, z_f);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_fx_T, 1.0, z_f);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_f_b = z_f + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
             double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const z_o_b = z_o + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                f_t[i] = sigmoid(z_f_b[i]);
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_b[i] = b_o[i];
+                f_t[i] = sigmoid_1(z_f_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_T, 1.0, z_o);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ox_T, 1.0, z_o);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_o_b = z_o + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
             double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const z_k_b = z_k + b * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                o_t[i] = sigmoid(z_o_b[i]);
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_b[i] = b_k[i];
+                o_t[i] = sigmoid_1(z_o_t[i]);
             }
         }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_T, 1.0, z_k);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_kx_T, 1.0, z_k);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_k_b = z_k + b * 16;
+            const size_t b = at(rows, r);
+            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
             double *const k__t = k_ + ((t - 1) * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
             const double *const c_before = c + ((t - 1) * B + b) * 16;
@@ -992,213 +1333,171 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
             const double *const o_t = o + ((t - 1) * B + b) * 16;
             double *const a_t = a + (t * B + b) * 16;
-            double *const z_yhat_b = z_yhat + b * 4;
             for (size_t i = 0; i < 16; ++i) {
                 /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                k__t[i] = tanh(z_k_b[i]);
+                k__t[i] = tanh_1(z_k_t[i]);
                 /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
                 c_t[i] = f_t[i] * c_before[i] + i__t[i] * k__t[i];
                 /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                u_a_t[i] = tanh(c_t[i]);
+                u_a_t[i] = tanh_1(c_t[i]);
                 /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
                 a_t[i] = o_t[i] * u_a_t[i];
             }
+        }
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                z_yhat_t[i] = b_y[i];
             }
         }
-        product(active, rows, 16, 4, a + t * B * 16, W_ya_T, 1.0, z_yhat);
+        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_yhat_b = z_yhat + b * 4;
-            double *const u_yhat_b = u_yhat + b * 4;
-            double *const yhat_t = yhat + ((t - 1) * B + b) * 4;
+            const size_t b = at(rows, r);
+            const double *const z_yhat_t = z_yhat + b * 4;
+            double *const u_yhat_t = u_yhat + b * 4;
+            double *const yhat_t = yhat + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_b[0];
+            double m_yhat_max = z_yhat_t[0];
             for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
+                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
             }
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; ++i) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
+                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp(u_yhat_b[i]);
+                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
             }
-            l_yhat[b] = log(l_yhat_logsumexp);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; ++i) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(u_yhat_b[i] - l_yhat[b]);
+                yhat_t[i] = exp_1(u_yhat_t[i] - l_yhat[b]);
             }
         }
     }
     if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
-    /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dyhat_t = dyhat + ((t - 1) * B + b) * 4;
-            double *const delta_yhat_b = delta_yhat + b * 4;
-            const double *const yhat_t = yhat + ((t - 1) * B + b) * 4;
-            double *const delta_z_yhat_b = delta_z_yhat + b * 4;
+            const size_t b = at(rows, r);
+            const double *const dyhat_t = dyhat + b * 4;
+            double *const delta_yhat_t = delta_yhat + b * 4;
+            const double *const yhat_t = yhat + b * 4;
+            double *const delta_u_yhat_t = delta_u_yhat + b * 4;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                delta_yhat_b[i] = dyhat_t[i];
+                delta_yhat_t[i] = dyhat_t[i];
             }
             /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
             double delta_l_yhat_sum = 0.0;
             for (size_t i = 0; i < 4; ++i) {
-                delta_l_yhat_sum += -(delta_yhat_b[i] * yhat_t[i]);
+                delta_l_yhat_sum += -(delta_yhat_t[i] * yhat_t[i]);
             }
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; ++i) {
                 /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                const double delta_u_yhat_i = delta_yhat_b[i] * yhat_t[i]
-                    + delta_l_yhat[b] * yhat_t[i];
+                delta_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i] + delta_l_yhat[b] * yhat_t[i];
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                delta_z_yhat_b[i] = delta_u_yhat_i;
+                delta_z_yhat_t[i] = delta_u_yhat_t[i];
             }
         }
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 16;
-            double *const delta_a_t = delta_a + (t * B + b) * 16;
+        for (size_t b = 0; b < T_x * B; ++b) {
+            const double *const dstates_a_t = dstates_a + b * 16;
+            double *const delta_a_t = delta_a + (B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 4, 16, delta_z_yhat, W_ya, 1.0, delta_a + t * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const delta_u_a_b = delta_u_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                delta_u_a_b[i] = delta_a_t[i] * o_t[i];
-            }
-        }
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_c_t = dstates_c + ((t - 1) * B + b) * 16;
-            double *const delta_c_t = delta_c + (t * B + b) * 16;
+        product(active, rows, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16);
+        for (size_t b = 0; b < T_x * B; ++b) {
+            const double *const dstates_c_t = dstates_c + b * 16;
+            double *const delta_c_t = delta_c + (B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
                 delta_c_t[i] += dstates_c_t[i];
             }
         }
+        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + B * 16, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_u_a_b = delta_u_a + b * 16;
+            const size_t b = at(rows, r);
+            const double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                d_b_y[i] += delta_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_a_t = delta_a + (t * B + b) * 16;
+            const double *const o_t = o + ((t - 1) * B + b) * 16;
             const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
             double *const delta_c_t = delta_c + (t * B + b) * 16;
             const double *const i__t = i_ + ((t - 1) * B + b) * 16;
             const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            double *const delta_z_k_b = delta_z_k + b * 16;
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const delta_z_o_b = delta_z_o + b * 16;
+            double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+            double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
             const double *const c_before = c + ((t - 1) * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_z_f_b = delta_z_f + b * 16;
-            double *const delta_z_i_b = delta_z_i + b * 16;
+            double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+            double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
+                /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                const double delta_u_a_i = delta_a_t[i] * o_t[i];
                 /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                delta_c_t[i] += delta_u_a_b[i] * (1.0 - u_a_t[i] * u_a_t[i]);
+                delta_c_t[i] += delta_u_a_i * (1.0 - u_a_t[i] * u_a_t[i]);
                 /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
                 const double delta_k_i = delta_c_t[i] * i__t[i];
                 /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                delta_z_k_b[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
+                delta_z_k_t[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
                 /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
                 const double delta_o_i = delta_a_t[i] * u_a_t[i];
                 /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                delta_z_o_b[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
+                delta_z_o_t[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
                 /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
                 const double delta_f_i = delta_c_t[i] * c_before[i];
                 /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                delta_z_f_b[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
+                delta_z_f_t[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
                 /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
                 const double delta_i_i = delta_c_t[i] * k__t[i];
                 /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                delta_z_i_b[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
-            }
-        }
-        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx, 1.0, d_x + (t - 1) * B * 8);
-        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix, 1.0, d_x + (t - 1) * B * 8);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a + (t - 1) * B * 16, d_W_ia);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x + (t - 1) * B * 8, d_W_ix);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_i_b = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                d_b_i[i] += delta_z_i_b[i];
-            }
-        }
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a + (t - 1) * B * 16, d_W_fa);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x + (t - 1) * B * 8, d_W_fx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_f_b = delta_z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                d_b_f[i] += delta_z_f_b[i];
-            }
-        }
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a + (t - 1) * B * 16, d_W_oa);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x + (t - 1) * B * 8, d_W_ox);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_o_b = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                d_b_o[i] += delta_z_o_b[i];
-            }
-        }
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a + (t - 1) * B * 16, d_W_ka);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x + (t - 1) * B * 8, d_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_k_b = delta_z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                d_b_k[i] += delta_z_k_b[i];
-            }
-        }
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + t * B * 16, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_yhat_b = delta_z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_b[i];
+                delta_z_i_t[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
             }
         }
         /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_k, W_ka, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_o, W_oa, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_f, W_fa, 1.0, delta_a + (t - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_i, W_ia, 1.0, delta_a + (t - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
+            - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
+            - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_c_t = delta_c + (t * B + b) * 16;
             const double *const f_t = f + ((t - 1) * B + b) * 16;
             double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
@@ -1208,7 +1507,7 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
             }
         }
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_c_t = delta_c + (t * B + b) * 16;
             double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
             const double *const delta_a_t = delta_a + (t * B + b) * 16;
@@ -1218,6 +1517,65 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
                 delta_c_before[i] += delta_c_t[i];
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix_P, 1.0, d_x);
+        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a, d_W_ia);
+        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x, d_W_ix);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_i_t = delta_z_i + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+                d_b_i[i] += delta_z_i_t[i];
+            }
+        }
+        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a, d_W_fa);
+        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x, d_W_fx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_f_t = delta_z_f + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+                d_b_f[i] += delta_z_f_t[i];
+            }
+        }
+        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a, d_W_oa);
+        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x, d_W_ox);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_o_t = delta_z_o + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+                d_b_o[i] += delta_z_o_t[i];
+            }
+        }
+        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a, d_W_ka);
+        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x, d_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_k_t = delta_z_k + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                d_b_k[i] += delta_z_k_t[i];
             }
         }
     }

@@ -7,23 +7,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
-
-/* A few numbers at once, in whatever registers the target has. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double) };
-#else
-typedef double vec;
-enum { LANES = 1 };
-#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -35,12 +20,15 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active. */
+/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
+ * Without lengths all are, and rows stays unused: row r is example r. */
 static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
 {
+    if (!last)
+        return B;
     size_t active = 0, idle = B;
     for (size_t b = 0; b < B; ++b) {
-        if (!last || last[b] + before >= t)
+        if (last[b] + before >= t)
             rows[active++] = b;
         else
             rows[--idle] = b;
@@ -48,118 +36,291 @@ static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t,
     return active;
 }
 
-static inline double sigmoid(double z) { return 1.0 / (1.0 + exp(-z)); }
-
-/* log(1 + e^z), exact for large |z| */
-static inline double softplus(double z)
+/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
+static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
 {
-    return (z > 0.0 ? z : 0.0) + log1p(exp(-fabs(z)));
+    if (!last)
+        return steps * B;
+    size_t active = 0;
+    for (size_t s = 0; s < steps; ++s)
+        for (size_t b = 0; b < B; ++b)
+            if (last[b] + before >= t + s)
+                rows[active++] = s * B + b;
+    return active;
 }
 
-/* out = in^T, in (n, m) */
-static void transpose(size_t n, size_t m, const double *restrict in, double *restrict out)
+static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
+
+static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x}; return u.i; }
+
+static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* a where the comparison m holds, else b */
+static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
+
+/* the same number in every lane */
+static inline double all_1(double c) { return c; }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+static inline double expm1_of_rest_1(double x, double n)
 {
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = 0; j < m; ++j)
-            out[j * n + i] = in[i * m + j];
+    const double upper = x - n * 0x1.62e42fefa38p-1;
+    const double lower = n * 0x1.ef35793c7673p-45;
+    const double r = upper - lower;
+    const double square = r * r;
+    const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const double q = even + r * odd;
+    return upper + (square * q - lower);
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n), Y (B, n): four rows share each load of M. */
+/* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
+    * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
+        falls. */
+static inline double sigmoid_1(double z)
+{
+    double a = magnitude_1(z);
+    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const double n = 0x1.800000000043fp+52 - t;
+    const double p = expm1_of_rest_1(a, n);
+    const double lifted = from_bits_1(bits_1(t) << 52);
+    const double power = lifted * 0x1p-64;
+    const double rough = 1.0 / ((1.0 + power) + p);
+    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const double y = q * lifted * 0x1p-64;
+    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
+}
+
+/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
+static inline double log_scaled_1(double f, double n)
+{
+    const double q = f / (2.0 + f);
+    const double z = q * q;
+    const double square = z * z;
+    const double even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
+        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
+    const double odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square +
+        0x1.c71c748fb07cp-3) * square + 0x1.999999999c179p-2;
+    const double series = even + z * odd;
+    const double total = f - n * 0x1.62e42fefa38p-1;
+    const double rest = f - (total + n * 0x1.62e42fefa38p-1);
+    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+}
+
+/* max(z, 0) + ln(1 + e) with e = e^-|z| in two parts, e + rest; 1 + e = 2 (1 + f) where e > 1/2 */
+static inline double softplus_1(double z)
+{
+    double a = magnitude_1(z);
+    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const double n = t - 0x1.800000000043fp+52;
+    const double p = expm1_of_rest_1(-a, n);
+    const double lifted = from_bits_1(bits_1(t) << 52);
+    const double sum = 1.0 + p;
+    const double e = sum * lifted * 0x1p-64;
+    const double rest = (p - (sum - 1.0)) * lifted * 0x1p-64;
+    const uint64_t halved = (uint64_t)(e > 0.5);
+    const double f = pick_1(halved, 0.5 * e - 0.5, e);
+    const double logarithm = log_scaled_1(f, pick_1(halved, all_1(-1.0), all_1(0.0)));
+    const double positive = pick_1((uint64_t)(z > 0.0), z, all_1(0.0));
+    return logarithm + (positive + rest * (1.0 - 0.5 * e));
+}
+
+/* m >= 0 with the sign of x */
+static inline double with_sign_of_1(double x, double m)
+{
+    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+static inline double tanh_1(double x)
+{
+    double a = magnitude_1(x);
+    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
+    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000003ffp+52;
+    const double p = expm1_of_rest_1(a + a, n);
+    const double power = from_bits_1(bits_1(t) << 52);
+    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const double z = a * a;
+    const double square = z * z;
+    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const double series = even + z * odd;
+    const double small = a + a * (z * series);
+    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
+}
+
+/* Row r of those given; without a list, of all. */
+static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
+
+/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
+#if defined(__GNUC__)
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline))
+#else
+typedef double vec;
+enum { LANES = 1, ROWS = 4 };
+#define INLINE static inline
+#endif
+
+/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
+INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+{
+    if (n >= W * LANES) {
+        for (size_t w = 0; w < W; ++w)
+            *(vec *)(y + w * LANES) += factor * sum[w];
+    } else {
+        double part[3 * LANES];
+        memcpy(part, sum, W * sizeof *sum);
+        for (size_t c = 0; c < n; ++c)
+            y[c] += factor * part[c];
+    }
+}
+
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+{
+    for (size_t i = 0, width; i < n; i += width) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t whole = i + width < n ? width : n - i;
+        for (size_t j = 0; j < k; ++j, P += width) {
+            for (size_t c = 0; c < whole; ++c)
+                P[c] = M[j * down + (i + c) * right];
+            for (size_t c = whole; c < width; ++c)
+                P[c] = 0.0;
+        }
+    }
+}
+
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+{
+    panels(k, n, 1, k, M, P);
+}
+
+/* N rows, from r on, times a panel of W vectors */
+INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
+                         size_t i, const double *restrict X, const double *restrict P, double factor,
+                         double *restrict Y)
+{
+    const double *x[ROWS];
+    vec sum[ROWS][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = X + at(rows, r + q) * k;
+    for (size_t j = 0; j < k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
+}
+
+/* The rows from r to end times a panel of W vectors */
+INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
+                          size_t i, const double *restrict X, const double *restrict P, double factor,
+                          double *restrict Y)
+{
+    for (; r + ROWS <= end; r += ROWS)
+        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + 2 <= end; r += 2)
+        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r < end; ++r)
+        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+}
+
+/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
+ * in the same order whatever rows stand beside it. */
 static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
                     const double *restrict M, double factor, double *restrict Y)
 {
-    size_t r = 0;
-    for (; r + 4 <= R; r += 4) {
-        const double *const x0 = X + rows[r] * k, *const x1 = X + rows[r + 1] * k;
-        const double *const x2 = X + rows[r + 2] * k, *const x3 = X + rows[r + 3] * k;
-        double *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
-        const size_t whole = n - n % (2 * LANES);
-        for (size_t i = 0; i < whole; i += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
-                acc[0][0] += x0[j] * m0;
-                acc[0][1] += x0[j] * m1;
-                acc[1][0] += x1[j] * m0;
-                acc[1][1] += x1[j] * m1;
-                acc[2][0] += x2[j] * m0;
-                acc[2][1] += x2[j] * m1;
-                acc[3][0] += x3[j] * m0;
-                acc[3][1] += x3[j] * m1;
+    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
+    for (size_t r = 0; r < R; r += chunk) {
+        const size_t end = r + chunk < R ? r + chunk : R;
+        for (size_t i = 0, width; i < n; i += width * LANES) {
+            width = panel(vectors(n - i));
+            switch (width) {
+            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(y[q] + i) += factor * acc[q][0];
-                *(vec *)(y[q] + i + LANES) += factor * acc[q][1];
-            }
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc[4] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                acc[0] += x0[j] * M[j * n + i];
-                acc[1] += x1[j] * M[j * n + i];
-                acc[2] += x2[j] * M[j * n + i];
-                acc[3] += x3[j] * M[j * n + i];
-            }
-            for (size_t q = 0; q < 4; ++q)
-                y[q][i] += factor * acc[q];
-        }
-    }
-    for (; r < R; ++r) {
-        const double *const x = X + rows[r] * k;
-        double *const y = Y + rows[r] * n;
-        const size_t whole = n - n % (4 * LANES);
-        for (size_t i = 0; i < whole; i += 4 * LANES) {
-            vec acc[4] = {0};
-            for (size_t j = 0; j < k; ++j)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += x[j] * *(const vec *)(M + j * n + i + q * LANES);
-            for (size_t q = 0; q < 4; ++q)
-                *(vec *)(y + i + q * LANES) += factor * acc[q];
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc = 0.0;
-            for (size_t j = 0; j < k; ++j)
-                acc += x[j] * M[j * n + i];
-            y[i] += factor * acc;
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m): four rows of G at once. */
+/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
+                       size_t i, size_t j, const double *restrict A, const double *restrict P,
+                       double *restrict G)
+{
+    vec sum[ROWS][3] = {0};
+    for (size_t r = 0; r < R; ++r, P += W * LANES) {
+        const double *const a = A + at(rows, r) * n + i;
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
+    }
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+}
+
+/* All rows of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+                        const double *restrict A, const double *restrict P, double *restrict G)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS)
+        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + 2 <= n; i += 2)
+        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
+    for (; i < n; ++i)
+        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+}
+
+/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
 static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
                   const double *restrict X, double *restrict G)
 {
-    const size_t quads = n - n % 4;
-    for (size_t i = 0; i < quads; i += 4) {
-        const size_t whole = m - m % (2 * LANES);
-        for (size_t j = 0; j < whole; j += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t r = 0; r < R; ++r) {
-                const double *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
-                const vec x0 = *(const vec *)x, x1 = *(const vec *)(x + LANES);
-                for (size_t q = 0; q < 4; ++q) {
-                    acc[q][0] += a[q] * x0;
-                    acc[q][1] += a[q] * x1;
-                }
+    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
+    double P[CHUNK * 3 * LANES];
+    for (size_t r = 0; r < R; r += CHUNK) {
+        const size_t count = r + CHUNK < R ? CHUNK : R - r;
+        const size_t *const some = rows ? rows + r : NULL;
+        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+        for (size_t j = 0, width; j < m; j += width * LANES) {
+            width = panel(vectors(m - j));
+            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
+            for (size_t q = 0; q < count; ++q) {
+                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
+                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(G + (i + q) * m + j) += acc[q][0];
-                *(vec *)(G + (i + q) * m + j + LANES) += acc[q][1];
+            switch (width) {
+            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
+            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
+            default: outer_panel(1, count, some, n, m, j, a, P, G);
             }
-        }
-        for (size_t j = whole; j < m; ++j) {
-            double acc[4] = {0};
-            for (size_t r = 0; r < R; ++r)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += A[rows[r] * n + i + q] * X[rows[r] * m + j];
-            for (size_t q = 0; q < 4; ++q)
-                G[(i + q) * m + j] += acc[q];
         }
     }
-    for (size_t i = quads; i < n; ++i)
-        for (size_t r = 0; r < R; ++r)
-            for (size_t j = 0; j < m; ++j)
-                G[i * m + j] += A[rows[r] * n + i] * X[rows[r] * m + j];
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -167,7 +328,7 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(3 * 4 * sizeof(double)) + padded(4 * 2 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
@@ -214,10 +375,10 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
             + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh(z_a_1_1);
-        const double a_1_2 = tanh(z_a_1_2);
-        const double a_1_3 = tanh(z_a_1_3);
-        const double a_1_4 = tanh(z_a_1_4);
+        const double a_1_1 = tanh_1(z_a_1_1);
+        const double a_1_2 = tanh_1(z_a_1_2);
+        const double a_1_3 = tanh_1(z_a_1_3);
+        const double a_1_4 = tanh_1(z_a_1_4);
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -233,18 +394,18 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
             + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh(z_a_2_1);
-        const double a_2_2 = tanh(z_a_2_2);
-        const double a_2_3 = tanh(z_a_2_3);
-        const double a_2_4 = tanh(z_a_2_4);
+        const double a_2_1 = tanh_1(z_a_2_1);
+        const double a_2_2 = tanh_1(z_a_2_2);
+        const double a_2_3 = tanh_1(z_a_2_3);
+        const double a_2_4 = tanh_1(z_a_2_4);
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
         const double z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
             + W_ya[7] * a_2_4 + b_y[1];
         /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_2_1 = sigmoid(z_yhat_2_1);
-        const double yhat_2_2 = sigmoid(z_yhat_2_2);
+        const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
+        const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
         /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
         const double delta_z_yhat_2_1 = yhat_2_1 - y_2[0];
         const double delta_z_yhat_2_2 = yhat_2_2 - y_2[1];
@@ -259,8 +420,8 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
         const double delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
         /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_1_1 = sigmoid(z_yhat_1_1);
-        const double yhat_1_2 = sigmoid(z_yhat_1_2);
+        const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
+        const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
         /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
         const double delta_z_yhat_1_1 = yhat_1_1 - y_1[0];
         const double delta_z_yhat_1_2 = yhat_1_2 - y_1[1];
@@ -291,10 +452,10 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
         const double delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
             + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-        loss[0] += softplus(-z_yhat_1_1) * y_1[0] + softplus(z_yhat_1_1) * (1.0 - y_1[0])
-            + softplus(-z_yhat_1_2) * y_1[1] + softplus(z_yhat_1_2) * (1.0 - y_1[1])
-            + softplus(-z_yhat_2_1) * y_2[0] + softplus(z_yhat_2_1) * (1.0 - y_2[0])
-            + softplus(-z_yhat_2_2) * y_2[1] + softplus(z_yhat_2_2) * (1.0 - y_2[1]);
+        loss[0] += softplus_1(-z_yhat_1_1) * y_1[0] + softplus_1(z_yhat_1_1) * (1.0 - y_1[0])
+            + softplus_1(-z_yhat_1_2) * y_1[1] + softplus_1(z_yhat_1_2) * (1.0 - y_1[1])
+            + softplus_1(-z_yhat_2_1) * y_2[0] + softplus_1(z_yhat_2_1) * (1.0 - y_2[0])
+            + softplus_1(-z_yhat_2_2) * y_2[1] + softplus_1(z_yhat_2_2) * (1.0 - y_2[1]);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -367,6 +528,7 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
         return;
     }
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const a0 = p->a0;
@@ -380,25 +542,31 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     double *restrict const loss = p->loss;
     double *restrict const d_x = p->d_x;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const z_a = take(&work, B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 2 * sizeof(double));
+    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, B * 2 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, B * 4 * sizeof(double));
+    double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
     double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
     double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
     double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
     double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
-    double *restrict const W_aa_T = take(&work, 4 * 4 * sizeof(double));
-    double *restrict const W_ax_T = take(&work, 3 * 4 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 4 * 2 * sizeof(double));
-    transpose(4, 4, W_aa, W_aa_T);
-    transpose(4, 3, W_ax, W_ax_T);
-    transpose(2, 4, W_ya, W_ya_T);
+    double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
+    double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
+    pack_transposed(3, 4, W_ax, W_ax_PT);
+    pack_transposed(4, 4, W_aa, W_aa_PT);
+    pack_transposed(4, 2, W_ya, W_ya_PT);
+    pack(2, 4, W_ya, W_ya_P);
+    pack(4, 4, W_aa, W_aa_P);
+    pack(4, 3, W_ax, W_ax_P);
     loss[0] = 0.0;
     memset(delta_a, 0, (T_x + 1) * B * 4 * sizeof *delta_a);
     if (d_x) memset(d_x, 0, T_x * B * 3 * sizeof *d_x);
@@ -418,11 +586,27 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_a_t = z_a + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 4;
             double *const a_t = a + (t * B + b) * 4;
             for (size_t i = 0; i < 4; ++i) {
@@ -430,44 +614,45 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_a_b = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_b[i] = b_a[i];
-            }
-        }
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_T, 1.0, z_a);
-        product(active, rows, 3, 4, x + (t - 1) * B * 3, W_ax_T, 1.0, z_a);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_a_b = z_a + b * 4;
+            const size_t b = at(rows, r);
+            const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
             double *const a_t = a + (t * B + b) * 4;
-            double *const z_yhat_b = z_yhat + b * 2;
             for (size_t i = 0; i < 4; ++i) {
                 /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                a_t[i] = tanh(z_a_b[i]);
-            }
-            for (size_t i = 0; i < 2; ++i) {
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                a_t[i] = tanh_1(z_a_t[i]);
             }
         }
-        product(active, rows, 4, 2, a + t * B * 4, W_ya_T, 1.0, z_yhat);
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_yhat_b = z_yhat + b * 2;
-            double *const yhat_t = yhat + ((t - 1) * B + b) * 2;
-            const double *const y_t = y + ((t - 1) * B + b) * 2;
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 2;
+            for (size_t i = 0; i < 2; ++i) {
+                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                z_yhat_t[i] = b_y[i];
+            }
+        }
+        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const z_yhat_t = z_yhat + b * 2;
+            double *const yhat_t = yhat + b * 2;
+            const double *const y_t = y + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                yhat_t[i] = sigmoid(z_yhat_b[i]);
+                yhat_t[i] = sigmoid_1(z_yhat_t[i]);
             }
             /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
             double loss_sum = 0.0;
             for (size_t i = 0; i < 2; ++i) {
-                loss_sum += softplus(-z_yhat_b[i]) * y_t[i] + softplus(z_yhat_b[i]) * (1.0
+                loss_sum += softplus_1(-z_yhat_t[i]) * y_t[i] + softplus_1(z_yhat_t[i]) * (1.0
                     - y_t[i]);
             }
             loss[0] += loss_sum;
@@ -475,64 +660,78 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     }
     if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
-    /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const yhat_t = yhat + ((t - 1) * B + b) * 2;
-            const double *const y_t = y + ((t - 1) * B + b) * 2;
-            double *const delta_z_yhat_b = delta_z_yhat + b * 2;
+            const size_t b = at(rows, r);
+            const double *const yhat_t = yhat + b * 2;
+            const double *const y_t = y + b * 2;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                delta_z_yhat_b[i] = yhat_t[i] - y_t[i];
+                delta_z_yhat_t[i] = yhat_t[i] - y_t[i];
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 2, 4, delta_z_yhat, W_ya, 1.0, delta_a + t * B * 4);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            const double *const a_t = a + (t * B + b) * 4;
-            double *const delta_z_a_b = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                delta_z_a_b[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
-            }
-        }
-        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax, 1.0, d_x + (t - 1) * B * 3);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_a_b = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_b[i];
-            }
-        }
+        product(active, rows, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4);
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + B * 4, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_yhat_b = delta_z_yhat + b * 2;
+            const size_t b = at(rows, r);
+            const double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_b[i];
+                d_b_y[i] += delta_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_a_t = delta_a + (t * B + b) * 4;
+            const double *const a_t = a + (t * B + b) * 4;
+            double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                delta_z_a_t[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
             }
         }
         /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 4, 4, delta_z_a, W_aa, 1.0, delta_a + (t - 1) * B * 4);
+        product(active, rows, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
+            - 1) * B * 4);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 4;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax_P, 1.0, d_x);
+        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a, d_W_aa);
+        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x, d_W_ax);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_a_t = delta_z_a + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                d_b_a[i] += delta_z_a_t[i];
             }
         }
     }
@@ -553,7 +752,7 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
 size_t rnn_t2_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded(B * 4 * sizeof(double)) + padded(B * 2 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(3 * 4 * sizeof(double)) + padded(4 * 2 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
@@ -584,10 +783,10 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
             + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh(z_a_1_1);
-        const double a_1_2 = tanh(z_a_1_2);
-        const double a_1_3 = tanh(z_a_1_3);
-        const double a_1_4 = tanh(z_a_1_4);
+        const double a_1_1 = tanh_1(z_a_1_1);
+        const double a_1_2 = tanh_1(z_a_1_2);
+        const double a_1_3 = tanh_1(z_a_1_3);
+        const double a_1_4 = tanh_1(z_a_1_4);
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -603,10 +802,10 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
             + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh(z_a_2_1);
-        const double a_2_2 = tanh(z_a_2_2);
-        const double a_2_3 = tanh(z_a_2_3);
-        const double a_2_4 = tanh(z_a_2_4);
+        const double a_2_1 = tanh_1(z_a_2_1);
+        const double a_2_2 = tanh_1(z_a_2_2);
+        const double a_2_3 = tanh_1(z_a_2_3);
+        const double a_2_4 = tanh_1(z_a_2_4);
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
@@ -627,10 +826,10 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             a[(2 * B + b) * 4 + 3] = a_2_4;
         }
         if (yhat) {
-            yhat[b * 2] = sigmoid(z_yhat_1_1);
-            yhat[b * 2 + 1] = sigmoid(z_yhat_1_2);
-            yhat[(B + b) * 2] = sigmoid(z_yhat_2_1);
-            yhat[(B + b) * 2 + 1] = sigmoid(z_yhat_2_2);
+            yhat[b * 2] = sigmoid_1(z_yhat_1_1);
+            yhat[b * 2 + 1] = sigmoid_1(z_yhat_1_2);
+            yhat[(B + b) * 2] = sigmoid_1(z_yhat_2_1);
+            yhat[(B + b) * 2 + 1] = sigmoid_1(z_yhat_2_2);
         }
     }
 }
@@ -642,6 +841,7 @@ void rnn_t2_forward(const rnn_t2_args *p)
         return;
     }
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const a0 = p->a0;
@@ -653,15 +853,15 @@ void rnn_t2_forward(const rnn_t2_args *p)
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
     double *restrict const yhat = p->yhat;
-    size_t *const rows = take(&work, B * sizeof(size_t));
-    double *restrict const z_a = take(&work, B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 2 * sizeof(double));
-    double *restrict const W_aa_T = take(&work, 4 * 4 * sizeof(double));
-    double *restrict const W_ax_T = take(&work, 3 * 4 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 4 * 2 * sizeof(double));
-    transpose(4, 4, W_aa, W_aa_T);
-    transpose(4, 3, W_ax, W_ax_T);
-    transpose(2, 4, W_ya, W_ya_T);
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
+    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
+    double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
+    pack_transposed(3, 4, W_ax, W_ax_PT);
+    pack_transposed(4, 4, W_aa, W_aa_PT);
+    pack_transposed(4, 2, W_ya, W_ya_PT);
     if (yhat) memset(yhat, 0, T_x * B * 2 * sizeof *yhat);
 
     /* ---- initial states */
@@ -676,12 +876,28 @@ void rnn_t2_forward(const rnn_t2_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_a_t = z_a + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         if (a) {
             for (size_t r = active; r < B; ++r) {
-                const size_t b = rows[r];
+                const size_t b = at(rows, r);
                 const double *const a_before = a + ((t - 1) * B + b) * 4;
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0; i < 4; ++i) {
@@ -690,40 +906,42 @@ void rnn_t2_forward(const rnn_t2_args *p)
                 }
             }
         }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_a_b = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_b[i] = b_a[i];
-            }
-        }
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_T, 1.0, z_a);
-        product(active, rows, 3, 4, x + (t - 1) * B * 3, W_ax_T, 1.0, z_a);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_a_b = z_a + b * 4;
-            double *const z_yhat_b = z_yhat + b * 2;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 4 + i] = tanh(z_a_b[i]);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
+        if (a) {
+            for (size_t r = 0; r < active; ++r) {
+                const size_t b = at(rows, r);
+                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
+                double *const a_t = a + (t * B + b) * 4;
+                for (size_t i = 0; i < 4; ++i) {
+                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                    a_t[i] = tanh_1(z_a_t[i]);
                 }
             }
+        }
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                z_yhat_t[i] = b_y[i];
             }
         }
-        product(active, rows, 4, 2, a + t * B * 4, W_ya_T, 1.0, z_yhat);
+        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
         if (yhat) {
             for (size_t r = 0; r < active; ++r) {
-                const size_t b = rows[r];
-                const double *const z_yhat_b = z_yhat + b * 2;
-                double *const yhat_t = yhat + ((t - 1) * B + b) * 2;
+                const size_t b = at(rows, r);
+                const double *const z_yhat_t = z_yhat + b * 2;
+                double *const yhat_t = yhat + b * 2;
                 for (size_t i = 0; i < 2; ++i) {
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    yhat_t[i] = sigmoid(z_yhat_b[i]);
+                    yhat_t[i] = sigmoid_1(z_yhat_t[i]);
                 }
             }
         }
@@ -733,7 +951,7 @@ void rnn_t2_forward(const rnn_t2_args *p)
 size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(3 * 4 * sizeof(double)) + padded(4 * 2 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
@@ -781,10 +999,10 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
             + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh(z_a_1_1);
-        const double a_1_2 = tanh(z_a_1_2);
-        const double a_1_3 = tanh(z_a_1_3);
-        const double a_1_4 = tanh(z_a_1_4);
+        const double a_1_1 = tanh_1(z_a_1_1);
+        const double a_1_2 = tanh_1(z_a_1_2);
+        const double a_1_3 = tanh_1(z_a_1_3);
+        const double a_1_4 = tanh_1(z_a_1_4);
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -800,18 +1018,18 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
             + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh(z_a_2_1);
-        const double a_2_2 = tanh(z_a_2_2);
-        const double a_2_3 = tanh(z_a_2_3);
-        const double a_2_4 = tanh(z_a_2_4);
+        const double a_2_1 = tanh_1(z_a_2_1);
+        const double a_2_2 = tanh_1(z_a_2_2);
+        const double a_2_3 = tanh_1(z_a_2_3);
+        const double a_2_4 = tanh_1(z_a_2_4);
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
         const double z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
             + W_ya[7] * a_2_4 + b_y[1];
         /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_2_1 = sigmoid(z_yhat_2_1);
-        const double yhat_2_2 = sigmoid(z_yhat_2_2);
+        const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
+        const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
         /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
         const double delta_z_yhat_2_1 = dyhat_2[0] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
         const double delta_z_yhat_2_2 = dyhat_2[1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
@@ -830,8 +1048,8 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         const double delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
         const double delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
         /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_1_1 = sigmoid(z_yhat_1_1);
-        const double yhat_1_2 = sigmoid(z_yhat_1_2);
+        const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
+        const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
         /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
         const double delta_z_yhat_1_1 = dyhat_1[0] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
         const double delta_z_yhat_1_2 = dyhat_1[1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
@@ -934,6 +1152,7 @@ void rnn_t2_vjp(const rnn_t2_args *p)
         return;
     }
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const double *restrict const a0 = p->a0;
@@ -947,25 +1166,32 @@ void rnn_t2_vjp(const rnn_t2_args *p)
     const double *restrict const dstates_a = p->dstates_a;
     double *restrict const d_x = p->d_x;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const z_a = take(&work, B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, B * 2 * sizeof(double));
+    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, B * 2 * sizeof(double));
+    double *restrict const delta_yhat = take(&work, T_x * B * 2 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, B * 4 * sizeof(double));
+    double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
     double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
     double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
     double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
     double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
-    double *restrict const W_aa_T = take(&work, 4 * 4 * sizeof(double));
-    double *restrict const W_ax_T = take(&work, 3 * 4 * sizeof(double));
-    double *restrict const W_ya_T = take(&work, 4 * 2 * sizeof(double));
-    transpose(4, 4, W_aa, W_aa_T);
-    transpose(4, 3, W_ax, W_ax_T);
-    transpose(2, 4, W_ya, W_ya_T);
+    double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
+    double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
+    double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
+    pack_transposed(3, 4, W_ax, W_ax_PT);
+    pack_transposed(4, 4, W_aa, W_aa_PT);
+    pack_transposed(4, 2, W_ya, W_ya_PT);
+    pack(2, 4, W_ya, W_ya_P);
+    pack(4, 4, W_aa, W_aa_P);
+    pack(4, 3, W_ax, W_ax_P);
     memset(delta_a, 0, (T_x + 1) * B * 4 * sizeof *delta_a);
     if (d_x) memset(d_x, 0, T_x * B * 3 * sizeof *d_x);
     memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
@@ -984,11 +1210,27 @@ void rnn_t2_vjp(const rnn_t2_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const z_a_t = z_a + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 4;
             double *const a_t = a + (t * B + b) * 4;
             for (size_t i = 0; i < 4; ++i) {
@@ -996,111 +1238,127 @@ void rnn_t2_vjp(const rnn_t2_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const z_a_b = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_b[i] = b_a[i];
-            }
-        }
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_T, 1.0, z_a);
-        product(active, rows, 3, 4, x + (t - 1) * B * 3, W_ax_T, 1.0, z_a);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_a_b = z_a + b * 4;
+            const size_t b = at(rows, r);
+            const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
             double *const a_t = a + (t * B + b) * 4;
-            double *const z_yhat_b = z_yhat + b * 2;
             for (size_t i = 0; i < 4; ++i) {
                 /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                a_t[i] = tanh(z_a_b[i]);
-            }
-            for (size_t i = 0; i < 2; ++i) {
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_b[i] = b_y[i];
+                a_t[i] = tanh_1(z_a_t[i]);
             }
         }
-        product(active, rows, 4, 2, a + t * B * 4, W_ya_T, 1.0, z_yhat);
+    }
+
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const z_yhat_b = z_yhat + b * 2;
-            double *const yhat_t = yhat + ((t - 1) * B + b) * 2;
+            const size_t b = at(rows, r);
+            double *const z_yhat_t = z_yhat + b * 2;
+            for (size_t i = 0; i < 2; ++i) {
+                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                z_yhat_t[i] = b_y[i];
+            }
+        }
+        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const z_yhat_t = z_yhat + b * 2;
+            double *const yhat_t = yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                yhat_t[i] = sigmoid(z_yhat_b[i]);
+                yhat_t[i] = sigmoid_1(z_yhat_t[i]);
             }
         }
     }
     if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
-    /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dyhat_t = dyhat + ((t - 1) * B + b) * 2;
-            const double *const yhat_t = yhat + ((t - 1) * B + b) * 2;
-            double *const delta_z_yhat_b = delta_z_yhat + b * 2;
+            const size_t b = at(rows, r);
+            const double *const dyhat_t = dyhat + b * 2;
+            double *const delta_yhat_t = delta_yhat + b * 2;
+            const double *const yhat_t = yhat + b * 2;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                const double delta_yhat_i = dyhat_t[i];
+                delta_yhat_t[i] = dyhat_t[i];
                 /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                delta_z_yhat_b[i] = delta_yhat_i * (yhat_t[i] - yhat_t[i] * yhat_t[i]);
+                delta_z_yhat_t[i] = delta_yhat_t[i] * (yhat_t[i] - yhat_t[i] * yhat_t[i]);
             }
         }
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 4;
-            double *const delta_a_t = delta_a + (t * B + b) * 4;
+        for (size_t b = 0; b < T_x * B; ++b) {
+            const double *const dstates_a_t = dstates_a + b * 4;
+            double *const delta_a_t = delta_a + (B + b) * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 2, 4, delta_z_yhat, W_ya, 1.0, delta_a + t * B * 4);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            const double *const a_t = a + (t * B + b) * 4;
-            double *const delta_z_a_b = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                delta_z_a_b[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
-            }
-        }
-        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax, 1.0, d_x + (t - 1) * B * 3);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a + (t - 1) * B * 4, d_W_aa);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x + (t - 1) * B * 3, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_a_b = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_b[i];
-            }
-        }
+        product(active, rows, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4);
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + t * B * 4, d_W_ya);
+        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + B * 4, d_W_ya);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_z_yhat_b = delta_z_yhat + b * 2;
+            const size_t b = at(rows, r);
+            const double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             for (size_t i = 0; i < 2; ++i) {
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_b[i];
+                d_b_y[i] += delta_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_a_t = delta_a + (t * B + b) * 4;
+            const double *const a_t = a + (t * B + b) * 4;
+            double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                delta_z_a_t[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
             }
         }
         /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 4, 4, delta_z_a, W_aa, 1.0, delta_a + (t - 1) * B * 4);
+        product(active, rows, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
+            - 1) * B * 4);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 4;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
             for (size_t i = 0; i < 4; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax_P, 1.0, d_x);
+        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a, d_W_aa);
+        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x, d_W_ax);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_z_a_t = delta_z_a + b * 4;
+            for (size_t i = 0; i < 4; ++i) {
+                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                d_b_a[i] += delta_z_a_t[i];
             }
         }
     }

@@ -7,23 +7,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
-
-/* A few numbers at once, in whatever registers the target has. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef float vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(float) };
-#else
-typedef float vec;
-enum { LANES = 1 };
-#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -35,12 +20,15 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active. */
+/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
+ * Without lengths all are, and rows stays unused: row r is example r. */
 static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
 {
+    if (!last)
+        return B;
     size_t active = 0, idle = B;
     for (size_t b = 0; b < B; ++b) {
-        if (!last || last[b] + before >= t)
+        if (last[b] + before >= t)
             rows[active++] = b;
         else
             rows[--idle] = b;
@@ -48,113 +36,259 @@ static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t,
     return active;
 }
 
-/* NaN passes; the slope at 0 is taken as 0 */
-static inline float relu(float z) { return z <= 0.0f ? 0.0f : z; }
-
-/* out = in^T, in (n, m) */
-static void transpose(size_t n, size_t m, const float *restrict in, float *restrict out)
+/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
+static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
 {
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = 0; j < m; ++j)
-            out[j * n + i] = in[i * m + j];
+    if (!last)
+        return steps * B;
+    size_t active = 0;
+    for (size_t s = 0; s < steps; ++s)
+        for (size_t b = 0; b < B; ++b)
+            if (last[b] + before >= t + s)
+                rows[active++] = s * B + b;
+    return active;
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n), Y (B, n): four rows share each load of M. */
+/* a where the comparison m holds, else b */
+static inline float pick_1(uint32_t m, float a, float b) { return m ? a : b; }
+
+/* the same number in every lane */
+static inline float all_1(float c) { return c; }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+static inline float expm1_of_rest_1(float x, float n)
+{
+    const float upper = x - n * 0x1.62e4p-1f;
+    const float lower = n * 0x1.7f7d1cp-20f;
+    const float r = upper - lower;
+    const float square = r * r;
+    const float even = (0x1.6a231p-10f * square + 0x1.5558f4p-5f) * square + 0x1.fffffcp-2f;
+    const float odd = 0x1.1239f4p-7f * square + 0x1.555492p-3f;
+    const float q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+static inline float from_bits_1(uint32_t i) { union { uint32_t i; float x; } u = {i}; return u.x; }
+
+static inline uint32_t bits_1(float x) { union { float x; uint32_t i; } u = {x}; return u.i; }
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+static inline float exp_1(float x)
+{
+    x = pick_1((uint32_t)(x > 89.0f), all_1(89.0f), x);
+    x = pick_1((uint32_t)(x < -104.5f), all_1(-104.5f), x);
+    const float t = x * 0x1.715476p+0f + 12583166.0f;
+    const float half = x * 0x1.715476p-1f + 12583039.0f;
+    const float n = t - 12583166.0f;
+    const float e = 1.0f + expm1_of_rest_1(x, n);
+    const float first = from_bits_1(bits_1(half) << 23);
+    const float second = from_bits_1((bits_1(t) - bits_1(half)) << 23);
+    return e * first * second;
+}
+
+/* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
+static inline uint32_t exponent_of_1(float x)
+{
+    return (bits_1(x) + 0x00400000u) & 0x7f800000u;
+}
+
+/* -k as a number */
+static inline float minus_exponent_1(uint32_t k)
+{
+    return 8388735.0f - from_bits_1((k >> 23) | 0x4b000000u);
+}
+
+/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
+static inline float log_scaled_1(float f, float n)
+{
+    const float q = f / (2.0f + f);
+    const float z = q * q;
+    const float series = (0x1.36eeb4p-2f * z + 0x1.992a9ap-2f) * z + 0x1.5555b4p-1f;
+    const float total = f - n * 0x1.62e4p-1f;
+    const float rest = f - (total + n * 0x1.62e4p-1f);
+    return total - ((q * (f - z * series) - rest) + n * 0x1.7f7d1cp-20f);
+}
+
+/* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
+static inline float log_1(float x)
+{
+    const uint32_t tiny = (uint32_t)(x < 0x1p-126f);
+    const float y = pick_1(tiny, x * 16777216.0f, x);
+    const uint32_t k = exponent_of_1(y);
+    const float n = minus_exponent_1(k) + pick_1(tiny, all_1(24.0f), all_1(0.0f));
+    const float f = from_bits_1(bits_1(y) - k + 0x3f800000u) - 1.0f;
+    const float outside = pick_1((uint32_t)(x == 0.0f), all_1(-(float)INFINITY), all_1((float)NAN));
+    const float result = pick_1((uint32_t)(x > 0.0f), log_scaled_1(f, n), outside);
+    return pick_1((uint32_t)(x < (float)INFINITY), result, x);
+}
+
+/* NaN passes; the slope at 0 is taken as 0 */
+static inline float relu_1(float z) { return pick_1((uint32_t)(z <= 0.0f), all_1(0.0f), z); }
+
+/* Row r of those given; without a list, of all. */
+static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
+
+/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
+#if defined(__GNUC__)
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef float vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(float), ROWS = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline))
+#else
+typedef float vec;
+enum { LANES = 1, ROWS = 4 };
+#define INLINE static inline
+#endif
+
+/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
+INLINE void add_sum(const size_t W, size_t n, const vec *sum, float factor, float *y)
+{
+    if (n >= W * LANES) {
+        for (size_t w = 0; w < W; ++w)
+            *(vec *)(y + w * LANES) += factor * sum[w];
+    } else {
+        float part[3 * LANES];
+        memcpy(part, sum, W * sizeof *sum);
+        for (size_t c = 0; c < n; ++c)
+            y[c] += factor * part[c];
+    }
+}
+
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const float *restrict M, float *restrict P)
+{
+    for (size_t i = 0, width; i < n; i += width) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t whole = i + width < n ? width : n - i;
+        for (size_t j = 0; j < k; ++j, P += width) {
+            for (size_t c = 0; c < whole; ++c)
+                P[c] = M[j * down + (i + c) * right];
+            for (size_t c = whole; c < width; ++c)
+                P[c] = 0.0f;
+        }
+    }
+}
+
+static void pack(size_t k, size_t n, const float *restrict M, float *restrict P) { panels(k, n, n, 1, M, P); }
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const float *restrict M, float *restrict P)
+{
+    panels(k, n, 1, k, M, P);
+}
+
+/* N rows, from r on, times a panel of W vectors */
+INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
+                         size_t i, const float *restrict X, const float *restrict P, float factor,
+                         float *restrict Y)
+{
+    const float *x[ROWS];
+    vec sum[ROWS][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = X + at(rows, r + q) * k;
+    for (size_t j = 0; j < k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
+}
+
+/* The rows from r to end times a panel of W vectors */
+INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
+                          size_t i, const float *restrict X, const float *restrict P, float factor,
+                          float *restrict Y)
+{
+    for (; r + ROWS <= end; r += ROWS)
+        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + 2 <= end; r += 2)
+        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r < end; ++r)
+        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+}
+
+/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
+ * in the same order whatever rows stand beside it. */
 static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const float *restrict X,
                     const float *restrict M, float factor, float *restrict Y)
 {
-    size_t r = 0;
-    for (; r + 4 <= R; r += 4) {
-        const float *const x0 = X + rows[r] * k, *const x1 = X + rows[r + 1] * k;
-        const float *const x2 = X + rows[r + 2] * k, *const x3 = X + rows[r + 3] * k;
-        float *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
-        const size_t whole = n - n % (2 * LANES);
-        for (size_t i = 0; i < whole; i += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
-                acc[0][0] += x0[j] * m0;
-                acc[0][1] += x0[j] * m1;
-                acc[1][0] += x1[j] * m0;
-                acc[1][1] += x1[j] * m1;
-                acc[2][0] += x2[j] * m0;
-                acc[2][1] += x2[j] * m1;
-                acc[3][0] += x3[j] * m0;
-                acc[3][1] += x3[j] * m1;
+    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
+    for (size_t r = 0; r < R; r += chunk) {
+        const size_t end = r + chunk < R ? r + chunk : R;
+        for (size_t i = 0, width; i < n; i += width * LANES) {
+            width = panel(vectors(n - i));
+            switch (width) {
+            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(y[q] + i) += factor * acc[q][0];
-                *(vec *)(y[q] + i + LANES) += factor * acc[q][1];
-            }
-        }
-        for (size_t i = whole; i < n; ++i) {
-            float acc[4] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                acc[0] += x0[j] * M[j * n + i];
-                acc[1] += x1[j] * M[j * n + i];
-                acc[2] += x2[j] * M[j * n + i];
-                acc[3] += x3[j] * M[j * n + i];
-            }
-            for (size_t q = 0; q < 4; ++q)
-                y[q][i] += factor * acc[q];
-        }
-    }
-    for (; r < R; ++r) {
-        const float *const x = X + rows[r] * k;
-        float *const y = Y + rows[r] * n;
-        const size_t whole = n - n % (4 * LANES);
-        for (size_t i = 0; i < whole; i += 4 * LANES) {
-            vec acc[4] = {0};
-            for (size_t j = 0; j < k; ++j)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += x[j] * *(const vec *)(M + j * n + i + q * LANES);
-            for (size_t q = 0; q < 4; ++q)
-                *(vec *)(y + i + q * LANES) += factor * acc[q];
-        }
-        for (size_t i = whole; i < n; ++i) {
-            float acc = 0.0f;
-            for (size_t j = 0; j < k; ++j)
-                acc += x[j] * M[j * n + i];
-            y[i] += factor * acc;
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m): four rows of G at once. */
+/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
+                       size_t i, size_t j, const float *restrict A, const float *restrict P,
+                       float *restrict G)
+{
+    vec sum[ROWS][3] = {0};
+    for (size_t r = 0; r < R; ++r, P += W * LANES) {
+        const float *const a = A + at(rows, r) * n + i;
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
+    }
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, m - j, sum[q], 1.0f, G + (i + q) * m + j);
+}
+
+/* All rows of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+                        const float *restrict A, const float *restrict P, float *restrict G)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS)
+        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + 2 <= n; i += 2)
+        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
+    for (; i < n; ++i)
+        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+}
+
+/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
 static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const float *restrict A,
                   const float *restrict X, float *restrict G)
 {
-    const size_t quads = n - n % 4;
-    for (size_t i = 0; i < quads; i += 4) {
-        const size_t whole = m - m % (2 * LANES);
-        for (size_t j = 0; j < whole; j += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t r = 0; r < R; ++r) {
-                const float *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
-                const vec x0 = *(const vec *)x, x1 = *(const vec *)(x + LANES);
-                for (size_t q = 0; q < 4; ++q) {
-                    acc[q][0] += a[q] * x0;
-                    acc[q][1] += a[q] * x1;
-                }
+    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
+    float P[CHUNK * 3 * LANES];
+    for (size_t r = 0; r < R; r += CHUNK) {
+        const size_t count = r + CHUNK < R ? CHUNK : R - r;
+        const size_t *const some = rows ? rows + r : NULL;
+        const float *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+        for (size_t j = 0, width; j < m; j += width * LANES) {
+            width = panel(vectors(m - j));
+            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
+            for (size_t q = 0; q < count; ++q) {
+                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
+                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(G + (i + q) * m + j) += acc[q][0];
-                *(vec *)(G + (i + q) * m + j + LANES) += acc[q][1];
+            switch (width) {
+            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
+            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
+            default: outer_panel(1, count, some, n, m, j, a, P, G);
             }
-        }
-        for (size_t j = whole; j < m; ++j) {
-            float acc[4] = {0};
-            for (size_t r = 0; r < R; ++r)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += A[rows[r] * n + i + q] * X[rows[r] * m + j];
-            for (size_t q = 0; q < 4; ++q)
-                G[(i + q) * m + j] += acc[q];
         }
     }
-    for (size_t i = quads; i < n; ++i)
-        for (size_t r = 0; r < R; ++r)
-            for (size_t j = 0; j < m; ++j)
-                G[i * m + j] += A[rows[r] * n + i] * X[rows[r] * m + j];
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -162,12 +296,13 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t sentence_rating_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(8 * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * 5 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 void sentence_rating_loss_and_grad(const sentence_rating_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const float *restrict const a0 = p->a0;
@@ -181,7 +316,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     double *restrict const loss = p->loss;
     float *restrict const d_x = p->d_x;
     float *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
     float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
@@ -194,19 +329,25 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 5 * 16 * sizeof(float));
     float *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
     float *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 16 * 16 * sizeof(float));
     float *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 16 * 8 * sizeof(float));
     float *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 16 * sizeof(float));
-    float *restrict const W_aa_T = take(&work, 16 * 16 * sizeof(float));
-    float *restrict const W_ax_T = take(&work, 8 * 16 * sizeof(float));
+    float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
+    float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
-    float *restrict const W_ya_T = take(&work, 16 * 5 * sizeof(float));
+    float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
+    float *restrict const W_ya_P = take(&work, 5 * vectors(16) * LANES * sizeof(float));
     float *restrict const delta_a_part = take(&work, B * 16 * sizeof(float));
     float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
-    transpose(16, 16, W_aa, W_aa_T);
-    transpose(16, 8, W_ax, W_ax_T);
-    transpose(5, 16, W_ya, W_ya_T);
+    float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
+    float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
+    pack_transposed(8, 16, W_ax, W_ax_PT);
+    pack_transposed(16, 16, W_aa, W_aa_PT);
+    pack_transposed(16, 5, W_ya, W_ya_PT);
+    pack(5, 16, W_ya, W_ya_P);
+    pack(16, 16, W_aa, W_aa_P);
+    pack(16, 8, W_ax, W_ax_P);
     loss[0] = 0.0;
     memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
     memset(d_W_ya, 0, 5 * 16 * sizeof *d_W_ya);
@@ -226,11 +367,27 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            float *const z_a_t = z_a + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const a_before = a + ((t - 1) * B + b) * 16;
             float *const a_t = a + (t * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
@@ -238,29 +395,20 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_T, 1.0f, z_a + (t - 1) * B * 16);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ax_T, 1.0f, z_a + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
             float *const a_t = a + (t * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                a_t[i] = relu(z_a_t[i]);
+                a_t[i] = relu_1(z_a_t[i]);
             }
         }
     }
 
     /* ---- forward: output */
-    active_rows(B, NULL, 0, 0, rows);
     for (size_t b = 0; b < B; ++b) {
         const size_t t = p->last_x ? p->last_x[b] : T_x;
         float *const z_yhat_b = z_yhat + b * 5;
@@ -274,7 +422,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
             z_yhat_part_b[i] = a_t[i];
         }
     }
-    product(B, rows, 16, 5, z_yhat_part, W_ya_T, 1.0f, z_yhat);
+    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
     for (size_t b = 0; b < B; ++b) {
         const float *const z_yhat_b = z_yhat + b * 5;
         float *const u_yhat_b = u_yhat + b * 5;
@@ -293,12 +441,12 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
         float l_yhat_logsumexp = 0.0f;
         for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += expf(u_yhat_b[i]);
+            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
         }
-        l_yhat[b] = logf(l_yhat_logsumexp);
+        l_yhat[b] = log_1(l_yhat_logsumexp);
         for (size_t i = 0; i < 5; ++i) {
             /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-            yhat_b[i] = expf(u_yhat_b[i] - l_yhat[b]);
+            yhat_b[i] = exp_1(u_yhat_b[i] - l_yhat[b]);
         }
         /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
         float loss_sum = 0.0f;
@@ -310,7 +458,6 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
-    active_rows(B, NULL, 0, 0, rows);
     for (size_t b = 0; b < B; ++b) {
         const float *const y_b = y + b * 5;
         const float *const yhat_b = yhat + b * 5;
@@ -333,7 +480,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         }
     }
     /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-    product(B, rows, 5, 16, delta_z_yhat, W_ya, 1.0f, delta_a_part);
+    product(B, NULL, 5, 16, delta_z_yhat, W_ya_P, 1.0f, delta_a_part);
     for (size_t b = 0; b < B; ++b) {
         const size_t t = p->last_x ? p->last_x[b] : T_x;
         const float *const delta_a_part_b = delta_a_part + b * 16;
@@ -346,7 +493,7 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
         }
     }
     /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    if (p->d_W_ya) outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
+    if (p->d_W_ya) outer(B, NULL, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
     for (size_t b = 0; b < B; ++b) {
         const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
         for (size_t i = 0; i < 5; ++i) {
@@ -357,40 +504,48 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
 
     /* ---- backward: every step */
     for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const delta_a_t = delta_a + (t * B + b) * 16;
             const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const delta_z_a_b = delta_z_a + b * 16;
+            float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                delta_z_a_b[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
-            }
-        }
-        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax, 1.0f, d_x + (t - 1) * B * 8);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const float *const delta_z_a_b = delta_z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_b[i];
+                delta_z_a_t[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
             }
         }
         /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_a, W_aa, 1.0f, delta_a + (t - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
+            - 1) * B * 16);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const delta_a_t = delta_a + (t * B + b) * 16;
             float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x);
+        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a, d_W_aa);
+        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x, d_W_ax);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const float *const delta_z_a_t = delta_z_a + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                d_b_a[i] += delta_z_a_t[i];
             }
         }
     }
@@ -411,12 +566,13 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
 size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded(B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(8 * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * 5 * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float));
 }
 
 void sentence_rating_forward(const sentence_rating_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const float *restrict const a0 = p->a0;
@@ -428,19 +584,19 @@ void sentence_rating_forward(const sentence_rating_args *p)
     const float *restrict const W_ya = p->W_ya;
     const float *restrict const b_y = p->b_y;
     float *restrict const yhat = p->yhat;
-    size_t *const rows = take(&work, B * sizeof(size_t));
-    float *restrict const z_a = take(&work, B * 16 * sizeof(float));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
+    float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
     float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const m_yhat = take(&work, B * sizeof(float));
     float *restrict const u_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const l_yhat = take(&work, B * sizeof(float));
-    float *restrict const W_aa_T = take(&work, 16 * 16 * sizeof(float));
-    float *restrict const W_ax_T = take(&work, 8 * 16 * sizeof(float));
+    float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
+    float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
-    float *restrict const W_ya_T = take(&work, 16 * 5 * sizeof(float));
-    transpose(16, 16, W_aa, W_aa_T);
-    transpose(16, 8, W_ax, W_ax_T);
-    transpose(5, 16, W_ya, W_ya_T);
+    float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
+    pack_transposed(8, 16, W_ax, W_ax_PT);
+    pack_transposed(16, 16, W_aa, W_aa_PT);
+    pack_transposed(16, 5, W_ya, W_ya_PT);
     if (yhat) memset(yhat, 0, B * 5 * sizeof *yhat);
 
     /* ---- initial states */
@@ -455,12 +611,28 @@ void sentence_rating_forward(const sentence_rating_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            float *const z_a_t = z_a + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         if (a) {
             for (size_t r = active; r < B; ++r) {
-                const size_t b = rows[r];
+                const size_t b = at(rows, r);
                 const float *const a_before = a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0; i < 16; ++i) {
@@ -469,31 +641,22 @@ void sentence_rating_forward(const sentence_rating_args *p)
                 }
             }
         }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            float *const z_a_b = z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_b[i] = b_a[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_T, 1.0f, z_a);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ax_T, 1.0f, z_a);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
         if (a) {
             for (size_t r = 0; r < active; ++r) {
-                const size_t b = rows[r];
-                const float *const z_a_b = z_a + b * 16;
+                const size_t b = at(rows, r);
+                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0; i < 16; ++i) {
                     /* (2)  a[t] = relu(z_a)    (B, n_a) */
-                    a_t[i] = relu(z_a_b[i]);
+                    a_t[i] = relu_1(z_a_t[i]);
                 }
             }
         }
     }
 
     /* ---- forward: output */
-    active_rows(B, NULL, 0, 0, rows);
     for (size_t b = 0; b < B; ++b) {
         const size_t t = p->last_x ? p->last_x[b] : T_x;
         float *const z_yhat_b = z_yhat + b * 5;
@@ -506,7 +669,7 @@ void sentence_rating_forward(const sentence_rating_args *p)
             z_yhat_part_b[i] = a[(t * B + b) * 16 + i];
         }
     }
-    product(B, rows, 16, 5, z_yhat_part, W_ya_T, 1.0f, z_yhat);
+    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
     for (size_t b = 0; b < B; ++b) {
         const float *const z_yhat_b = z_yhat + b * 5;
         float *const u_yhat_b = u_yhat + b * 5;
@@ -523,13 +686,13 @@ void sentence_rating_forward(const sentence_rating_args *p)
         /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
         float l_yhat_logsumexp = 0.0f;
         for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += expf(u_yhat_b[i]);
+            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
         }
-        l_yhat[b] = logf(l_yhat_logsumexp);
+        l_yhat[b] = log_1(l_yhat_logsumexp);
         for (size_t i = 0; i < 5; ++i) {
             /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
             if (yhat) {
-                yhat[b * 5 + i] = expf(u_yhat_b[i] - l_yhat[b]);
+                yhat[b * 5 + i] = exp_1(u_yhat_b[i] - l_yhat[b]);
             }
         }
     }
@@ -538,12 +701,13 @@ void sentence_rating_forward(const sentence_rating_args *p)
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(8 * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * 5 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 void sentence_rating_vjp(const sentence_rating_args *p)
 {
     const size_t T_x = p->T_x;
+    const size_t T_y = p->T_y;
     const size_t B = p->B;
     unsigned char *work = p->work;
     const float *restrict const a0 = p->a0;
@@ -557,7 +721,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
     const float *restrict const dstates_a = p->dstates_a;
     float *restrict const d_x = p->d_x;
     float *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
     float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
@@ -571,19 +735,25 @@ void sentence_rating_vjp(const sentence_rating_args *p)
     float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 5 * 16 * sizeof(float));
     float *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
     float *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 16 * 16 * sizeof(float));
     float *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 16 * 8 * sizeof(float));
     float *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 16 * sizeof(float));
-    float *restrict const W_aa_T = take(&work, 16 * 16 * sizeof(float));
-    float *restrict const W_ax_T = take(&work, 8 * 16 * sizeof(float));
+    float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
+    float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
-    float *restrict const W_ya_T = take(&work, 16 * 5 * sizeof(float));
+    float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
+    float *restrict const W_ya_P = take(&work, 5 * vectors(16) * LANES * sizeof(float));
     float *restrict const delta_a_part = take(&work, B * 16 * sizeof(float));
     float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
-    transpose(16, 16, W_aa, W_aa_T);
-    transpose(16, 8, W_ax, W_ax_T);
-    transpose(5, 16, W_ya, W_ya_T);
+    float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
+    float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
+    pack_transposed(8, 16, W_ax, W_ax_PT);
+    pack_transposed(16, 16, W_aa, W_aa_PT);
+    pack_transposed(16, 5, W_ya, W_ya_PT);
+    pack(5, 16, W_ya, W_ya_P);
+    pack(16, 16, W_aa, W_aa_P);
+    pack(16, 8, W_ax, W_ax_P);
     memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
     memset(d_W_ya, 0, 5 * 16 * sizeof *d_W_ya);
     memset(d_b_y, 0, 5 * sizeof *d_b_y);
@@ -602,11 +772,27 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         }
     }
 
+    /* ---- forward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            float *const z_a_t = z_a + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                z_a_t[i] = b_a[i];
+            }
+        }
+        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+    }
+
     /* ---- forward: every step */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const a_before = a + ((t - 1) * B + b) * 16;
             float *const a_t = a + (t * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
@@ -614,29 +800,20 @@ void sentence_rating_vjp(const sentence_rating_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
-            }
-        }
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_T, 1.0f, z_a + (t - 1) * B * 16);
-        product(active, rows, 8, 16, x + (t - 1) * B * 8, W_ax_T, 1.0f, z_a + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
             float *const a_t = a + (t * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                a_t[i] = relu(z_a_t[i]);
+                a_t[i] = relu_1(z_a_t[i]);
             }
         }
     }
 
     /* ---- forward: output */
-    active_rows(B, NULL, 0, 0, rows);
     for (size_t b = 0; b < B; ++b) {
         const size_t t = p->last_x ? p->last_x[b] : T_x;
         float *const z_yhat_b = z_yhat + b * 5;
@@ -650,7 +827,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
             z_yhat_part_b[i] = a_t[i];
         }
     }
-    product(B, rows, 16, 5, z_yhat_part, W_ya_T, 1.0f, z_yhat);
+    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
     for (size_t b = 0; b < B; ++b) {
         const float *const z_yhat_b = z_yhat + b * 5;
         float *const u_yhat_b = u_yhat + b * 5;
@@ -668,18 +845,17 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
         float l_yhat_logsumexp = 0.0f;
         for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += expf(u_yhat_b[i]);
+            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
         }
-        l_yhat[b] = logf(l_yhat_logsumexp);
+        l_yhat[b] = log_1(l_yhat_logsumexp);
         for (size_t i = 0; i < 5; ++i) {
             /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-            yhat_b[i] = expf(u_yhat_b[i] - l_yhat[b]);
+            yhat_b[i] = exp_1(u_yhat_b[i] - l_yhat[b]);
         }
     }
     if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
-    active_rows(B, NULL, 0, 0, rows);
     for (size_t b = 0; b < B; ++b) {
         const float *const dyhat_b = dyhat + b * 5;
         float *const delta_yhat_b = delta_yhat + b * 5;
@@ -707,7 +883,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         }
     }
     /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-    product(B, rows, 5, 16, delta_z_yhat, W_ya, 1.0f, delta_a_part);
+    product(B, NULL, 5, 16, delta_z_yhat, W_ya_P, 1.0f, delta_a_part);
     for (size_t b = 0; b < B; ++b) {
         const size_t t = p->last_x ? p->last_x[b] : T_x;
         const float *const delta_a_part_b = delta_a_part + b * 16;
@@ -720,7 +896,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         }
     }
     /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    if (p->d_W_ya) outer(B, rows, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
+    if (p->d_W_ya) outer(B, NULL, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
     for (size_t b = 0; b < B; ++b) {
         const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
         for (size_t i = 0; i < 5; ++i) {
@@ -729,50 +905,62 @@ void sentence_rating_vjp(const sentence_rating_args *p)
         }
     }
 
-    /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
-        for (size_t b = 0; b < B; ++b) {
-            const float *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 16;
-            float *const delta_a_t = delta_a + (t * B + b) * 16;
+    /* ---- backward: every step, all at once */
+    {
+        for (size_t b = 0; b < T_x * B; ++b) {
+            const float *const dstates_a_t = dstates_a + b * 16;
+            float *const delta_a_t = delta_a + (B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
+    }
+
+    /* ---- backward: every step */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const delta_a_t = delta_a + (t * B + b) * 16;
             const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const delta_z_a_b = delta_z_a + b * 16;
+            float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                delta_z_a_b[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
-            }
-        }
-        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax, 1.0f, d_x + (t - 1) * B * 8);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a + (t - 1) * B * 16, d_W_aa);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x + (t - 1) * B * 8, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const float *const delta_z_a_b = delta_z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_b[i];
+                delta_z_a_t[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
             }
         }
         /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_a, W_aa, 1.0f, delta_a + (t - 1) * B * 16);
+        product(active, rows, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
+            - 1) * B * 16);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const float *const delta_a_t = delta_a + (t * B + b) * 16;
             float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
             for (size_t i = 0; i < 16; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: every step, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x);
+        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a, d_W_aa);
+        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x, d_W_ax);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const float *const delta_z_a_t = delta_z_a + b * 16;
+            for (size_t i = 0; i < 16; ++i) {
+                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                d_b_a[i] += delta_z_a_t[i];
             }
         }
     }

@@ -7,23 +7,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
-
-/* A few numbers at once, in whatever registers the target has. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double) };
-#else
-typedef double vec;
-enum { LANES = 1 };
-#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -35,12 +20,15 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active. */
+/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
+ * Without lengths all are, and rows stays unused: row r is example r. */
 static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
 {
+    if (!last)
+        return B;
     size_t active = 0, idle = B;
     for (size_t b = 0; b < B; ++b) {
-        if (!last || last[b] + before >= t)
+        if (last[b] + before >= t)
             rows[active++] = b;
         else
             rows[--idle] = b;
@@ -48,112 +36,311 @@ static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t,
     return active;
 }
 
-static inline double sigmoid(double z) { return 1.0 / (1.0 + exp(-z)); }
-
-/* out = in^T, in (n, m) */
-static void transpose(size_t n, size_t m, const double *restrict in, double *restrict out)
+/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
+static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
 {
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = 0; j < m; ++j)
-            out[j * n + i] = in[i * m + j];
+    if (!last)
+        return steps * B;
+    size_t active = 0;
+    for (size_t s = 0; s < steps; ++s)
+        for (size_t b = 0; b < B; ++b)
+            if (last[b] + before >= t + s)
+                rows[active++] = s * B + b;
+    return active;
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n), Y (B, n): four rows share each load of M. */
+/* a where the comparison m holds, else b */
+static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
+
+/* the same number in every lane */
+static inline double all_1(double c) { return c; }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+static inline double expm1_of_rest_1(double x, double n)
+{
+    const double upper = x - n * 0x1.62e42fefa38p-1;
+    const double lower = n * 0x1.ef35793c7673p-45;
+    const double r = upper - lower;
+    const double square = r * r;
+    const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const double q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
+
+static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x}; return u.i; }
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+static inline double exp_1(double x)
+{
+    x = pick_1((uint64_t)(x > 710.0), all_1(710.0), x);
+    x = pick_1((uint64_t)(x < -746.0), all_1(-746.0), x);
+    const double t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
+    const double half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000007fep+52;
+    const double e = 1.0 + expm1_of_rest_1(x, n);
+    const double first = from_bits_1(bits_1(half) << 52);
+    const double second = from_bits_1((bits_1(t) - bits_1(half)) << 52);
+    return e * first * second;
+}
+
+/* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
+static inline uint64_t exponent_of_1(double x)
+{
+    return (bits_1(x) + UINT64_C(0x0008000000000000)) & UINT64_C(0x7ff0000000000000);
+}
+
+/* -k as a number */
+static inline double minus_exponent_1(uint64_t k)
+{
+    return 0x1.00000000003ffp+52 - from_bits_1((k >> 52) | UINT64_C(0x4330000000000000));
+}
+
+/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
+static inline double log_scaled_1(double f, double n)
+{
+    const double q = f / (2.0 + f);
+    const double z = q * q;
+    const double square = z * z;
+    const double even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
+        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
+    const double odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square +
+        0x1.c71c748fb07cp-3) * square + 0x1.999999999c179p-2;
+    const double series = even + z * odd;
+    const double total = f - n * 0x1.62e42fefa38p-1;
+    const double rest = f - (total + n * 0x1.62e42fefa38p-1);
+    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+}
+
+/* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
+static inline double log_1(double x)
+{
+    const uint64_t tiny = (uint64_t)(x < 0x1p-1022);
+    const double y = pick_1(tiny, x * 0x1p+53, x);
+    const uint64_t k = exponent_of_1(y);
+    const double n = minus_exponent_1(k) + pick_1(tiny, all_1(53.0), all_1(0.0));
+    const double f = from_bits_1(bits_1(y) - k + UINT64_C(0x3ff0000000000000)) - 1.0;
+    const double outside = pick_1((uint64_t)(x == 0.0), all_1(-(double)INFINITY), all_1((double)NAN));
+    const double result = pick_1((uint64_t)(x > 0.0), log_scaled_1(f, n), outside);
+    return pick_1((uint64_t)(x < (double)INFINITY), result, x);
+}
+
+static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
+    * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
+        falls. */
+static inline double sigmoid_1(double z)
+{
+    double a = magnitude_1(z);
+    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const double n = 0x1.800000000043fp+52 - t;
+    const double p = expm1_of_rest_1(a, n);
+    const double lifted = from_bits_1(bits_1(t) << 52);
+    const double power = lifted * 0x1p-64;
+    const double rough = 1.0 / ((1.0 + power) + p);
+    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const double y = q * lifted * 0x1p-64;
+    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
+}
+
+/* m >= 0 with the sign of x */
+static inline double with_sign_of_1(double x, double m)
+{
+    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+static inline double tanh_1(double x)
+{
+    double a = magnitude_1(x);
+    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
+    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000003ffp+52;
+    const double p = expm1_of_rest_1(a + a, n);
+    const double power = from_bits_1(bits_1(t) << 52);
+    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const double z = a * a;
+    const double square = z * z;
+    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const double series = even + z * odd;
+    const double small = a + a * (z * series);
+    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
+}
+
+/* Row r of those given; without a list, of all. */
+static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
+
+/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
+#if defined(__GNUC__)
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline))
+#else
+typedef double vec;
+enum { LANES = 1, ROWS = 4 };
+#define INLINE static inline
+#endif
+
+/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
+INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+{
+    if (n >= W * LANES) {
+        for (size_t w = 0; w < W; ++w)
+            *(vec *)(y + w * LANES) += factor * sum[w];
+    } else {
+        double part[3 * LANES];
+        memcpy(part, sum, W * sizeof *sum);
+        for (size_t c = 0; c < n; ++c)
+            y[c] += factor * part[c];
+    }
+}
+
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+{
+    for (size_t i = 0, width; i < n; i += width) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t whole = i + width < n ? width : n - i;
+        for (size_t j = 0; j < k; ++j, P += width) {
+            for (size_t c = 0; c < whole; ++c)
+                P[c] = M[j * down + (i + c) * right];
+            for (size_t c = whole; c < width; ++c)
+                P[c] = 0.0;
+        }
+    }
+}
+
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+{
+    panels(k, n, 1, k, M, P);
+}
+
+/* N rows, from r on, times a panel of W vectors */
+INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
+                         size_t i, const double *restrict X, const double *restrict P, double factor,
+                         double *restrict Y)
+{
+    const double *x[ROWS];
+    vec sum[ROWS][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = X + at(rows, r + q) * k;
+    for (size_t j = 0; j < k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
+}
+
+/* The rows from r to end times a panel of W vectors */
+INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
+                          size_t i, const double *restrict X, const double *restrict P, double factor,
+                          double *restrict Y)
+{
+    for (; r + ROWS <= end; r += ROWS)
+        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + 2 <= end; r += 2)
+        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r < end; ++r)
+        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+}
+
+/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
+ * in the same order whatever rows stand beside it. */
 static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
                     const double *restrict M, double factor, double *restrict Y)
 {
-    size_t r = 0;
-    for (; r + 4 <= R; r += 4) {
-        const double *const x0 = X + rows[r] * k, *const x1 = X + rows[r + 1] * k;
-        const double *const x2 = X + rows[r + 2] * k, *const x3 = X + rows[r + 3] * k;
-        double *const y[4] = {Y + rows[r] * n, Y + rows[r + 1] * n, Y + rows[r + 2] * n, Y + rows[r + 3] * n};
-        const size_t whole = n - n % (2 * LANES);
-        for (size_t i = 0; i < whole; i += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                const vec m0 = *(const vec *)(M + j * n + i), m1 = *(const vec *)(M + j * n + i + LANES);
-                acc[0][0] += x0[j] * m0;
-                acc[0][1] += x0[j] * m1;
-                acc[1][0] += x1[j] * m0;
-                acc[1][1] += x1[j] * m1;
-                acc[2][0] += x2[j] * m0;
-                acc[2][1] += x2[j] * m1;
-                acc[3][0] += x3[j] * m0;
-                acc[3][1] += x3[j] * m1;
+    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
+    for (size_t r = 0; r < R; r += chunk) {
+        const size_t end = r + chunk < R ? r + chunk : R;
+        for (size_t i = 0, width; i < n; i += width * LANES) {
+            width = panel(vectors(n - i));
+            switch (width) {
+            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
+            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(y[q] + i) += factor * acc[q][0];
-                *(vec *)(y[q] + i + LANES) += factor * acc[q][1];
-            }
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc[4] = {0};
-            for (size_t j = 0; j < k; ++j) {
-                acc[0] += x0[j] * M[j * n + i];
-                acc[1] += x1[j] * M[j * n + i];
-                acc[2] += x2[j] * M[j * n + i];
-                acc[3] += x3[j] * M[j * n + i];
-            }
-            for (size_t q = 0; q < 4; ++q)
-                y[q][i] += factor * acc[q];
-        }
-    }
-    for (; r < R; ++r) {
-        const double *const x = X + rows[r] * k;
-        double *const y = Y + rows[r] * n;
-        const size_t whole = n - n % (4 * LANES);
-        for (size_t i = 0; i < whole; i += 4 * LANES) {
-            vec acc[4] = {0};
-            for (size_t j = 0; j < k; ++j)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += x[j] * *(const vec *)(M + j * n + i + q * LANES);
-            for (size_t q = 0; q < 4; ++q)
-                *(vec *)(y + i + q * LANES) += factor * acc[q];
-        }
-        for (size_t i = whole; i < n; ++i) {
-            double acc = 0.0;
-            for (size_t j = 0; j < k; ++j)
-                acc += x[j] * M[j * n + i];
-            y[i] += factor * acc;
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m): four rows of G at once. */
+/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
+                       size_t i, size_t j, const double *restrict A, const double *restrict P,
+                       double *restrict G)
+{
+    vec sum[ROWS][3] = {0};
+    for (size_t r = 0; r < R; ++r, P += W * LANES) {
+        const double *const a = A + at(rows, r) * n + i;
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
+    }
+    for (size_t q = 0; q < N; ++q)
+        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+}
+
+/* All rows of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+                        const double *restrict A, const double *restrict P, double *restrict G)
+{
+    size_t i = 0;
+    for (; i + ROWS <= n; i += ROWS)
+        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + 2 <= n; i += 2)
+        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
+    for (; i < n; ++i)
+        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+}
+
+/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
 static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
                   const double *restrict X, double *restrict G)
 {
-    const size_t quads = n - n % 4;
-    for (size_t i = 0; i < quads; i += 4) {
-        const size_t whole = m - m % (2 * LANES);
-        for (size_t j = 0; j < whole; j += 2 * LANES) {
-            vec acc[4][2] = {0};
-            for (size_t r = 0; r < R; ++r) {
-                const double *const a = A + rows[r] * n + i, *const x = X + rows[r] * m + j;
-                const vec x0 = *(const vec *)x, x1 = *(const vec *)(x + LANES);
-                for (size_t q = 0; q < 4; ++q) {
-                    acc[q][0] += a[q] * x0;
-                    acc[q][1] += a[q] * x1;
-                }
+    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
+    double P[CHUNK * 3 * LANES];
+    for (size_t r = 0; r < R; r += CHUNK) {
+        const size_t count = r + CHUNK < R ? CHUNK : R - r;
+        const size_t *const some = rows ? rows + r : NULL;
+        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+        for (size_t j = 0, width; j < m; j += width * LANES) {
+            width = panel(vectors(m - j));
+            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
+            for (size_t q = 0; q < count; ++q) {
+                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
+                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
             }
-            for (size_t q = 0; q < 4; ++q) {
-                *(vec *)(G + (i + q) * m + j) += acc[q][0];
-                *(vec *)(G + (i + q) * m + j + LANES) += acc[q][1];
+            switch (width) {
+            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
+            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
+            default: outer_panel(1, count, some, n, m, j, a, P, G);
             }
-        }
-        for (size_t j = whole; j < m; ++j) {
-            double acc[4] = {0};
-            for (size_t r = 0; r < R; ++r)
-                for (size_t q = 0; q < 4; ++q)
-                    acc[q] += A[rows[r] * n + i + q] * X[rows[r] * m + j];
-            for (size_t q = 0; q < 4; ++q)
-                G[(i + q) * m + j] += acc[q];
         }
     }
-    for (size_t i = quads; i < n; ++i)
-        for (size_t r = 0; r < R; ++r)
-            for (size_t j = 0; j < m; ++j)
-                G[i * m + j] += A[rows[r] * n + i] * X[rows[r] * m + j];
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -161,7 +348,7 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 void translation_loss_and_grad(const translation_args *p)
@@ -198,39 +385,39 @@ void translation_loss_and_grad(const translation_args *p)
     const double *restrict const dec_W_kx = p->dec_W_kx;
     double *restrict const d_x = p->d_x;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, B * sizeof(double));
+    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_l_yhat = take(&work, B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_yhat = take(&work, B * 5 * sizeof(double));
+    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const d_dec_W_za = p->d_dec_W_za ? p->d_dec_W_za : take(&work, 12 * 12 * sizeof(double));
     double *restrict const d_dec_W_zx = p->d_dec_W_zx ? p->d_dec_W_zx : take(&work, 12 * 5 * sizeof(double));
     double *restrict const d_dec_b_z = p->d_dec_b_z ? p->d_dec_b_z : take(&work, 12 * sizeof(double));
@@ -243,10 +430,10 @@ void translation_loss_and_grad(const translation_args *p)
     double *restrict const d_dec_c_k = p->d_dec_c_k ? p->d_dec_c_k : take(&work, 12 * sizeof(double));
     double *restrict const d_dec_W_ya = p->d_dec_W_ya ? p->d_dec_W_ya : take(&work, 5 * 12 * sizeof(double));
     double *restrict const d_dec_b_y = p->d_dec_b_y ? p->d_dec_b_y : take(&work, 5 * sizeof(double));
-    double *restrict const delta_enc_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const d_enc_W_za = p->d_enc_W_za ? p->d_enc_W_za : take(&work, 12 * 12 * sizeof(double));
     double *restrict const d_enc_W_zx = p->d_enc_W_zx ? p->d_enc_W_zx : take(&work, 12 * 6 * sizeof(double));
     double *restrict const d_enc_b_z = p->d_enc_b_z ? p->d_enc_b_z : take(&work, 12 * sizeof(double));
@@ -257,32 +444,60 @@ void translation_loss_and_grad(const translation_args *p)
     double *restrict const d_enc_W_kx = p->d_enc_W_kx ? p->d_enc_W_kx : take(&work, 12 * 6 * sizeof(double));
     double *restrict const d_enc_b_k = p->d_enc_b_k ? p->d_enc_b_k : take(&work, 12 * sizeof(double));
     double *restrict const d_enc_c_k = p->d_enc_c_k ? p->d_enc_c_k : take(&work, 12 * sizeof(double));
-    double *restrict const enc_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_zx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_rx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_kx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const dec_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ya_T = take(&work, 12 * 5 * sizeof(double));
-    double *restrict const dec_W_zx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_rx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_kx_T = take(&work, 5 * 12 * sizeof(double));
-    transpose(12, 12, enc_W_za, enc_W_za_T);
-    transpose(12, 6, enc_W_zx, enc_W_zx_T);
-    transpose(12, 12, enc_W_ra, enc_W_ra_T);
-    transpose(12, 6, enc_W_rx, enc_W_rx_T);
-    transpose(12, 12, enc_W_ka, enc_W_ka_T);
-    transpose(12, 6, enc_W_kx, enc_W_kx_T);
-    transpose(12, 12, dec_W_za, dec_W_za_T);
-    transpose(12, 12, dec_W_ra, dec_W_ra_T);
-    transpose(12, 12, dec_W_ka, dec_W_ka_T);
-    transpose(5, 12, dec_W_ya, dec_W_ya_T);
-    transpose(12, 5, dec_W_zx, dec_W_zx_T);
-    transpose(12, 5, dec_W_rx, dec_W_rx_T);
-    transpose(12, 5, dec_W_kx, dec_W_kx_T);
+    double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ya_PT = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ya_P = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_kx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_rx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_zx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const delta_dec_l_yhat_part3 = take(&work, 1 * B * sizeof(double));
+    double *restrict const delta_dec_l_yhat_part4 = take(&work, 1 * B * sizeof(double));
+    double *restrict const enc_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
+    pack(5, 12, dec_W_ya, dec_W_ya_P);
+    pack(12, 5, dec_W_kx, dec_W_kx_P);
+    pack(12, 5, dec_W_rx, dec_W_rx_P);
+    pack(12, 5, dec_W_zx, dec_W_zx_P);
+    pack(12, 12, dec_W_ka, dec_W_ka_P);
+    pack(12, 12, dec_W_ra, dec_W_ra_P);
+    pack(12, 12, dec_W_za, dec_W_za_P);
+    pack(12, 12, enc_W_ka, enc_W_ka_P);
+    pack(12, 12, enc_W_ra, enc_W_ra_P);
+    pack(12, 12, enc_W_za, enc_W_za_P);
+    pack(12, 6, enc_W_kx, enc_W_kx_P);
+    pack(12, 6, enc_W_rx, enc_W_rx_P);
+    pack(12, 6, enc_W_zx, enc_W_zx_P);
     loss[0] = 0.0;
     memset(delta_yhat, 0, T_y * B * 5 * sizeof *delta_yhat);
     memset(delta_a, 0, (T_x + T_y + 1) * B * 12 * sizeof *delta_a);
@@ -320,11 +535,45 @@ void translation_loss_and_grad(const translation_args *p)
         }
     }
 
+    /* ---- forward: encoder, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_z_t = enc_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                enc_z_z_t[i] = enc_b_z[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_r_t = enc_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                enc_z_r_t[i] = enc_b_r[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_k_t = enc_z_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                enc_z_k_t[i] = 0.0;
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+    }
+
     /* ---- forward: encoder */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -332,65 +581,49 @@ void translation_loss_and_grad(const translation_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const enc_z_z_b = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_b[i] = enc_b_z[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_T, 1.0, enc_z_z);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_zx_T, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_z_b = enc_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
             double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            double *const enc_z_r_b = enc_z_r + b * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_t[i] = sigmoid(enc_z_z_b[i]);
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_b[i] = enc_b_r[i];
+                enc_z_t[i] = sigmoid_1(enc_z_z_t[i]);
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_T, 1.0, enc_z_r);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_rx_T, 1.0, enc_z_r);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_r_b = enc_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
             double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
             double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_t[i] = sigmoid(enc_z_r_b[i]);
+                enc_r_t[i] = sigmoid_1(enc_z_r_t[i]);
                 /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
                 enc_u_k_t[i] = enc_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_T, 1.0, enc_u_k + (t
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
             const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const enc_z_k_b = enc_z_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_b[i] = enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
-            }
-        }
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_kx_T, 1.0, enc_z_k);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_k_b = enc_z_k + b * 12;
+            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
             double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
             const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
+                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                enc_z_k_t[i] += enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
                 /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                enc_k_t[i] = tanh(enc_z_k_b[i]);
+                enc_k_t[i] = tanh_1(enc_z_k_t[i]);
                 /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = enc_k_t[i] * (1.0 - enc_z_t[i]) + enc_z_t[i] * a_before[i];
             }
@@ -399,9 +632,10 @@ void translation_loss_and_grad(const translation_args *p)
 
     /* ---- forward: decoder, first step */
     for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -410,95 +644,106 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                 dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k + (t - T_x
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
             for (size_t i = 0; i < 12; ++i) {
                 /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
                 /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
             }
+        }
+    }
+
+    /* ---- forward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
-            double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+            double *const yhat_t = yhat + b * 5;
+            const double *const y_t = y + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_b[0];
+            double dec_m_yhat_max = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
             }
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; ++i) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp);
+            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; ++i) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
             }
             /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
             double loss_sum = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                loss_sum += y_t[i] * (dec_l_yhat[b] - dec_u_yhat_b[i]);
+                loss_sum += y_t[i] * (dec_l_yhat[b] - dec_u_yhat_t[i]);
             }
             loss[0] += loss_sum;
         }
@@ -506,9 +751,10 @@ void translation_loss_and_grad(const translation_args *p)
 
     /* ---- forward: decoder, later steps */
     for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -517,104 +763,120 @@ void translation_loss_and_grad(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                 dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k + (t - T_x
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
             }
         }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_T, 1.0, dec_z_k);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_k_b = dec_z_k + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
+            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
             for (size_t i = 0; i < 12; ++i) {
                 /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
             }
             for (size_t i = 0; i < 5; ++i) {
                 /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+            - 1) * B * 5);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
             double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
             /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_b[0];
+            double dec_m_yhat_max2 = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max2 || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max2 = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
             }
-            dec_m_yhat[b] = dec_m_yhat_max2;
+            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
             for (size_t i = 0; i < 5; ++i) {
                 /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
             }
             /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp2 = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp2);
+            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
             for (size_t i = 0; i < 5; ++i) {
                 /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[(t - T_x - 1) * B + b]);
             }
+        }
+    }
+
+    /* ---- forward: decoder, later steps, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const y_t = y + (B + b) * 5;
+            const double *const dec_u_yhat_t = dec_u_yhat + (B + b) * 5;
             /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
             double loss_sum2 = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                loss_sum2 += y_t[i] * (dec_l_yhat[b] - dec_u_yhat_b[i]);
+                loss_sum2 += y_t[i] * (dec_l_yhat[B + b] - dec_u_yhat_t[i]);
             }
             loss[0] += loss_sum2;
         }
@@ -623,14 +885,15 @@ void translation_loss_and_grad(const translation_args *p)
 
     /* ---- backward: decoder, later steps */
     for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
             const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
             const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_b = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
             double delta_dec_l_yhat_part_sum = 0.0;
             for (size_t i = 0; i < 5; ++i) {
                 delta_dec_l_yhat_part_sum += y_t[i];
@@ -642,113 +905,60 @@ void translation_loss_and_grad(const translation_args *p)
             }
             const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
             /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            delta_dec_l_yhat[b] = delta_dec_l_yhat_part_i + delta_dec_l_yhat_part2_i;
+            delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
+                + delta_dec_l_yhat_part2_i;
             for (size_t i = 0; i < 5; ++i) {
                 /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_b[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[b] * yhat_t[i];
+                delta_dec_u_yhat_t[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
+                    + delta_dec_l_yhat[(t - T_x - 1) * B + b] * yhat_t[i];
                 /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_b[i] = delta_dec_u_yhat_b[i];
+                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
             }
         }
         /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya, 1.0, delta_a + t * B * 12);
+        product(active, rows, 5, 12, delta_dec_z_yhat + (t - T_x
+            - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_b = delta_dec_k + b * 12;
+            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
+            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
+            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_b = delta_dec_r + b * 12;
-            double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
+            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_b = delta_dec_z + b * 12;
-            double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
+            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_b[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
+                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
                 /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_b[i] = delta_dec_k_b[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
+                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
                 /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_b[i] = delta_dec_z_k_b[i] * dec_r_t[i];
+                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
                 /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_b[i] = delta_dec_z_k_b[i] * dec_u_k_t[i];
+                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
                 /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_b[i] = delta_dec_r_b[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
+                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
                 /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_b[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
+                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
                 /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_b[i] = delta_dec_z_b[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-            }
-        }
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
-            - 1) * B * 12, d_dec_W_za);
-        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_b[i];
-            }
-        }
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
-            - 1) * B * 12, d_dec_W_ra);
-        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_b[i];
-            }
-        }
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
-            - 1) * B * 12, d_dec_W_ka);
-        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_b[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_b[i];
-            }
-        }
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_b[i];
+                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
             }
         }
         /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-        product(active, rows, 12, 5, delta_dec_z_k, dec_W_kx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_r, dec_W_rx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_z, dec_W_zx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_k + (t - T_x
+            - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
@@ -757,142 +967,176 @@ void translation_loss_and_grad(const translation_args *p)
                 delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_dec_u_k, dec_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r, dec_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z, dec_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
+            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: decoder, later steps, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
+        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_za);
+        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_z_t = delta_dec_z_z + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                d_dec_b_z[i] += delta_dec_z_z_t[i];
+            }
+        }
+        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ra);
+        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_r_t = delta_dec_z_r + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                d_dec_b_r[i] += delta_dec_z_r_t[i];
+            }
+        }
+        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ka);
+        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_k_t = delta_dec_z_k + (B + b) * 12;
+            const double *const delta_dec_u_k_t = delta_dec_u_k + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                d_dec_b_k[i] += delta_dec_z_k_t[i];
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                d_dec_c_k[i] += delta_dec_u_k_t[i];
+            }
+        }
+        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
+            + 2) * B * 12, d_dec_W_ya);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
+            for (size_t i = 0; i < 5; ++i) {
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const y_t = y + b * 5;
+            const double *const delta_yhat_t = delta_yhat + b * 5;
+            const double *const yhat_t = yhat + b * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+            double delta_dec_l_yhat_part3_sum = 0.0;
+            for (size_t i = 0; i < 5; ++i) {
+                delta_dec_l_yhat_part3_sum += y_t[i];
+            }
+            delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
+            double delta_dec_l_yhat_part4_sum = 0.0;
+            for (size_t i = 0; i < 5; ++i) {
+                delta_dec_l_yhat_part4_sum += -(delta_yhat_t[i] * yhat_t[i]);
+            }
+            delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
+            /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+            delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
+            for (size_t i = 0; i < 5; ++i) {
+                /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                delta_dec_u_yhat_t[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
+                    + delta_dec_l_yhat[b] * yhat_t[i];
+                /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+            }
+        }
+        /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
+            + 1) * B * 12);
+        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + (T_x
+            + 1) * B * 12, d_dec_W_ya);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+            for (size_t i = 0; i < 5; ++i) {
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
             }
         }
     }
 
     /* ---- backward: decoder, first step */
     for (size_t t = (T_x + 1); t > T_x; --t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
-            const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_b = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
-            double delta_dec_l_yhat_part3_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part3_sum += y_t[i];
-            }
-            const double delta_dec_l_yhat_part3_i = delta_dec_l_yhat_part3_sum;
-            double delta_dec_l_yhat_part4_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part4_sum += -(delta_yhat_t[i] * yhat_t[i]);
-            }
-            const double delta_dec_l_yhat_part4_i = delta_dec_l_yhat_part4_sum;
-            /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            delta_dec_l_yhat[b] = delta_dec_l_yhat_part3_i + delta_dec_l_yhat_part4_i;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_b[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[b] * yhat_t[i];
-                /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_b[i] = delta_dec_u_yhat_b[i];
-            }
-        }
-        /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya, 1.0, delta_a + t * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_b = delta_dec_k + b * 12;
+            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
+            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
+            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_b = delta_dec_r + b * 12;
-            double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
+            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_b = delta_dec_z + b * 12;
-            double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
+            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_b[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
+                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
                 /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_b[i] = delta_dec_k_b[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
+                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
                 /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_b[i] = delta_dec_z_k_b[i] * dec_r_t[i];
+                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
                 /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_b[i] = delta_dec_z_k_b[i] * dec_u_k_t[i];
+                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
                 /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_b[i] = delta_dec_r_b[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
+                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
                 /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_b[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
+                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
                 /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_b[i] = delta_dec_z_b[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-            }
-        }
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
-            - 1) * B * 12, d_dec_W_za);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_b[i];
-            }
-        }
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
-            - 1) * B * 12, d_dec_W_ra);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_b[i];
-            }
-        }
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
-            - 1) * B * 12, d_dec_W_ka);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_b[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_b[i];
-            }
-        }
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_b[i];
-            }
-            for (size_t i = 0; i < 12; ++i) {
+                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
                 /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_dec_u_k, dec_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r, dec_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z, dec_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
+            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -902,102 +1146,143 @@ void translation_loss_and_grad(const translation_args *p)
         }
     }
 
+    /* ---- backward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_z_t = delta_dec_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                d_dec_b_z[i] += delta_dec_z_z_t[i];
+            }
+        }
+        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_r_t = delta_dec_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                d_dec_b_r[i] += delta_dec_z_r_t[i];
+            }
+        }
+        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_k_t = delta_dec_z_k + b * 12;
+            const double *const delta_dec_u_k_t = delta_dec_u_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                d_dec_b_k[i] += delta_dec_z_k_t[i];
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                d_dec_c_k[i] += delta_dec_u_k_t[i];
+            }
+        }
+    }
+
     /* ---- backward: encoder */
     for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
             const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;
+            double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
             const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const delta_enc_u_k_b = delta_enc_u_k + b * 12;
+            double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
             const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
+            double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
+            double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
                 const double delta_enc_k_i = delta_a_t[i] * (1.0 - enc_z_t[i]);
                 /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                delta_enc_z_k_b[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
+                delta_enc_z_k_t[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
                 /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                delta_enc_u_k_b[i] = delta_enc_z_k_b[i] * enc_r_t[i];
+                delta_enc_u_k_t[i] = delta_enc_z_k_t[i] * enc_r_t[i];
                 /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                const double delta_enc_r_i = delta_enc_z_k_b[i] * enc_u_k_t[i];
+                const double delta_enc_r_i = delta_enc_z_k_t[i] * enc_u_k_t[i];
                 /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                delta_enc_z_r_b[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
+                delta_enc_z_r_t[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
                 /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
                 const double delta_enc_z_i = delta_a_t[i] * (a_before[i] - enc_k_t[i]);
                 /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                delta_enc_z_z_b[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
-            }
-        }
-        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx, 1.0, d_x + (t - 1) * B * 6);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx, 1.0, d_x + (t - 1) * B * 6);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx, 1.0, d_x + (t - 1) * B * 6);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a + (t
-            - 1) * B * 12, d_enc_W_za);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x + (t
-            - 1) * B * 6, d_enc_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                d_enc_b_z[i] += delta_enc_z_z_b[i];
-            }
-        }
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a + (t
-            - 1) * B * 12, d_enc_W_ra);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x + (t
-            - 1) * B * 6, d_enc_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                d_enc_b_r[i] += delta_enc_z_r_b[i];
-            }
-        }
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a + (t
-            - 1) * B * 12, d_enc_W_ka);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x + (t
-            - 1) * B * 6, d_enc_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;
-            const double *const delta_enc_u_k_b = delta_enc_u_k + b * 12;
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                d_enc_b_k[i] += delta_enc_z_k_b[i];
-                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                d_enc_c_k[i] += delta_enc_u_k_b[i];
+                delta_enc_z_z_t[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
                 /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i] * enc_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_enc_u_k, enc_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_r, enc_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_z, enc_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a
+            + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a
+            + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a
+            + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: encoder, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x);
+        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a, d_enc_W_za);
+        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x, d_enc_W_zx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_z_t = delta_enc_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+                d_enc_b_z[i] += delta_enc_z_z_t[i];
+            }
+        }
+        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a, d_enc_W_ra);
+        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x, d_enc_W_rx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+                d_enc_b_r[i] += delta_enc_z_r_t[i];
+            }
+        }
+        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a, d_enc_W_ka);
+        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x, d_enc_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_k_t = delta_enc_z_k + b * 12;
+            const double *const delta_enc_u_k_t = delta_enc_u_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+                d_enc_b_k[i] += delta_enc_z_k_t[i];
+                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+                d_enc_c_k[i] += delta_enc_u_k_t[i];
             }
         }
     }
@@ -1018,7 +1303,7 @@ void translation_loss_and_grad(const translation_args *p)
 size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double));
 }
 
 void translation_forward(const translation_args *p)
@@ -1053,50 +1338,50 @@ void translation_forward(const translation_args *p)
     const double *restrict const dec_W_zx = p->dec_W_zx;
     const double *restrict const dec_W_rx = p->dec_W_rx;
     const double *restrict const dec_W_kx = p->dec_W_kx;
-    size_t *const rows = take(&work, B * sizeof(size_t));
-    double *restrict const enc_z_z = take(&work, B * 12 * sizeof(double));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
+    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_r = take(&work, B * 12 * sizeof(double));
     double *restrict const enc_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, B * sizeof(double));
-    double *restrict const enc_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_zx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_rx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_kx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const dec_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ya_T = take(&work, 12 * 5 * sizeof(double));
-    double *restrict const dec_W_zx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_rx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_kx_T = take(&work, 5 * 12 * sizeof(double));
-    transpose(12, 12, enc_W_za, enc_W_za_T);
-    transpose(12, 6, enc_W_zx, enc_W_zx_T);
-    transpose(12, 12, enc_W_ra, enc_W_ra_T);
-    transpose(12, 6, enc_W_rx, enc_W_rx_T);
-    transpose(12, 12, enc_W_ka, enc_W_ka_T);
-    transpose(12, 6, enc_W_kx, enc_W_kx_T);
-    transpose(12, 12, dec_W_za, dec_W_za_T);
-    transpose(12, 12, dec_W_ra, dec_W_ra_T);
-    transpose(12, 12, dec_W_ka, dec_W_ka_T);
-    transpose(5, 12, dec_W_ya, dec_W_ya_T);
-    transpose(12, 5, dec_W_zx, dec_W_zx_T);
-    transpose(12, 5, dec_W_rx, dec_W_rx_T);
-    transpose(12, 5, dec_W_kx, dec_W_kx_T);
+    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ya_PT = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
     if (yhat) memset(yhat, 0, T_y * B * 5 * sizeof *yhat);
 
     /* ---- initial states */
@@ -1111,12 +1396,46 @@ void translation_forward(const translation_args *p)
         }
     }
 
+    /* ---- forward: encoder, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_z_t = enc_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                enc_z_z_t[i] = enc_b_z[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_r_t = enc_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                enc_z_r_t[i] = enc_b_r[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_k_t = enc_z_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
+                enc_z_k_t[i] = 0.0;
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+    }
+
     /* ---- forward: encoder */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         if (a) {
             for (size_t r = active; r < B; ++r) {
-                const size_t b = rows[r];
+                const size_t b = at(rows, r);
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; ++i) {
@@ -1125,66 +1444,49 @@ void translation_forward(const translation_args *p)
                 }
             }
         }
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const enc_z_z_b = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_b[i] = enc_b_z[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_T, 1.0, enc_z_z);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_zx_T, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_z_b = enc_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
             double *const enc_z_b = enc_z + b * 12;
-            double *const enc_z_r_b = enc_z_r + b * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_b[i] = sigmoid(enc_z_z_b[i]);
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_b[i] = enc_b_r[i];
+                enc_z_b[i] = sigmoid_1(enc_z_z_t[i]);
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_T, 1.0, enc_z_r);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_rx_T, 1.0, enc_z_r);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_r_b = enc_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
             double *const enc_r_b = enc_r + b * 12;
             double *const enc_u_k_b = enc_u_k + b * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_b[i] = sigmoid(enc_z_r_b[i]);
+                enc_r_b[i] = sigmoid_1(enc_z_r_t[i]);
                 /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
                 enc_u_k_b[i] = enc_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_T, 1.0, enc_u_k);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const enc_r_b = enc_r + b * 12;
             const double *const enc_u_k_b = enc_u_k + b * 12;
-            double *const enc_z_k_b = enc_z_k + b * 12;
+            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+            const double *const enc_z_b = enc_z + b * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-                enc_z_k_b[i] = enc_b_k[i] + enc_r_b[i] * enc_u_k_b[i];
-            }
-        }
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_kx_T, 1.0, enc_z_k);
-        if (a) {
-            for (size_t r = 0; r < active; ++r) {
-                const size_t b = rows[r];
-                const double *const enc_z_k_b = enc_z_k + b * 12;
-                const double *const enc_z_b = enc_z + b * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; ++i) {
-                    /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
-                    const double enc_k_i = tanh(enc_z_k_b[i]);
-                    /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
-                    a_t[i] = enc_k_i * (1.0 - enc_z_b[i]) + enc_z_b[i] * a_before[i];
+                enc_z_k_t[i] += enc_b_k[i] + enc_r_b[i] * enc_u_k_b[i];
+                /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
+                const double enc_k_i = tanh_1(enc_z_k_t[i]);
+                /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
+                if (a) {
+                    a[(t * B + b) * 12 + i] = enc_k_i * (1.0 - enc_z_b[i])
+                        + enc_z_b[i] * a[((t - 1) * B + b) * 12 + i];
                 }
             }
         }
@@ -1192,10 +1494,11 @@ void translation_forward(const translation_args *p)
 
     /* ---- forward: decoder, first step */
     for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         if (a) {
             for (size_t r = active; r < B; ++r) {
-                const size_t b = rows[r];
+                const size_t b = at(rows, r);
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; ++i) {
@@ -1205,89 +1508,101 @@ void translation_forward(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
-            double *const dec_z_b = dec_z + b * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_b[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
-            double *const dec_r_b = dec_r + b * 12;
-            double *const dec_u_k_b = dec_u_k + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_b[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_b[i] = dec_c_k[i];
+                dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_r_b = dec_r + b * 12;
-            const double *const dec_u_k_b = dec_u_k + b * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
-            double *const dec_k_b = dec_k + b * 12;
-            const double *const dec_z_b = dec_z + b * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_b[i] * dec_u_k_b[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
                 /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                dec_k_b[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
                 if (a) {
-                    a[(t * B + b) * 12 + i] = dec_k_b[i] * (1.0 - dec_z_b[i])
-                        + dec_z_b[i] * a[((t - 1) * B + b) * 12 + i];
+                    a[(t * B + b) * 12 + i] = dec_k_t[i] * (1.0 - dec_z_t[i])
+                        + dec_z_t[i] * a[((t - 1) * B + b) * 12 + i];
                 }
             }
+        }
+    }
+
+    /* ---- forward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_b[0];
+            double dec_m_yhat_max = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
             }
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; ++i) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp);
+            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; ++i) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                 if (yhat) {
-                    yhat[((t - T_x - 1) * B + b) * 5 + i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                    yhat[b * 5 + i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
                 }
             }
         }
@@ -1295,10 +1610,11 @@ void translation_forward(const translation_args *p)
 
     /* ---- forward: decoder, later steps */
     for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         if (a) {
             for (size_t r = active; r < B; ++r) {
-                const size_t b = rows[r];
+                const size_t b = at(rows, r);
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; ++i) {
@@ -1308,98 +1624,106 @@ void translation_forward(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
-            double *const dec_z_b = dec_z + b * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_b[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
-            double *const dec_r_b = dec_r + b * 12;
-            double *const dec_u_k_b = dec_u_k + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_b[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_b[i] = dec_c_k[i];
+                dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_r_b = dec_r + b * 12;
-            const double *const dec_u_k_b = dec_u_k + b * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_b[i] * dec_u_k_b[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
             }
         }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_T, 1.0, dec_z_k);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_k_b = dec_z_k + b * 12;
-            double *const dec_k_b = dec_k + b * 12;
-            const double *const dec_z_b = dec_z + b * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
             for (size_t i = 0; i < 12; ++i) {
                 /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                dec_k_b[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
                 if (a) {
-                    a[(t * B + b) * 12 + i] = dec_k_b[i] * (1.0 - dec_z_b[i])
-                        + dec_z_b[i] * a[((t - 1) * B + b) * 12 + i];
+                    a[(t * B + b) * 12 + i] = dec_k_t[i] * (1.0 - dec_z_t[i])
+                        + dec_z_t[i] * a[((t - 1) * B + b) * 12 + i];
                 }
             }
             for (size_t i = 0; i < 5; ++i) {
                 /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+            - 1) * B * 5);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
             /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_b[0];
+            double dec_m_yhat_max2 = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max2 || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max2 = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
             }
-            dec_m_yhat[b] = dec_m_yhat_max2;
+            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
             for (size_t i = 0; i < 5; ++i) {
                 /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
             }
             /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp2 = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp2);
+            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
             for (size_t i = 0; i < 5; ++i) {
                 /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                 if (yhat) {
-                    yhat[((t - T_x - 1) * B + b) * 5 + i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                    yhat[((t - T_x - 1) * B + b) * 5 + i] = exp_1(dec_u_yhat_t[i]
+                        - dec_l_yhat[(t - T_x - 1) * B + b]);
                 }
             }
         }
@@ -1409,7 +1733,7 @@ void translation_forward(const translation_args *p)
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded(B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded(B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(6 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * 12 * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 void translation_vjp(const translation_args *p)
@@ -1446,39 +1770,39 @@ void translation_vjp(const translation_args *p)
     const double *restrict const dstates_a = p->dstates_a;
     double *restrict const d_x = p->d_x;
     double *restrict const d_a0 = p->d_a0;
-    size_t *const rows = take(&work, B * sizeof(size_t));
+    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, B * sizeof(double));
+    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_l_yhat = take(&work, B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_yhat = take(&work, B * 5 * sizeof(double));
+    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
+    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_dec_z = take(&work, B * 12 * sizeof(double));
+    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const d_dec_W_za = p->d_dec_W_za ? p->d_dec_W_za : take(&work, 12 * 12 * sizeof(double));
     double *restrict const d_dec_W_zx = p->d_dec_W_zx ? p->d_dec_W_zx : take(&work, 12 * 5 * sizeof(double));
     double *restrict const d_dec_b_z = p->d_dec_b_z ? p->d_dec_b_z : take(&work, 12 * sizeof(double));
@@ -1491,10 +1815,10 @@ void translation_vjp(const translation_args *p)
     double *restrict const d_dec_c_k = p->d_dec_c_k ? p->d_dec_c_k : take(&work, 12 * sizeof(double));
     double *restrict const d_dec_W_ya = p->d_dec_W_ya ? p->d_dec_W_ya : take(&work, 5 * 12 * sizeof(double));
     double *restrict const d_dec_b_y = p->d_dec_b_y ? p->d_dec_b_y : take(&work, 5 * sizeof(double));
-    double *restrict const delta_enc_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_k = take(&work, B * 12 * sizeof(double));
+    double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const d_enc_W_za = p->d_enc_W_za ? p->d_enc_W_za : take(&work, 12 * 12 * sizeof(double));
     double *restrict const d_enc_W_zx = p->d_enc_W_zx ? p->d_enc_W_zx : take(&work, 12 * 6 * sizeof(double));
     double *restrict const d_enc_b_z = p->d_enc_b_z ? p->d_enc_b_z : take(&work, 12 * sizeof(double));
@@ -1505,32 +1829,58 @@ void translation_vjp(const translation_args *p)
     double *restrict const d_enc_W_kx = p->d_enc_W_kx ? p->d_enc_W_kx : take(&work, 12 * 6 * sizeof(double));
     double *restrict const d_enc_b_k = p->d_enc_b_k ? p->d_enc_b_k : take(&work, 12 * sizeof(double));
     double *restrict const d_enc_c_k = p->d_enc_c_k ? p->d_enc_c_k : take(&work, 12 * sizeof(double));
-    double *restrict const enc_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_zx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_rx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const enc_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const enc_W_kx_T = take(&work, 6 * 12 * sizeof(double));
-    double *restrict const dec_W_za_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ra_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ka_T = take(&work, 12 * 12 * sizeof(double));
-    double *restrict const dec_W_ya_T = take(&work, 12 * 5 * sizeof(double));
-    double *restrict const dec_W_zx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_rx_T = take(&work, 5 * 12 * sizeof(double));
-    double *restrict const dec_W_kx_T = take(&work, 5 * 12 * sizeof(double));
-    transpose(12, 12, enc_W_za, enc_W_za_T);
-    transpose(12, 6, enc_W_zx, enc_W_zx_T);
-    transpose(12, 12, enc_W_ra, enc_W_ra_T);
-    transpose(12, 6, enc_W_rx, enc_W_rx_T);
-    transpose(12, 12, enc_W_ka, enc_W_ka_T);
-    transpose(12, 6, enc_W_kx, enc_W_kx_T);
-    transpose(12, 12, dec_W_za, dec_W_za_T);
-    transpose(12, 12, dec_W_ra, dec_W_ra_T);
-    transpose(12, 12, dec_W_ka, dec_W_ka_T);
-    transpose(5, 12, dec_W_ya, dec_W_ya_T);
-    transpose(12, 5, dec_W_zx, dec_W_zx_T);
-    transpose(12, 5, dec_W_rx, dec_W_rx_T);
-    transpose(12, 5, dec_W_kx, dec_W_kx_T);
+    double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_za_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ya_PT = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ya_P = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_kx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_rx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_zx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const dec_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const dec_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
+    double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
+    pack(5, 12, dec_W_ya, dec_W_ya_P);
+    pack(12, 5, dec_W_kx, dec_W_kx_P);
+    pack(12, 5, dec_W_rx, dec_W_rx_P);
+    pack(12, 5, dec_W_zx, dec_W_zx_P);
+    pack(12, 12, dec_W_ka, dec_W_ka_P);
+    pack(12, 12, dec_W_ra, dec_W_ra_P);
+    pack(12, 12, dec_W_za, dec_W_za_P);
+    pack(12, 12, enc_W_ka, enc_W_ka_P);
+    pack(12, 12, enc_W_ra, enc_W_ra_P);
+    pack(12, 12, enc_W_za, enc_W_za_P);
+    pack(12, 6, enc_W_kx, enc_W_kx_P);
+    pack(12, 6, enc_W_rx, enc_W_rx_P);
+    pack(12, 6, enc_W_zx, enc_W_zx_P);
     memset(delta_yhat, 0, T_y * B * 5 * sizeof *delta_yhat);
     memset(delta_a, 0, (T_x + T_y + 1) * B * 12 * sizeof *delta_a);
     memset(d_dec_W_za, 0, 12 * 12 * sizeof *d_dec_W_za);
@@ -1567,11 +1917,45 @@ void translation_vjp(const translation_args *p)
         }
     }
 
+    /* ---- forward: encoder, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_z_t = enc_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                enc_z_z_t[i] = enc_b_z[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_r_t = enc_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                enc_z_r_t[i] = enc_b_r[i];
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const enc_z_k_t = enc_z_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                enc_z_k_t[i] = 0.0;
+            }
+        }
+        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+    }
+
     /* ---- forward: encoder */
     for (size_t t = 1; t <= T_x; ++t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -1579,65 +1963,49 @@ void translation_vjp(const translation_args *p)
                 a_t[i] = a_before[i];
             }
         }
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const enc_z_z_b = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_b[i] = enc_b_z[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_T, 1.0, enc_z_z);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_zx_T, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_z_b = enc_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
             double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            double *const enc_z_r_b = enc_z_r + b * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_t[i] = sigmoid(enc_z_z_b[i]);
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_b[i] = enc_b_r[i];
+                enc_z_t[i] = sigmoid_1(enc_z_z_t[i]);
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_T, 1.0, enc_z_r);
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_rx_T, 1.0, enc_z_r);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_r_b = enc_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
             double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
             double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_t[i] = sigmoid(enc_z_r_b[i]);
+                enc_r_t[i] = sigmoid_1(enc_z_r_t[i]);
                 /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
                 enc_u_k_t[i] = enc_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_T, 1.0, enc_u_k + (t
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
             const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const enc_z_k_b = enc_z_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_b[i] = enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
-            }
-        }
-        product(active, rows, 6, 12, x + (t - 1) * B * 6, enc_W_kx_T, 1.0, enc_z_k);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const enc_z_k_b = enc_z_k + b * 12;
+            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
             double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
             const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
+                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                enc_z_k_t[i] += enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
                 /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                enc_k_t[i] = tanh(enc_z_k_b[i]);
+                enc_k_t[i] = tanh_1(enc_z_k_t[i]);
                 /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = enc_k_t[i] * (1.0 - enc_z_t[i]) + enc_z_t[i] * a_before[i];
             }
@@ -1646,9 +2014,10 @@ void translation_vjp(const translation_args *p)
 
     /* ---- forward: decoder, first step */
     for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -1657,98 +2026,110 @@ void translation_vjp(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                 dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k + (t - T_x
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
             for (size_t i = 0; i < 12; ++i) {
                 /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
                 /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
             }
+        }
+    }
+
+    /* ---- forward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
-            double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+            double *const yhat_t = yhat + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_b[0];
+            double dec_m_yhat_max = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
             }
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; ++i) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp);
+            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; ++i) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
             }
         }
     }
 
     /* ---- forward: decoder, later steps */
     for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -1757,237 +2138,200 @@ void translation_vjp(const translation_args *p)
             }
         }
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_b[i] = dec_b_z[i];
+                dec_z_z_t[i] = dec_b_z[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_T, 1.0, dec_z_z);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_T, 1.0, dec_z_z);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_z_b = dec_z_z + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
             double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_b = dec_z_r + b * 12;
+            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid(dec_z_z_b[i]);
+                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
                 /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_b[i] = dec_b_r[i];
+                dec_z_r_t[i] = dec_b_r[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_T, 1.0, dec_z_r);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_T, 1.0, dec_z_r);
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+            - 1) * B * 12);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_r_b = dec_z_r + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid(dec_z_r_b[i]);
+                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
                 /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                 dec_u_k_t[i] = dec_c_k[i];
             }
         }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_T, 1.0, dec_u_k + (t - T_x
+        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
             - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_b = dec_z_k + b * 12;
+            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_b[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
             }
         }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_T, 1.0, dec_z_k);
+        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+            - T_x - 1) * B * 12);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_k_b = dec_z_k + b * 12;
+            const size_t b = at(rows, r);
+            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
             double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
             double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_b = dec_z_yhat + b * 5;
+            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
             for (size_t i = 0; i < 12; ++i) {
                 /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh(dec_z_k_b[i]);
+                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
                 /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                 a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
             }
             for (size_t i = 0; i < 5; ++i) {
                 /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_b[i] = dec_b_y[i];
+                dec_z_yhat_t[i] = dec_b_y[i];
             }
         }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_T, 1.0, dec_z_yhat);
+        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+            - 1) * B * 5);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dec_z_yhat_b = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_b = dec_u_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
             double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
             /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_b[0];
+            double dec_m_yhat_max2 = dec_z_yhat_t[0];
             for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_b[i] > dec_m_yhat_max2 || dec_z_yhat_b[i] != dec_z_yhat_b[i]) dec_m_yhat_max2 = dec_z_yhat_b[i];
+                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
             }
-            dec_m_yhat[b] = dec_m_yhat_max2;
+            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
             for (size_t i = 0; i < 5; ++i) {
                 /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_b[i] = dec_z_yhat_b[i] - dec_m_yhat[b];
+                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
             }
             /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp2 = 0.0;
             for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp(dec_u_yhat_b[i]);
+                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
             }
-            dec_l_yhat[b] = log(dec_l_yhat_logsumexp2);
+            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
             for (size_t i = 0; i < 5; ++i) {
                 /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp(dec_u_yhat_b[i] - dec_l_yhat[b]);
+                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[(t - T_x - 1) * B + b]);
             }
         }
     }
     if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
-    /* ---- backward: decoder, later steps */
-    for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+    /* ---- backward: decoder, later steps, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dyhat_t = dyhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_b = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const dyhat_t = dyhat + (B + b) * 5;
+            double *const delta_yhat_t = delta_yhat + (B + b) * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
                 delta_yhat_t[i] += dyhat_t[i];
             }
-            /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            double delta_dec_l_yhat_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_sum += -(delta_yhat_t[i] * yhat_t[i]);
-            }
-            delta_dec_l_yhat[b] = delta_dec_l_yhat_sum;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_b[i] = delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[b] * yhat_t[i];
-                /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_b[i] = delta_dec_u_yhat_b[i];
-            }
         }
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 12;
-            double *const delta_a_t = delta_a + (t * B + b) * 12;
+        for (size_t b = 0; b < (T_y - 1) * B; ++b) {
+            const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
+            double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
-        /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya, 1.0, delta_a + t * B * 12);
+    }
+
+    /* ---- backward: decoder, later steps */
+    for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
+            const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+            /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+            double delta_dec_l_yhat_sum = 0.0;
+            for (size_t i = 0; i < 5; ++i) {
+                delta_dec_l_yhat_sum += -(delta_yhat_t[i] * yhat_t[i]);
+            }
+            delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+            for (size_t i = 0; i < 5; ++i) {
+                /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                delta_dec_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i]
+                    + delta_dec_l_yhat[(t - T_x - 1) * B + b] * yhat_t[i];
+                /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+            }
+        }
+        /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+        product(active, rows, 5, 12, delta_dec_z_yhat + (t - T_x
+            - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_b = delta_dec_k + b * 12;
+            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
+            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
+            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
             const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_b = delta_dec_r + b * 12;
-            double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
+            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_b = delta_dec_z + b * 12;
-            double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
+            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_b[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
+                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
                 /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_b[i] = delta_dec_k_b[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
+                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
                 /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_b[i] = delta_dec_z_k_b[i] * dec_r_t[i];
+                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
                 /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_b[i] = delta_dec_z_k_b[i] * dec_u_k_t[i];
+                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
                 /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_b[i] = delta_dec_r_b[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
+                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
                 /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_b[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
+                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
                 /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_b[i] = delta_dec_z_b[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-            }
-        }
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
-            - 1) * B * 12, d_dec_W_za);
-        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_b[i];
-            }
-        }
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
-            - 1) * B * 12, d_dec_W_ra);
-        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_b[i];
-            }
-        }
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
-            - 1) * B * 12, d_dec_W_ka);
-        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k, yhat + (t - T_x
-            - 2) * B * 5, d_dec_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_b[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_b[i];
-            }
-        }
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_b[i];
+                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
             }
         }
         /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-        product(active, rows, 12, 5, delta_dec_z_k, dec_W_kx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_r, dec_W_rx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_z, dec_W_zx, 1.0, delta_yhat + (t - T_x
-            - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_k + (t - T_x
+            - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
+        product(active, rows, 12, 5, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
@@ -1996,11 +2340,14 @@ void translation_vjp(const translation_args *p)
                 delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_dec_u_k, dec_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r, dec_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z, dec_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
+            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -2010,16 +2357,76 @@ void translation_vjp(const translation_args *p)
         }
     }
 
-    /* ---- backward: decoder, first step */
-    for (size_t t = (T_x + 1); t > T_x; --t) {
-        const size_t active = active_rows(B, p->last_y, T_x, t, rows);
+    /* ---- backward: decoder, later steps, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
+        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_za);
+        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const dyhat_t = dyhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_b = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_z_t = delta_dec_z_z + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                d_dec_b_z[i] += delta_dec_z_z_t[i];
+            }
+        }
+        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ra);
+        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_r_t = delta_dec_z_r + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                d_dec_b_r[i] += delta_dec_z_r_t[i];
+            }
+        }
+        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ka);
+        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_k_t = delta_dec_z_k + (B + b) * 12;
+            const double *const delta_dec_u_k_t = delta_dec_u_k + (B + b) * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                d_dec_b_k[i] += delta_dec_z_k_t[i];
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                d_dec_c_k[i] += delta_dec_u_k_t[i];
+            }
+        }
+        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
+            + 2) * B * 12, d_dec_W_ya);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
+            for (size_t i = 0; i < 5; ++i) {
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const dyhat_t = dyhat + b * 5;
+            double *const delta_yhat_t = delta_yhat + b * 5;
+            const double *const yhat_t = yhat + b * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
                 delta_yhat_t[i] += dyhat_t[i];
@@ -2032,112 +2439,83 @@ void translation_vjp(const translation_args *p)
             delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
             for (size_t i = 0; i < 5; ++i) {
                 /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_b[i] = delta_yhat_t[i] * yhat_t[i]
+                delta_dec_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i]
                     + delta_dec_l_yhat[b] * yhat_t[i];
                 /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_b[i] = delta_dec_u_yhat_b[i];
+                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
             }
         }
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 12;
-            double *const delta_a_t = delta_a + (t * B + b) * 12;
+        for (size_t b = 0; b < 1 * B; ++b) {
+            const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
+            double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya, 1.0, delta_a + t * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_b = delta_dec_k + b * 12;
-            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_b = delta_dec_r + b * 12;
-            double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_b = delta_dec_z + b * 12;
-            double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_b[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
-                /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_b[i] = delta_dec_k_b[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
-                /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_b[i] = delta_dec_z_k_b[i] * dec_r_t[i];
-                /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_b[i] = delta_dec_z_k_b[i] * dec_u_k_t[i];
-                /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_b[i] = delta_dec_r_b[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
-                /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_b[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
-                /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_b[i] = delta_dec_z_b[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-            }
-        }
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + (t
-            - 1) * B * 12, d_dec_W_za);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_z_b = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_b[i];
-            }
-        }
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + (t
-            - 1) * B * 12, d_dec_W_ra);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_r_b = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_b[i];
-            }
-        }
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + (t
-            - 1) * B * 12, d_dec_W_ka);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_k_b = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_b = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_b[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_b[i];
-            }
-        }
+        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
+            + 1) * B * 12);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + t * B * 12, d_dec_W_ya);
+        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + (T_x
+            + 1) * B * 12, d_dec_W_ya);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_dec_z_yhat_b = delta_dec_z_yhat + b * 5;
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; ++i) {
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_b[i];
+                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
             }
+        }
+    }
+
+    /* ---- backward: decoder, first step */
+    for (size_t t = (T_x + 1); t > T_x; --t) {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_rows(B, p->last_y, T_x, t, list);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_a_t = delta_a + (t * B + b) * 12;
+            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+            const double *const a_before = a + ((t - 1) * B + b) * 12;
+            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
+                /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
+                /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
+                /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
+                /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
+                /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
+                /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
+                /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
                 /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_dec_u_k, dec_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r, dec_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z, dec_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
+            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
+            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
+            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
@@ -2147,110 +2525,155 @@ void translation_vjp(const translation_args *p)
         }
     }
 
-    /* ---- backward: encoder */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t active = active_rows(B, p->last_x, 0, t, rows);
-        for (size_t b = 0; b < B; ++b) {
-            const double *const dstates_a_t = dstates_a + ((t - 1) * B + b) * 12;
-            double *const delta_a_t = delta_a + (t * B + b) * 12;
+    /* ---- backward: decoder, first step, all at once */
+    {
+        const size_t *const rows = p->last_y ? list : NULL;
+        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_z_t = delta_dec_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                d_dec_b_z[i] += delta_dec_z_z_t[i];
+            }
+        }
+        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_r_t = delta_dec_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                d_dec_b_r[i] += delta_dec_z_r_t[i];
+            }
+        }
+        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_dec_z_k_t = delta_dec_z_k + b * 12;
+            const double *const delta_dec_u_k_t = delta_dec_u_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                d_dec_b_k[i] += delta_dec_z_k_t[i];
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                d_dec_c_k[i] += delta_dec_u_k_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: encoder, all at once */
+    {
+        for (size_t b = 0; b < T_x * B; ++b) {
+            const double *const dstates_a_t = dstates_a + b * 12;
+            double *const delta_a_t = delta_a + (B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
                 delta_a_t[i] += dstates_a_t[i];
             }
         }
+    }
+
+    /* ---- backward: encoder */
+    for (size_t t = T_x; t > 0; --t) {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_rows(B, p->last_x, 0, t, list);
         for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
             const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;
+            double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
             const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const delta_enc_u_k_b = delta_enc_u_k + b * 12;
+            double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
             const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
+            double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
             const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
+            double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
                 const double delta_enc_k_i = delta_a_t[i] * (1.0 - enc_z_t[i]);
                 /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                delta_enc_z_k_b[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
+                delta_enc_z_k_t[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
                 /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                delta_enc_u_k_b[i] = delta_enc_z_k_b[i] * enc_r_t[i];
+                delta_enc_u_k_t[i] = delta_enc_z_k_t[i] * enc_r_t[i];
                 /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                const double delta_enc_r_i = delta_enc_z_k_b[i] * enc_u_k_t[i];
+                const double delta_enc_r_i = delta_enc_z_k_t[i] * enc_u_k_t[i];
                 /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                delta_enc_z_r_b[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
+                delta_enc_z_r_t[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
                 /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
                 const double delta_enc_z_i = delta_a_t[i] * (a_before[i] - enc_k_t[i]);
                 /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                delta_enc_z_z_b[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
-            }
-        }
-        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx, 1.0, d_x + (t - 1) * B * 6);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx, 1.0, d_x + (t - 1) * B * 6);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx, 1.0, d_x + (t - 1) * B * 6);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a + (t
-            - 1) * B * 12, d_enc_W_za);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x + (t
-            - 1) * B * 6, d_enc_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_z_b = delta_enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                d_enc_b_z[i] += delta_enc_z_z_b[i];
-            }
-        }
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a + (t
-            - 1) * B * 12, d_enc_W_ra);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x + (t
-            - 1) * B * 6, d_enc_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_r_b = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                d_enc_b_r[i] += delta_enc_z_r_b[i];
-            }
-        }
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a + (t
-            - 1) * B * 12, d_enc_W_ka);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x + (t
-            - 1) * B * 6, d_enc_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = rows[r];
-            const double *const delta_enc_z_k_b = delta_enc_z_k + b * 12;
-            const double *const delta_enc_u_k_b = delta_enc_u_k + b * 12;
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                d_enc_b_k[i] += delta_enc_z_k_b[i];
-                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                d_enc_c_k[i] += delta_enc_u_k_b[i];
+                delta_enc_z_z_t[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
                 /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i] * enc_z_t[i];
             }
         }
-        product(active, rows, 12, 12, delta_enc_u_k, enc_W_ka, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_r, enc_W_ra, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_z, enc_W_za, 1.0, delta_a + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a
+            + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a
+            + (t - 1) * B * 12);
+        product(active, rows, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a
+            + (t - 1) * B * 12);
         for (size_t r = active; r < B; ++r) {
-            const size_t b = rows[r];
+            const size_t b = at(rows, r);
             const double *const delta_a_t = delta_a + (t * B + b) * 12;
             double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
             for (size_t i = 0; i < 12; ++i) {
                 /* delta_a[t-1] += delta_a[t]    (B, n_a) */
                 delta_a_before[i] += delta_a_t[i];
+            }
+        }
+    }
+
+    /* ---- backward: encoder, all at once */
+    {
+        const size_t *const rows = p->last_x ? list : NULL;
+        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x);
+        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x);
+        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a, d_enc_W_za);
+        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x, d_enc_W_zx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_z_t = delta_enc_z_z + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+                d_enc_b_z[i] += delta_enc_z_z_t[i];
+            }
+        }
+        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a, d_enc_W_ra);
+        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x, d_enc_W_rx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+                d_enc_b_r[i] += delta_enc_z_r_t[i];
+            }
+        }
+        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a, d_enc_W_ka);
+        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x, d_enc_W_kx);
+        for (size_t r = 0; r < active; ++r) {
+            const size_t b = at(rows, r);
+            const double *const delta_enc_z_k_t = delta_enc_z_k + b * 12;
+            const double *const delta_enc_u_k_t = delta_enc_u_k + b * 12;
+            for (size_t i = 0; i < 12; ++i) {
+                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+                d_enc_b_k[i] += delta_enc_z_k_t[i];
+                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+                d_enc_c_k[i] += delta_enc_u_k_t[i];
             }
         }
     }

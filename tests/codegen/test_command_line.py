@@ -32,7 +32,7 @@ def test_options_reach_the_code(tmp_path: Path) -> None:
     assert export(tmp_path, *more, "--loss", "binary_cross_entropy") == 0
     code = (tmp_path / "net.c").read_text(encoding="utf-8")
     assert "float32 (float)" in code and "net_vjp_straight" in code and "T_x = 2" in code
-    assert "relu(" in code and "expf(" in code and "tanhf(" not in code
+    assert "relu_1(" in code and "exp_1(" in code and "tanh_1(" not in code
     assert "T=2," in (tmp_path / "net.py").read_text(encoding="utf-8")
 
 
