@@ -22,7 +22,7 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from codegen.elementary import render
+from codegen import c_library
 from codegen.toolchain import find_compiler, flags_for
 
 Array = npt.NDArray[np.floating]
@@ -46,15 +46,7 @@ _HEAD = """
 typedef {real} real;
 typedef {wide} wide;
 typedef {word} word;
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef real vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
-enum {{ LANES = VEC_BYTES / sizeof(real), PIECE = 1024 }};
+enum {{ PIECE = 1024 }};
 
 static inline wide exact_exp(wide z) {{ return exp{q}(z); }}
 static inline wide exact_tanh(wide z) {{ return tanh{q}(z); }}
@@ -161,7 +153,7 @@ def source(dtype: str) -> str:
     short = "f" if dtype == "float32" else ""
     real, word = ("float", "uint32_t") if dtype == "float32" else ("double", "uint64_t")
     head = _HEAD.format(real=real, wide=wide, word=word, q=ending, f=short, digits=digits, least=least)
-    parts = [head, render(FUNCTIONS, dtype, "scalar"), render(FUNCTIONS, dtype, "vector")]
+    parts = [head, c_library.library([f"{n}_1() {n}_v() LANES" for n in FUNCTIONS], dtype)]
     for name in FUNCTIONS:
         own = name in ("sigmoid", "softplus")
         parts.append(_EACH.format(n=name, libm=f"plain_{name}" if own else f"{name}{short}"))

@@ -34,7 +34,8 @@ def compile_sources(sources: Sequence[Source], *, target: str = "native") -> Mod
     compiler, if Python's headers are missing, or if the compiler refuses the C.
     """
     _check_names(sources)
-    compiler, flags = toolchain.find_compiler(), toolchain.flags_for(target)
+    compiler = toolchain.find_compiler()
+    flags = (*toolchain.flags_for(target), *_threads(compiler, compiler.fingerprint()))
     texts = [text for source in sources for text in (source.name, source.header, source.code, source.cdef)]
     name = _PREFIX + cache.digest(*_environment(compiler, target), *texts)
 
@@ -106,6 +107,7 @@ def _environment(compiler: Compiler, target: str) -> tuple[str, ...]:
         *toolchain.LINK_FLAGS,
         *compiler.command,
         _identity(compiler, compiler.fingerprint()),
+        *_threads(compiler, compiler.fingerprint()),
         toolchain.python_abi(),
         toolchain.processor() if target == "native" else "",
     )
@@ -120,6 +122,18 @@ def _identity(compiler: Compiler, fingerprint: str) -> str:
         with contextlib.suppress(BuildError):
             cache.write_note(note, identity)
     return identity
+
+
+@functools.cache
+def _threads(compiler: Compiler, fingerprint: str) -> tuple[str, ...]:
+    """The flag for OpenMP, where the compiler has it."""
+    note = "threads_" + cache.digest(fingerprint)
+    known = cache.read_note(note)
+    if known is None:
+        known = toolchain.THREADS if toolchain.has_threads(compiler) else "none"
+        with contextlib.suppress(BuildError):
+            cache.write_note(note, known)
+    return (known,) if known == toolchain.THREADS else ()
 
 
 def _loaded(name: str) -> ModuleType | None:
@@ -175,7 +189,8 @@ def _compile(
     objects = [f"{stem}.o" for stem in (*(source.name for source in sources), name)]
     if missing := [file for file in objects if not (folder / file).is_file()]:
         raise BuildError(f"The C compiler {' '.join(compiler.command)!r} wrote no {missing[0]}: is it one?")
-    compiler.run([*toolchain.LINK_FLAGS, *objects, "-lm", "-o", f"{name}.so"], folder)
+    threads = [flag for flag in flags if flag == toolchain.THREADS]
+    compiler.run([*toolchain.LINK_FLAGS, *threads, *objects, "-lm", "-o", f"{name}.so"], folder)
     for file in objects:
         (folder / file).unlink()
 

@@ -22,6 +22,7 @@ from codegen.ir import (
     Local,
     Program,
     Ref,
+    Role,
     Scalar,
     Start,
     statements,
@@ -97,8 +98,11 @@ class Places:
                 continue
             name = self._names.pointer(ref.buffer, self._suffix(buffer, ref.lag))
             const = "" if written else "const "
+            spelled = self._names[ref.buffer]
             start = self.element(ref, (0,) * len(buffer.shape)).partition("[")[2][:-1]
-            place = self._names[ref.buffer] + ("" if start == "0" else f" + {start}")
+            place = spelled + ("" if start == "0" else f" + {start}")
+            if optional(buffer):
+                place = f"{spelled} ? {place} : NULL"
             lines.append(f"{const}{real} *const {name} = {place};")
             self._pointers[ref] = name
         return lines
@@ -131,6 +135,10 @@ class Places:
                 before = {"0": "", "1": "B + "}.get(slot, f"{slot} * B + ")
                 row = f"({before}b)" if before and buffer.shape else f"{before}b"
         return f"{spelled}[{_flat(row, buffer.shape, components)}]"
+
+    def vector(self, ref: Ref) -> str:
+        """A pointer to the components of the current example, or of a parameter."""
+        return self._pointers.get(ref, self._names[ref.buffer])
 
     def scalar(self, scalar: Scalar) -> str:
         return spell(scalar, self._style, self._leaf)
@@ -178,6 +186,11 @@ def style(dtype: str) -> Style:
         select=lambda condition, then, otherwise: (f"{condition} ? {then} : {otherwise}", SELECT),
         power=power,
     )
+
+
+def optional(buffer: Buffer) -> bool:
+    """Whether this is a result that may be NULL, and then is not computed."""
+    return buffer.role is Role.RESULT and buffer.layout in (Layout.TIME, Layout.BATCH)
 
 
 def elements(buffer: Buffer) -> str:

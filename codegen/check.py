@@ -41,7 +41,16 @@ STATEMENTS: dict[str, tuple[type, ...]] = {
     "loops": (Zero, Block, Rows, For, Let, Start, Update, Store, Kernel, Note),
     "straight": (Zero, Block, Rows, Let, Store, Note),
 }
-KERNELS = {"pack": 1, "pack_transposed": 1, "product": 2, "outer": 2, "others": 1, "others_pull": 2}
+KERNELS: dict[str, tuple[int, ...]] = {  # how many operands
+    "pack": (1,),
+    "pack_transposed": (1,),
+    "product": (2, 3),
+    "outer": (2,),
+    "sum_rows": (1,),
+    "total": (1,),
+    "others": (1,),
+    "others_pull": (2,),
+}
 
 
 def check(program: Program) -> None:
@@ -108,7 +117,7 @@ class _Checker:
                     raise ProgramError("Block: expected no block inside a block")
             case _:
                 pass
-        if isinstance(statement, Kernel) and KERNELS.get(statement.name) != len(statement.operands):
+        if isinstance(statement, Kernel) and len(statement.operands) not in KERNELS.get(statement.name, ()):
             raise ProgramError(
                 f"{statement.name}: expected a kernel and its operands, received {statement.operands}"
             )

@@ -77,8 +77,8 @@ def build(
 ) -> Network:
     """The compiled network, taken from the cache if it was built before.
 
-    Arguments as in `emit`. threads: how many a call may use, None to decide by the size of the work;
-    calls run on one thread at present, and results would not depend on it. target: "native" for this
+    Arguments as in `emit`. threads: how many a call may use, None for all that there are; small work stays on
+    one, and no result depends on how many they are. target: "native" for this
     processor, "portable" for any of its architecture.
 
     Raises as `emit`; BuildError without a compiler or Python's headers, saying what to install.
@@ -90,7 +90,7 @@ def build(
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
     recipe = digest(_version(), _written_out(model), repr(face), prefix)
     (module,) = compile_cached(recipe, lambda: [_emit(model, face, prefix).source], target=target)
-    return Network(face, CBackend(module, prefix, struct_fields(face)))
+    return Network(face, CBackend(module, prefix, struct_fields(face), threads))
 
 
 def numpy_twin(model: Subject) -> Network:

@@ -4,7 +4,7 @@
 coefficients of templates/elementary.toml (codegen/minimax.py). Two kinds of the same text:
 
     scalar  {real} exp_1({real} x)   which gcc vectorises in a plain loop
-    vector  vec exp_v(vec x)         where the file has defined `vec` and VEC_BYTES before
+    vector  vec exp_v(vec x)         where templates/vectors.c.j2 stands before
 
 Both need <math.h> and <stdint.h>, and give the same bits. Not here: who calls them, and how wide `vec` is.
 """
@@ -25,7 +25,7 @@ FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "relu", "leak
 SUFFIX = {"scalar": "_1", "vector": "_v"}
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_IN_LANES = ("bits", "from_bits", "all", "pick")  # what the piece "lanes" defines
+_IN_VECTORS = ("bits", "from_bits", "all", "pick")  # what templates/vectors.c.j2 defines
 _WIDTH = 108
 
 
@@ -128,9 +128,7 @@ def render(functions: Iterable[str], dtype: str, kind: str) -> str:
     _expect("kind", kind, SUFFIX)
     for name in wanted:
         _expect("function", name, FUNCTIONS)
-    pieces: dict[str, str] = {}
-    if wanted and kind == "vector":
-        pieces |= {"lanes": _piece("lanes", dtype, kind)} | dict.fromkeys(_IN_LANES, "")
+    pieces: dict[str, str] = dict.fromkeys(_IN_VECTORS, "") if kind == "vector" else {}
     for name in wanted:
         _add(name, dtype, kind, pieces)
     return "\n".join(f"{text}\n" for text in pieces.values() if text)
@@ -185,7 +183,7 @@ def _piece(name: str, dtype: str, kind: str) -> str:
             T="vec" if vector else layout.real,
             U="words" if vector else layout.word,
             s=SUFFIX[kind],
-            how="LANEWISE" if vector else "static inline",
+            how="INLINE" if vector else "static inline",
             format=layout,
             constant=table.constant,
             polynomial=table.polynomial,

@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable
 
-from codegen import elementary
+from codegen import c_library
 from codegen.interface import Interface, parameter_key
 from codegen.passes.names import Names
 
@@ -66,16 +66,6 @@ C_RESERVED = frozenset(
         "real",
         "vec",
         "last",
-        "active_rows",
-        "active_steps",
-        "add_sum",
-        "outer_panel",
-        "outer_tile",
-        "pack_transposed",
-        "product_panel",
-        "product_tile",
-        "others_pull",
-        "leaky_relu",
         "T",
         "T_x",
         "T_y",
@@ -109,7 +99,7 @@ def c_names(names: Iterable[str]) -> dict[str, str]:
     """
 
     def fits(name: str) -> bool:
-        if name in C_RESERVED or name in elementary.names() or _SYSTEM.fullmatch(name):
+        if name in C_RESERVED or name in c_library.names() or _SYSTEM.fullmatch(name):
             return False
         if name.endswith("_t") or (name.isupper() and len(name) > 1):
             return False
@@ -135,7 +125,7 @@ def struct_fields(interface: Interface) -> dict[str, str]:
     canonical += [] if interface.yhat is None else ["loss", "yhat"]
     canonical += [f"states.{s}" for s in states]
     canonical += [f"d.{name}" for name in (*interface.parameters, "x", *(f"{s}0" for s in states))]
-    names = Names(("T_x", "T_y", "B", "work"))
+    names = Names(("T_x", "T_y", "B", "threads", "work"))
     wanted = {c: names.fresh(c.replace(".", "_")) for c in canonical}
     spelled = c_names(wanted.values())
     return {c: spelled[w] for c, w in wanted.items()}

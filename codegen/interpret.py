@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codegen.errors import ProgramError
 from codegen.interface import Arrays, Counts
@@ -50,8 +49,7 @@ from codegen.ir import (
     Update,
     Zero,
 )
-
-Array = NDArray[Any]
+from codegen.numpy_operations import COMPARE, OPERATIONS, Array, maximum, others, others_pull, reduce_rows
 
 
 def interpret(
@@ -122,7 +120,7 @@ class _Machine:
                 self._locals[name] = self._scalar(value)
             case Update(name=name, op=op, value=value):
                 left, right = self._locals[name], self._scalar(value)
-                self._locals[name] = left + right if op == "sum" else _maximum(left, right)
+                self._locals[name] = left + right if op == "sum" else maximum(left, right)
             case Store():
                 self._put(statement)
             case Kernel():
@@ -219,7 +217,7 @@ class _Machine:
                 weights = self._value(matrix, rows)
                 return self._each(vector, rows) @ (weights if transposed else weights.T)
             case Reduce(kind=kind, vector=vector):
-                return _reduce(kind, self._each(vector, rows))
+                return reduce_rows(kind, self._each(vector, rows))
             case Others(vector=vector):
                 return others(self._each(vector, rows))
             case OthersPull(cotangent=cotangent, vector=vector):
@@ -264,9 +262,9 @@ class _Machine:
                 k = exponent.numerator if exponent.denominator == 1 else float(exponent)
                 return operand(base) ** k
             case Call(op=op, args=args):
-                return _OPERATIONS[op](*(operand(a) for a in args))
+                return OPERATIONS[op](*(operand(a) for a in args))
             case Select(op=op, left=left, right=right, then=then, otherwise=otherwise):
-                condition = _COMPARE[op](np.real(operand(left)), np.real(operand(right)))
+                condition = COMPARE[op](np.real(operand(left)), np.real(operand(right)))
                 return np.where(condition, operand(then), operand(otherwise))
             case _:
                 raise ProgramError(f"no meaning for {type(scalar).__name__}")
@@ -310,91 +308,17 @@ class _Machine:
             case "pack" | "pack_transposed":
                 out[...] = operands[0] if kernel.name == "pack" else operands[0].T
             case "product":
-                out[where] += factor * (operands[0] @ operands[1])
+                base = operands[2] if len(operands) == 3 else out[where] if kernel.accumulate else 0
+                out[where] = base + factor * (operands[0] @ operands[1])
             case "outer":
                 out[...] += operands[0].T @ operands[1]
+            case "sum_rows":
+                out[...] += operands[0].sum(axis=0)
+            case "total":
+                out[...] += operands[0].sum()
             case "others":
                 out[where] = others(operands[0])
             case "others_pull":
                 out[where] = others_pull(*operands)
             case _:
                 raise ProgramError(f"no meaning for the kernel {kernel.name!r}")
-
-
-# ----------------------------------------------------------------------------- operations
-
-
-def _maximum(left: Any, right: Any) -> Any:
-    """The larger by real part; NaN wins."""
-    return np.where((np.real(left) >= np.real(right)) | np.isnan(left), left, right)
-
-
-def _reduce(kind: str, vector: Array) -> Array:
-    match kind:
-        case "sum":
-            return np.asarray(vector.sum(axis=-1))
-        case "max":
-            if not np.iscomplexobj(vector):
-                return np.asarray(vector.max(axis=-1))
-            return np.take_along_axis(vector, vector.real.argmax(axis=-1)[..., None], -1)[..., 0]
-        case "logsumexp":
-            return np.asarray(np.log(np.exp(vector).sum(axis=-1)))
-        case _:
-            raise ProgramError(f"no meaning for the reduction {kind!r}")
-
-
-def others(vector: Array) -> Array:
-    """ωᵢ = log Σ_{k≠i} exp vₖ, each row."""
-    shift, weight = _others(vector)
-    return np.asarray(shift + np.log(weight.sum(axis=-1)))
-
-
-def others_pull(cotangent: Array, vector: Array) -> Array:
-    """v̄ⱼ = Σ_{i≠j} ω̄ᵢ exp(vⱼ − ωᵢ), each row."""
-    _, weight = _others(vector)
-    total = weight.sum(axis=-1, keepdims=True)
-    share = weight / np.where(np.real(total) == 0, 1, total)  # a single component has no others
-    return np.asarray(np.einsum("...i,...ij->...j", cotangent, share))
-
-
-def _others(vector: Array) -> tuple[Array, Array]:
-    """For every i the largest of the others, and exp(vₖ − that) with a 0 at k = i: (…, n), (…, n, n)."""
-    n = vector.shape[-1]
-    rows = np.broadcast_to(vector[..., None, :], (*vector.shape, n))
-    rows = np.where(np.eye(n, dtype=bool), -np.inf, rows)
-    shift = _reduce("max", rows)
-    weight = np.exp(rows - np.where(np.isneginf(np.real(shift)), 0, shift)[..., None])
-    return shift, np.where(np.eye(n, dtype=bool), 0, weight)
-
-
-def _softplus(z: Any) -> Any:
-    """log(1 + eᶻ) = max(z, 0) + log1p(e^−|z|)."""
-    positive = np.real(z) > 0
-    return np.where(positive, z, np.where(np.isnan(z), z, 0)) + np.log1p(np.exp(np.where(positive, -z, z)))
-
-
-_OPERATIONS: dict[str, Any] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "neg": lambda a: -a,
-    "tanh": np.tanh,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "softplus": _softplus,
-    "relu": lambda z: np.where(np.real(z) <= 0, 0, z),
-    "leaky_relu": lambda z: np.where(np.real(z) <= 0, z / 100, z),
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "sin": np.sin,
-    "cos": np.cos,
-}
-_COMPARE: dict[str, Any] = {
-    "le": np.less_equal,
-    "lt": np.less,
-    "ge": np.greater_equal,
-    "gt": np.greater,
-    "eq": np.equal,
-    "ne": np.not_equal,
-}

@@ -27,8 +27,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
-# ----------------------------------------------------------------------------- scalars
-
 
 class Scalar:
     """Base of elementwise expressions."""
@@ -353,10 +351,12 @@ class Kernel:
 
     pack(out, matrix)               out = matrix, in panels
     pack_transposed(out, matrix)    out = matrixᵀ, in panels
-    product(out, vector, matrix)    out[row] += factor · vector[row] · matrix, matrix (k, n) in panels
+    product(out, vector, matrix)    out[row] (+)= factor · vector[row] · matrix, matrix (k, n) in panels;
+                                    a third operand is what each row starts from
     outer(out, left, right)         out += Σ over rows of left[row]ᵀ right[row]
-    others(out, vector)             as Others, each row
-    others_pull(out, cotangent, vector)
+    sum_rows(out, value)            out += Σ over rows of value[row]
+    total(out, value)               out += Σ over rows and components
+    others(out, vector), others_pull(out, cotangent, vector)    as the values of those names, each row
     """
 
     name: str
@@ -364,6 +364,10 @@ class Kernel:
     operands: tuple[Ref, ...]
     factor: Fraction = Fraction(1)
     rows: str = "active"
+    accumulate: bool = True  # product only: onto what out holds
+
+
+SUMS = ("outer", "sum_rows", "total")  # the kernels that sum over rows; all others take each by itself
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ function of T_x, T_y and B, `p_loss_and_grad_work` and so on. A workspace is ali
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ import numpy as np
 from codegen.interface import Arrays, Counts
 
 _ALIGNMENT = 64
+_FORKED: list[bool] = []
+"""Not empty in a child of fork, where the threads that OpenMP remembers do not exist: calls run on one."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _FORKED.append(True))
 
 
 class CBackend:
@@ -28,10 +33,14 @@ class CBackend:
     for a call than what it needs for one step of one example, times T_x + T_y, times B.
     """
 
-    def __init__(self, module: ModuleType, prefix: str, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: ModuleType, prefix: str, fields: Mapping[str, str], threads: int | None = None
+    ) -> None:
+        """threads: at most so many for one call, None for as many as there are processors to use."""
         self._ffi: Any = module.ffi
         self._lib: Any = module.lib
         self._prefix = prefix
+        self._threads = threads or 0
         struct = self._ffi.typeof(f"{prefix}_args")
         members = {name: member.type for name, member in struct.fields}
         self._pointer = self._ffi.typeof(f"{prefix}_args *")
@@ -49,6 +58,7 @@ class CBackend:
         new, from_buffer = self._ffi.new, self._ffi.from_buffer
         args = new(self._pointer)
         args.T_x, args.T_y, args.B = counts.T_x, counts.T_y, counts.B
+        args.threads = 1 if _FORKED else self._threads
         work = self._workspace(function, counts)
         owners = [work]
         for name, array in arrays.items():

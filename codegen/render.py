@@ -5,18 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import jinja2
 
-from codegen import elementary
+from codegen.c_library import library
 from codegen.c_places import Names
 from codegen.emit_c import Function, emit_function
 from codegen.identifiers import struct_fields
 from codegen.interface import Interface
 from codegen.ir import Buffer, Layout, Program
 from codegen.source import Source
-from codegen.spell import c_literal
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,6 @@ def render(texts: Texts) -> Source:
     loops = [emit_function(p, names, dtype, texts.prefix) for p in texts.loops]
     straight = {name: emit_function(p, names, dtype, texts.prefix) for name, p in texts.straight.items()}
     emitted = [*loops, *straight.values()]
-    called = frozenset().union(*(f.functions for f in emitted))
     declarations = _declarations(texts, real, fields)
     context = {
         "prefix": texts.prefix,
@@ -53,9 +50,7 @@ def render(texts: Texts) -> Source:
         "precision": f"{dtype} ({real})",
         "sizes": ", ".join(f"{k} = {v}" for k, v in (face.sizes or {}).items()),
         "fixed": ", ".join(f"{c} = {n}" for c, n in texts.steps.items()),
-        "number": lambda value: c_literal(Fraction(value), dtype),
-        "kernels": frozenset().union(*(f.kernels for f in emitted)),
-        "elementary": elementary.render(sorted(called), dtype, "scalar"),
+        "library": library(["members() padded()", *(t for f in emitted for t in (f.body, f.size))], dtype),
         "functions": _functions(texts, loops, straight, fields),
         "declarations": declarations,
     }
@@ -83,6 +78,7 @@ def _functions(
                 "size": function.size,
                 "body": function.body,
                 "straight": None if inner is None else inner.body,
+                "work": str(function.work),
                 "condition": " && ".join(condition),
             }
         )
@@ -92,7 +88,11 @@ def _functions(
 def _declarations(texts: Texts, real: str, fields: Mapping[str, str]) -> str:
     """The struct of the arguments and the prototypes, as both the header and cffi read them."""
     buffers = {b.public: b for p in texts.loops for b in p.buffers.values() if b.public is not None}
-    lines = ["typedef struct {", "    size_t T_x, T_y, B;"]
+    lines = [
+        "typedef struct {",
+        "    size_t T_x, T_y, B;",
+        "    size_t threads; /* at most so many, 0 for as many as OpenMP would take */",
+    ]
     for public, member in fields.items():
         if public in ("last_x", "last_y"):
             lines.append(f"    const size_t *{member}; /* (B,), the length of each example, or NULL */")

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,9 @@ GLUE_FLAGS = ("-O1", "-fPIC", "-w")  # cffi's own file, which is not ours to war
 LINK_FLAGS = ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 UNSAFE = ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math-only", "-fassociative-math")
 
+THREADS = "-fopenmp"
 _OUTPUT_LINES = 12
+_TRIAL = "#include <omp.h>\nint threads(void);\nint threads(void) { return omp_get_max_threads(); }\n"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,18 @@ class Compiler:
             shown = "\n".join(lines[:_OUTPUT_LINES]) + ("\n…" if len(lines) > _OUTPUT_LINES else "")
             raise BuildError(f"{shlex.join(command)} failed (exit status {done.returncode}):\n{shown}")
         return done.stdout
+
+
+def has_threads(compiler: Compiler) -> bool:
+    """Whether it builds a library with OpenMP. Runs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        (path / "trial.c").write_text(_TRIAL, encoding="utf-8")
+        try:
+            compiler.run(["-fPIC", THREADS, *LINK_FLAGS, "trial.c", "-o", "trial.so"], path)
+        except BuildError:
+            return False
+        return (path / "trial.so").is_file()
 
 
 def find_compiler() -> Compiler:

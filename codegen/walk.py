@@ -28,6 +28,7 @@ from codegen.ir import (
     Store,
     Update,
     Zero,
+    statements,
 )
 
 
@@ -164,3 +165,27 @@ def scalars(statement: Statement) -> Iterator[Scalar]:
             yield from parts(value)
         case _:
             return
+
+
+def at_other_steps(one: tuple[Statement, ...], other: tuple[Statement, ...]) -> bool:
+    """Whether one of them writes a buffer that the other reads or writes at another step."""
+    return any(
+        w.buffer == r.buffer and w.lag != r.lag
+        for first, second in ((one, other), (other, one))
+        for w in all_writes(first)
+        for r in all_writes(second) | all_reads(second)
+    )
+
+
+def all_reads(body: tuple[Statement, ...]) -> set[Ref]:
+    """What the statements read, with those inside them."""
+    return {ref for statement in statements(body) for ref in reads(statement)}
+
+
+def all_writes(body: tuple[Statement, ...]) -> set[Ref]:
+    """What the statements write, with those inside them; not what they set to zero."""
+    return {
+        s.target if isinstance(s, Assign) else s.ref if isinstance(s, Store) else s.out
+        for s in statements(body)
+        if isinstance(s, (Assign, Store, Kernel))
+    }

@@ -18,6 +18,7 @@
 
 typedef struct {
     size_t T_x, T_y, B;
+    size_t threads; /* at most so many, 0 for as many as OpenMP would take */
     const double *W_za; /* (16, 16) */
     const double *W_zx; /* (16, 8) */
     const double *b_z; /* (16) */

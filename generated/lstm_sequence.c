@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -20,73 +23,180 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
- * Without lengths all are, and rows stays unused: row r is example r. */
-static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
+/* All threads of a team have come here before any goes on. */
+static void meet(size_t team)
 {
-    if (!last)
-        return B;
-    size_t active = 0, idle = B;
-    for (size_t b = 0; b < B; ++b) {
-        if (last[b] + before >= t)
-            rows[active++] = b;
-        else
-            rows[--idle] = b;
+#ifdef _OPENMP
+    if (team > 1) {
+#pragma omp barrier
     }
-    return active;
+#else
+    (void)team;
+#endif
 }
 
-/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
-static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
+#ifdef _OPENMP
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
+ * where it is less than 1000000 multiply-adds. */
+static size_t members(size_t allowed, size_t rows, size_t work)
+{
+    if (allowed == 1 || rows * work < 1000000)
+        return 1;
+    return allowed ? allowed : (size_t)omp_get_max_threads();
+}
+#endif
+
+/* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
+typedef struct {
+    const size_t *list;
+    size_t first, count, run;
+} rows;
+static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first + r; }
+
+static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
+
+/* What one thread of a team has of `count` rows. */
+static rows part(size_t count, size_t me, size_t team)
+{
+    const size_t most = (count + 8 * team - 1) / (8 * team) * 8; /* whole tiles for all but the last */
+    const size_t first = me * most < count ? me * most : count;
+    const size_t mine = count - first < most ? count - first : most;
+    return (rows){NULL, first, mine, mine};
+}
+
+/* A thread's part of an array becomes zero. */
+static void clear(void *x, size_t bytes, size_t me, size_t team)
+{
+    const size_t most = padded((bytes + team - 1) / team), first = me * most < bytes ? me * most : bytes;
+    memset((unsigned char *)x + first, 0, bytes - first < most ? bytes - first : most);
+}
+
+/* Those of R whose last step is not before t, in order, and behind them in the list the others. */
+static rows active_rows(rows R, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
-        return steps * B;
-    size_t active = 0;
-    for (size_t s = 0; s < steps; ++s)
-        for (size_t b = 0; b < B; ++b)
-            if (last[b] + before >= t + s)
-                rows[active++] = s * B + b;
-    return active;
+        return R;
+    size_t active = 0, idle = R.count;
+    list += R.first;
+    for (size_t b = R.first; b < R.first + R.count; ++b) {
+        if (last[b] + before >= t)
+            list[active++] = b;
+        else
+            list[--idle] = b;
+    }
+    return (rows){list, 0, active, 1};
 }
+
+static rows idle_rows(rows R, rows active)
+{
+    return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
+}
+
+/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+{
+    if (!last)
+        return R;
+    size_t active = 0;
+    list += R.first;
+    for (size_t r = R.first; r < R.first + R.count; ++r)
+        if (last[r % B] + before >= t + r / B) {
+            if (fill)
+                list[active] = r;
+            ++active;
+        }
+    return (rows){list, 0, active, 1};
+}
+
+/* A few numbers at once, in whatever registers the target has. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#if defined(VEC_BYTES)
+#elif defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+typedef uint64_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline, unused))
+INLINE words bits_v(vec x) { return (words)x; }
+INLINE vec from_bits_v(words i) { return (vec)i; }
+INLINE vec all_v(double c) { return c - (vec){0}; }
+INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+#else
+typedef double vec;
+typedef uint64_t words;
+enum { LANES = 1, TILE = 4 };
+#define INLINE static inline
+INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
+INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
+INLINE vec all_v(double c) { return c; }
+INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* x[i], x[i + 1], … up to x[n - 1], then zeros */
+INLINE vec get(const double *x, size_t i, size_t n)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return *(const vec *)(x + i);
+    vec v = {0};
+    memcpy(&v, x + i, left * sizeof *x);
+    return v;
+}
+
+INLINE void put(double *x, size_t i, size_t n, vec v)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        *(vec *)(x + i) = v;
+    else
+        memcpy(x + i, &v, left * sizeof *x);
+}
+
+/* a in the first n - i lanes, b in the others */
+INLINE vec upto(size_t i, size_t n, vec a, vec b)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return a;
+    memcpy(&b, &a, left * sizeof(double));
+    return b;
+}
+
+INLINE double sum_of(vec v)
+{
+    double x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t half = LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+            x[i] += x[i + half];
+    return x[0];
+}
+
+/* NaN counts as the largest. */
+INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
+
+INLINE double largest_of(vec v)
+{
+    double x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t i = 1; i < LANES; ++i)
+        if (x[i] > x[0] || x[i] != x[i])
+            x[0] = x[i];
+    return x[0];
+}
+
+INLINE vec square_v(vec v) { return v * v; }
 
 /* a where the comparison m holds, else b */
 static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
 
-/* the same number in every lane */
-static inline double all_1(double c) { return c; }
-
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
-static inline double expm1_of_rest_1(double x, double n)
-{
-    const double upper = x - n * 0x1.62e42fefa38p-1;
-    const double lower = n * 0x1.ef35793c7673p-45;
-    const double r = upper - lower;
-    const double square = r * r;
-    const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
-        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
-    const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
-        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
-    const double q = even + r * odd;
-    return upper + (square * q - lower);
-}
-
-static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
-
 static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x}; return u.i; }
-
-/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
-static inline double exp_1(double x)
-{
-    x = pick_1((uint64_t)(x > 710.0), all_1(710.0), x);
-    x = pick_1((uint64_t)(x < -746.0), all_1(-746.0), x);
-    const double t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
-    const double half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
-    const double n = t - 0x1.80000000007fep+52;
-    const double e = 1.0 + expm1_of_rest_1(x, n);
-    const double first = from_bits_1(bits_1(half) << 52);
-    const double second = from_bits_1((bits_1(t) - bits_1(half)) << 52);
-    return e * first * second;
-}
 
 /* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
 static inline uint64_t exponent_of_1(double x)
@@ -94,11 +204,16 @@ static inline uint64_t exponent_of_1(double x)
     return (bits_1(x) + UINT64_C(0x0008000000000000)) & UINT64_C(0x7ff0000000000000);
 }
 
+static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
+
 /* -k as a number */
 static inline double minus_exponent_1(uint64_t k)
 {
     return 0x1.00000000003ffp+52 - from_bits_1((k >> 52) | UINT64_C(0x4330000000000000));
 }
+
+/* the same number in every lane */
+static inline double all_1(double c) { return c; }
 
 /* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
 static inline double log_scaled_1(double f, double n)
@@ -129,218 +244,258 @@ static inline double log_1(double x)
     return pick_1((uint64_t)(x < (double)INFINITY), result, x);
 }
 
-static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+INLINE vec expm1_of_rest_v(vec x, vec n)
+{
+    const vec upper = x - n * 0x1.62e42fefa38p-1;
+    const vec lower = n * 0x1.ef35793c7673p-45;
+    const vec r = upper - lower;
+    const vec square = r * r;
+    const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const vec q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+INLINE vec exp_v(vec x)
+{
+    x = pick_v((words)(x > 710.0), all_v(710.0), x);
+    x = pick_v((words)(x < -746.0), all_v(-746.0), x);
+    const vec t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
+    const vec half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
+    const vec n = t - 0x1.80000000007fep+52;
+    const vec e = 1.0 + expm1_of_rest_v(x, n);
+    const vec first = from_bits_v(bits_v(half) << 52);
+    const vec second = from_bits_v((bits_v(t) - bits_v(half)) << 52);
+    return e * first * second;
+}
+
+INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* m >= 0 with the sign of x */
+INLINE vec with_sign_of_v(vec x, vec m)
+{
+    return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+INLINE vec tanh_v(vec x)
+{
+    vec a = magnitude_v(x);
+    a = pick_v((words)(a > 19.5), all_v(19.5), a);
+    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec n = t - 0x1.80000000003ffp+52;
+    const vec p = expm1_of_rest_v(a + a, n);
+    const vec power = from_bits_v(bits_v(t) << 52);
+    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec z = a * a;
+    const vec square = z * z;
+    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec series = even + z * odd;
+    const vec small = a + a * (z * series);
+    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+}
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
     * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
         falls. */
-static inline double sigmoid_1(double z)
+INLINE vec sigmoid_v(vec z)
 {
-    double a = magnitude_1(z);
-    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
-    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
-    const double n = 0x1.800000000043fp+52 - t;
-    const double p = expm1_of_rest_1(a, n);
-    const double lifted = from_bits_1(bits_1(t) << 52);
-    const double power = lifted * 0x1p-64;
-    const double rough = 1.0 / ((1.0 + power) + p);
-    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
-    const double y = q * lifted * 0x1p-64;
-    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
+    vec a = magnitude_v(z);
+    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const vec n = 0x1.800000000043fp+52 - t;
+    const vec p = expm1_of_rest_v(a, n);
+    const vec lifted = from_bits_v(bits_v(t) << 52);
+    const vec power = lifted * 0x1p-64;
+    const vec rough = 1.0 / ((1.0 + power) + p);
+    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec y = q * lifted * 0x1p-64;
+    return pick_v((words)(z < 0.0), y, 1.0 - y);
 }
 
-/* m >= 0 with the sign of x */
-static inline double with_sign_of_1(double x, double m)
-{
-    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
-}
-
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
-static inline double tanh_1(double x)
-{
-    double a = magnitude_1(x);
-    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
-    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
-    const double n = t - 0x1.80000000003ffp+52;
-    const double p = expm1_of_rest_1(a + a, n);
-    const double power = from_bits_1(bits_1(t) << 52);
-    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
-    const double z = a * a;
-    const double square = z * z;
-    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
-    const double series = even + z * odd;
-    const double small = a + a * (z * series);
-    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
-}
-
-/* Row r of those given; without a list, of all. */
-static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
-
-/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
-#define INLINE static inline __attribute__((always_inline))
-#else
-typedef double vec;
-enum { LANES = 1, ROWS = 4 };
-#define INLINE static inline
-#endif
-
-/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+/* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+
+/* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
 
-/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
-INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. The
+ * threads of a team take the panels in turn. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M,
+                   double *restrict P, size_t me, size_t team)
 {
-    if (n >= W * LANES) {
-        for (size_t w = 0; w < W; ++w)
-            *(vec *)(y + w * LANES) += factor * sum[w];
-    } else {
-        double part[3 * LANES];
-        memcpy(part, sum, W * sizeof *sum);
-        for (size_t c = 0; c < n; ++c)
-            y[c] += factor * part[c];
+    for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t end = i + width < n ? width : n - i;
+        for (size_t j = 0; turn % team == me && j < k; ++j)
+            for (size_t c = 0; c < width; ++c)
+                P[i * k + j * width + c] = c < end ? M[j * down + (i + c) * right] : 0.0;
     }
 }
 
-/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
-static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
 {
-    for (size_t i = 0, width; i < n; i += width) {
-        width = panel(vectors(n - i)) * LANES;
-        const size_t whole = i + width < n ? width : n - i;
-        for (size_t j = 0; j < k; ++j, P += width) {
-            for (size_t c = 0; c < whole; ++c)
-                P[c] = M[j * down + (i + c) * right];
-            for (size_t c = whole; c < width; ++c)
-                P[c] = 0.0;
+    panels(k, n, n, 1, M, P, me, team);
+}
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me,
+                            size_t team)
+{
+    panels(k, n, 1, k, M, P, me, team);
+}
+
+/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
+ * all, no base is zero. */
+typedef struct {
+    rows R;
+    size_t k, n, step;
+    const double *X, *base;
+    double factor, *Y;
+} factors;
+
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P)
+{
+    const double *x[TILE];
+    vec sum[TILE][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = f->X + at(f->R, r + q) * f->k;
+    for (size_t j = 0; j < f->k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q) {
+        const double *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
+        double *const y = f->Y + at(f->R, r + q) * f->n;
+        for (size_t w = 0; w < W; ++w) {
+            vec term = f->factor * sum[q][w];
+            if (base)
+                term += get(base, i + w * LANES, f->n);
+            put(y, i + w * LANES, f->n, term);
         }
     }
 }
 
-static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
-
-/* The transpose of M (n, k), in panels. */
-static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+/* All rows times a panel of W vectors */
+INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
-    panels(k, n, 1, k, M, P);
-}
-
-/* N rows, from r on, times a panel of W vectors */
-INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
-                         size_t i, const double *restrict X, const double *restrict P, double factor,
-                         double *restrict Y)
-{
-    const double *x[ROWS];
-    vec sum[ROWS][3] = {0};
-    for (size_t q = 0; q < N; ++q)
-        x[q] = X + at(rows, r + q) * k;
-    for (size_t j = 0; j < k; ++j, P += W * LANES)
-        for (size_t q = 0; q < N; ++q)
-            for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q)
-        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
-}
-
-/* The rows from r to end times a panel of W vectors */
-INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
-                          size_t i, const double *restrict X, const double *restrict P, double factor,
-                          double *restrict Y)
-{
-    for (; r + ROWS <= end; r += ROWS)
-        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + TILE <= end; r += TILE)
+        product_tile(TILE, W, f, r, i, P);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(2, W, f, r, i, P);
     for (; r < end; ++r)
-        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(1, W, f, r, i, P);
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
- * in the same order whatever rows stand beside it. */
-static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
-                    const double *restrict M, double factor, double *restrict Y)
+/* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
+ * whatever rows stand beside it. */
+static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y)
 {
-    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
-    for (size_t r = 0; r < R; r += chunk) {
-        const size_t end = r + chunk < R ? r + chunk : R;
+    enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
+    const factors f = {R, k, n, step, X, base, factor, Y};
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
         for (size_t i = 0, width; i < n; i += width * LANES) {
             width = panel(vectors(n - i));
             switch (width) {
-            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
+            case 3: product_panel(3, &f, r, end, i, M + i * k); break;
+            case 2: product_panel(2, &f, r, end, i, M + i * k); break;
+            default: product_panel(1, &f, r, end, i, M + i * k);
             }
         }
     }
 }
 
-/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
-                       size_t i, size_t j, const double *restrict A, const double *restrict P,
-                       double *restrict G)
+/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
+ * (…, n) and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
+                       const double *restrict A, const double *restrict P, double *restrict G)
 {
-    vec sum[ROWS][3] = {0};
-    for (size_t r = 0; r < R; ++r, P += W * LANES) {
-        const double *const a = A + at(rows, r) * n + i;
+    vec sum[TILE][3] = {0};
+    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
+        const double *const a = A + at(R, r) * n + i;
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
     }
     for (size_t q = 0; q < N; ++q)
-        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+        for (size_t w = 0; w < W; ++w) {
+            double *const g = G + (i + q) * m;
+            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+        }
 }
 
-/* All rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+/* Rows i to end of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
                         const double *restrict A, const double *restrict P, double *restrict G)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS)
-        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
-    for (; i + 2 <= n; i += 2)
-        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
-    for (; i < n; ++i)
-        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + TILE <= end; i += TILE)
+        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
+    for (; i + 2 <= end; i += 2)
+        outer_tile(2, W, R, n, m, i, j, A, P, G);
+    for (; i < end; ++i)
+        outer_tile(1, W, R, n, m, i, j, A, P, G);
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
-static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
-                  const double *restrict X, double *restrict G)
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
+ * some rows of G. */
+static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+                  double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
     double P[CHUNK * 3 * LANES];
-    for (size_t r = 0; r < R; r += CHUNK) {
-        const size_t count = r + CHUNK < R ? CHUNK : R - r;
-        const size_t *const some = rows ? rows + r : NULL;
-        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+    const rows mine = part(n, me, team);
+    const size_t first = mine.first, last = mine.first + mine.count;
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        rows some = R;
+        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        some.list = R.list ? R.list + r : NULL;
+        some.first = R.first + r;
         for (size_t j = 0, width; j < m; j += width * LANES) {
             width = panel(vectors(m - j));
-            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
-            for (size_t q = 0; q < count; ++q) {
-                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
-                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
-            }
+            for (size_t q = 0; q < some.count; ++q)
+                for (size_t w = 0; w < width; ++w)
+                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
             switch (width) {
-            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
-            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
-            default: outer_panel(1, count, some, n, m, j, a, P, G);
+            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
+            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
+            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
             }
         }
     }
+}
+
+/* g += sum over the given rows of V (…, n) */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vec sum = {0};
+        for (size_t r = 0; r < R.count; ++r)
+            sum += get(V + at(R, r) * n, i, n);
+        put(g, i, n, get(g, i, n) + sum);
+    }
+}
+
+/* The sum of all numbers in the given rows of V (…, n) */
+static double total(rows R, size_t n, const double *V)
+{
+    double sum[8] = {0};
+    for (size_t r = 0; r < R.count; r += R.run) {
+        const double *const v = V + at(R, r) * n;
+        for (size_t i = 0; i < R.run * n; ++i)
+            sum[i % 8] += v[i];
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -348,10 +503,11 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
+/* What thread `me` of a team does. */
+static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -377,6 +533,20 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_ia = p->d_W_ia;
+    double *restrict const d_W_ix = p->d_W_ix;
+    double *restrict const d_b_i = p->d_b_i;
+    double *restrict const d_W_fa = p->d_W_fa;
+    double *restrict const d_W_fx = p->d_W_fx;
+    double *restrict const d_b_f = p->d_b_f;
+    double *restrict const d_W_oa = p->d_W_oa;
+    double *restrict const d_W_ox = p->d_W_ox;
+    double *restrict const d_b_o = p->d_b_o;
+    double *restrict const d_W_ka = p->d_W_ka;
+    double *restrict const d_W_kx = p->d_W_kx;
+    double *restrict const d_b_k = p->d_b_k;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
@@ -405,20 +575,6 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const d_W_ia = p->d_W_ia ? p->d_W_ia : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_ix = p->d_W_ix ? p->d_W_ix : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_i = p->d_b_i ? p->d_b_i : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_fa = p->d_W_fa ? p->d_W_fa : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_fx = p->d_W_fx ? p->d_W_fx : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_f = p->d_b_f ? p->d_b_f : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_oa = p->d_W_oa ? p->d_W_oa : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_ox = p->d_W_ox ? p->d_W_ox : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_o = p->d_b_o ? p->d_b_o : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_ka = p->d_W_ka ? p->d_W_ka : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_kx = p->d_W_kx ? p->d_W_kx : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_k = p->d_b_k ? p->d_b_k : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 4 * 16 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 4 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -428,6 +584,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
+    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_oa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
@@ -437,410 +594,451 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
-    pack_transposed(8, 16, W_ix, W_ix_PT);
-    pack_transposed(8, 16, W_fx, W_fx_PT);
-    pack_transposed(8, 16, W_ox, W_ox_PT);
-    pack_transposed(8, 16, W_kx, W_kx_PT);
-    pack_transposed(16, 16, W_ia, W_ia_PT);
-    pack_transposed(16, 16, W_fa, W_fa_PT);
-    pack_transposed(16, 16, W_oa, W_oa_PT);
-    pack_transposed(16, 16, W_ka, W_ka_PT);
-    pack_transposed(16, 4, W_ya, W_ya_PT);
-    pack(4, 16, W_ya, W_ya_P);
-    pack(16, 16, W_ka, W_ka_P);
-    pack(16, 16, W_oa, W_oa_P);
-    pack(16, 16, W_fa, W_fa_P);
-    pack(16, 16, W_ia, W_ia_P);
-    pack(16, 8, W_kx, W_kx_P);
-    pack(16, 8, W_ox, W_ox_P);
-    pack(16, 8, W_fx, W_fx_P);
-    pack(16, 8, W_ix, W_ix_P);
-    loss[0] = 0.0;
-    memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
-    memset(delta_c, 0, (T_x + 1) * B * 16 * sizeof *delta_c);
-    if (d_x) memset(d_x, 0, T_x * B * 8 * sizeof *d_x);
-    memset(d_W_ia, 0, 16 * 16 * sizeof *d_W_ia);
-    memset(d_W_ix, 0, 16 * 8 * sizeof *d_W_ix);
-    memset(d_b_i, 0, 16 * sizeof *d_b_i);
-    memset(d_W_fa, 0, 16 * 16 * sizeof *d_W_fa);
-    memset(d_W_fx, 0, 16 * 8 * sizeof *d_W_fx);
-    memset(d_b_f, 0, 16 * sizeof *d_b_f);
-    memset(d_W_oa, 0, 16 * 16 * sizeof *d_W_oa);
-    memset(d_W_ox, 0, 16 * 8 * sizeof *d_W_ox);
-    memset(d_b_o, 0, 16 * sizeof *d_b_o);
-    memset(d_W_ka, 0, 16 * 16 * sizeof *d_W_ka);
-    memset(d_W_kx, 0, 16 * 8 * sizeof *d_W_kx);
-    memset(d_b_k, 0, 16 * sizeof *d_b_k);
-    memset(d_W_ya, 0, 4 * 16 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 4 * sizeof *d_b_y);
+    pack_transposed(8, 16, W_ix, W_ix_PT, me, team);
+    pack_transposed(8, 16, W_fx, W_fx_PT, me, team);
+    pack_transposed(8, 16, W_ox, W_ox_PT, me, team);
+    pack_transposed(8, 16, W_kx, W_kx_PT, me, team);
+    pack_transposed(16, 16, W_ia, W_ia_PT, me, team);
+    pack_transposed(16, 16, W_fa, W_fa_PT, me, team);
+    pack_transposed(16, 16, W_oa, W_oa_PT, me, team);
+    pack_transposed(16, 16, W_ka, W_ka_PT, me, team);
+    pack_transposed(16, 4, W_ya, W_ya_PT, me, team);
+    pack(4, 16, W_ya, W_ya_P, me, team);
+    pack(16, 16, W_ka, W_ka_P, me, team);
+    pack(16, 16, W_oa, W_oa_P, me, team);
+    pack(16, 16, W_fa, W_fa_P, me, team);
+    pack(16, 16, W_ia, W_ia_P, me, team);
+    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (d_x) pack(16, 8, W_ox, W_ox_P, me, team);
+    if (d_x) pack(16, 8, W_fx, W_fx_P, me, team);
+    if (d_x) pack(16, 8, W_ix, W_ix_P, me, team);
+    if (me == 0) loss[0] = 0.0;
+    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, me, team);
+    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
+    if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
+    if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
+    if (d_W_fa) clear(d_W_fa, 16 * 16 * sizeof *d_W_fa, me, team);
+    if (d_W_fx) clear(d_W_fx, 16 * 8 * sizeof *d_W_fx, me, team);
+    if (d_b_f) clear(d_b_f, 16 * sizeof *d_b_f, me, team);
+    if (d_W_oa) clear(d_W_oa, 16 * 16 * sizeof *d_W_oa, me, team);
+    if (d_W_ox) clear(d_W_ox, 16 * 8 * sizeof *d_W_ox, me, team);
+    if (d_b_o) clear(d_b_o, 16 * sizeof *d_b_o, me, team);
+    if (d_W_ka) clear(d_W_ka, 16 * 16 * sizeof *d_W_ka, me, team);
+    if (d_W_kx) clear(d_W_kx, 16 * 8 * sizeof *d_W_kx, me, team);
+    if (d_b_k) clear(d_b_k, 16 * sizeof *d_b_k, me, team);
+    if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const c0_b = c0 + b * 16;
-        double *const c_0 = c + b * 16;
-        const double *const a0_b = a0 + b * 16;
-        double *const a_0 = a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* c[t] = c0    (B, n_a) */
-            c_0[i] = c0_b[i];
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const c0_b = c0 + b * 16;
+            double *const c_0 = c + b * 16;
+            const double *const a0_b = a0 + b * 16;
+            double *const a_0 = a + b * 16;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* c[t] = c0    (B, n_a) */
+                put(c_0, i, m, get(c0_b, i, m));
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_i_t = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_t[i] = b_i[i];
+                put(z_i_t, i, 16, get(b_i, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_f_t = z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_t[i] = b_f[i];
+                put(z_f_t, i, 16, get(b_f, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_o_t = z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_t[i] = b_o[i];
+                put(z_o_t, i, 16, get(b_o, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_k_t = z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_t[i] = b_k[i];
+                put(z_k_t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            double *const c_t = c + (t * B + b) * 16;
-            const double *const a_before = a + ((t - 1) * B + b) * 16;
-            double *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* c[t] = c[t-1]    (B, n_a) */
-                c_t[i] = c_before[i];
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                double *const c_t = c + (t * B + b) * 16;
+                const double *const a_before = a + ((t - 1) * B + b) * 16;
+                double *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* c[t] = c[t-1]    (B, n_a) */
+                    put(c_t, i, m, get(c_before, i, m));
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-            double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                i__t[i] = sigmoid_1(z_i_t[i]);
+            /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
+                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
+                double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
+                    put(i__t, i, m, sigmoid_v(get(z_i_t, i, m)));
+                }
             }
-        }
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
-            double *const f_t = f + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                f_t[i] = sigmoid_1(z_f_t[i]);
+            /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
+                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
+                double *const f_t = f + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
+                    put(f_t, i, m, sigmoid_v(get(z_f_t, i, m)));
+                }
             }
-        }
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-            double *const o_t = o + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                o_t[i] = sigmoid_1(z_o_t[i]);
+            /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
+                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
+                double *const o_t = o + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
+                    put(o_t, i, m, sigmoid_v(get(z_o_t, i, m)));
+                }
             }
-        }
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-            double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            double *const c_t = c + (t * B + b) * 16;
-            double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                k__t[i] = tanh_1(z_k_t[i]);
-                /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                c_t[i] = f_t[i] * c_before[i] + i__t[i] * k__t[i];
-                /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                u_a_t[i] = tanh_1(c_t[i]);
-                /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                a_t[i] = o_t[i] * u_a_t[i];
+            /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
+                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
+                double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                double *const c_t = c + (t * B + b) * 16;
+                double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
+                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                double *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (8)  k[t] = tanh(z_k)    (B, n_a) */
+                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
+                    put(c_t, i, m, get(f_t, i, m) * get(c_before, i, m)
+                        + get(i__t, i, m) * get(k__t, i, m));
+                    /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
+                    put(u_a_t, i, m, tanh_v(get(c_t, i, m)));
+                    /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
+                    put(a_t, i, m, get(o_t, i, m) * get(u_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const z_yhat_t = z_yhat + b * 4;
             double *const u_yhat_t = u_yhat + b * 4;
             double *const yhat_t = yhat + b * 4;
             const double *const y_t = y + b * 4;
+            double *const loss_part_t = loss_part + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
             double m_yhat_max = z_yhat_t[0];
-            for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 4; i += LANES) {
+                m_yhat_max_v = upto(i, 4, larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
             }
+            m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
+                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 4; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 4, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
             }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(u_yhat_t[i] - l_yhat[b]);
+                put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
+                put(loss_part_t, i, 4, get(y_t, i, 4) * (l_yhat[b] - get(u_yhat_t, i, 4)));
             }
-            /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
-            double loss_sum = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                loss_sum += y_t[i] * (l_yhat[b] - u_yhat_t[i]);
-            }
-            loss[0] += loss_sum;
         }
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
+        if (me == 0) loss[0] += total(active, 4, loss_part);
+    }
+    meet(team);
     if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const y_t = y + b * 4;
             const double *const yhat_t = yhat + b * 4;
             double *const delta_u_yhat_t = delta_u_yhat + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             /* (18)  delta_l_yhat = sum(y[t])    (B) */
             double delta_l_yhat_sum = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                delta_l_yhat_sum += y_t[i];
+            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+            for (size_t i = 0; i < 4; i += LANES) {
+                delta_l_yhat_sum_v = upto(i, 4, delta_l_yhat_sum_v
+                    + get(y_t, i, 4), delta_l_yhat_sum_v);
             }
+            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                delta_u_yhat_t[i] = -y_t[i] + delta_l_yhat[b] * yhat_t[i];
+                put(delta_u_yhat_t, i, 4, -get(y_t, i, 4) + delta_l_yhat[b] * get(yhat_t, i, 4));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                delta_z_yhat_t[i] = delta_u_yhat_t[i];
+                put(delta_z_yhat_t, i, 4, get(delta_u_yhat_t, i, 4));
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16);
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + B * 16, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_t[i];
-            }
-        }
+        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
+    }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-            double *const delta_c_t = delta_c + (t * B + b) * 16;
-            const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-            double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-            double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                const double delta_u_a_i = delta_a_t[i] * o_t[i];
-                /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                delta_c_t[i] += delta_u_a_i * (1.0 - u_a_t[i] * u_a_t[i]);
-                /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                const double delta_k_i = delta_c_t[i] * i__t[i];
-                /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                delta_z_k_t[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
-                /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                const double delta_o_i = delta_a_t[i] * u_a_t[i];
-                /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                delta_z_o_t[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
-                /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                const double delta_f_i = delta_c_t[i] * c_before[i];
-                /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                delta_z_f_t[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
-                /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                const double delta_i_i = delta_c_t[i] * k__t[i];
-                /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                delta_z_i_t[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
+                double *const delta_c_t = delta_c + (t * B + b) * 16;
+                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(o_t, i, m);
+                    /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                    put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
+                        - square_v(get(u_a_t, i, m))));
+                    /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                    const vec delta_k_i = get(delta_c_t, i, m) * get(i__t, i, m);
+                    /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                    const vec delta_o_i = get(delta_a_t, i, m) * get(u_a_t, i, m);
+                    /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                    put(delta_z_o_t, i, m, delta_o_i * (get(o_t, i, m) - square_v(get(o_t, i, m))));
+                    /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                    const vec delta_f_i = get(delta_c_t, i, m) * get(c_before, i, m);
+                    /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                    put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
+                    /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                    const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
+                    /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                    put(delta_z_i_t, i, m, delta_i_i * (get(i__t, i, m)
+                        - square_v(get(i__t, i, m))));
+                }
             }
-        }
-        /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_c_t = delta_c + (t * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                delta_c_before[i] += delta_c_t[i] * f_t[i];
+            /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                    put(delta_c_before, i, m, get(delta_c_before, i, m)
+                        + get(delta_c_t, i, m) * get(f_t, i, m));
+                }
             }
-        }
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_c_t = delta_c + (t * B + b) * 16;
-            double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                delta_c_before[i] += delta_c_t[i];
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                    put(delta_c_before, i, m, get(delta_c_before, i, m) + get(delta_c_t, i, m));
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix_P, 1.0, d_x);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a, d_W_ia);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x, d_W_ix);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_i_t = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                d_b_i[i] += delta_z_i_t[i];
-            }
-        }
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a, d_W_fa);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x, d_W_fx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_f_t = delta_z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                d_b_f[i] += delta_z_f_t[i];
-            }
-        }
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a, d_W_oa);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x, d_W_ox);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_o_t = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                d_b_o[i] += delta_z_o_t[i];
-            }
-        }
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a, d_W_ka);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x, d_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_k_t = delta_z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                d_b_k[i] += delta_z_k_t[i];
-            }
-        }
+        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+        if (d_W_ia) outer(active, 16, 16, delta_z_i, a, d_W_ia, me, team);
+        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+        if (d_W_ix) outer(active, 16, 8, delta_z_i, x, d_W_ix, me, team);
+        /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+        if (d_b_i && me == team - 1) sum_rows(active, 16, delta_z_i, d_b_i);
+        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+        if (d_W_fa) outer(active, 16, 16, delta_z_f, a, d_W_fa, me, team);
+        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+        if (d_W_fx) outer(active, 16, 8, delta_z_f, x, d_W_fx, me, team);
+        /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+        if (d_b_f && me == team - 1) sum_rows(active, 16, delta_z_f, d_b_f);
+        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+        if (d_W_oa) outer(active, 16, 16, delta_z_o, a, d_W_oa, me, team);
+        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+        if (d_W_ox) outer(active, 16, 8, delta_z_o, x, d_W_ox, me, team);
+        /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+        if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
+        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+        if (d_W_ka) outer(active, 16, 16, delta_z_k, a, d_W_ka, me, team);
+        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const delta_c_0 = delta_c + b * 16;
-        const double *const delta_a_0 = delta_a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* d_c0 = delta_c[t]    (B, n_a) */
-            if (d_c0) {
-                d_c0[b * 16 + i] = delta_c_0[i];
-            }
-            /* d_a0 = delta_a[t]    (B, n_a) */
-            if (d_a0) {
-                d_a0[b * 16 + i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const delta_c_0 = delta_c + b * 16;
+            double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+            const double *const delta_a_0 = delta_a + b * 16;
+            double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* d_c0 = delta_c[t]    (B, n_a) */
+                if (d_c0) {
+                    put(d_c0_b, i, m, get(delta_c_0, i, m));
+                }
+                /* d_a0 = delta_a[t]    (B, n_a) */
+                if (d_a0) {
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 8000);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        lstm_sequence_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    lstm_sequence_loss_and_grad_part(p, 0, 1);
 }
 
 size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
@@ -849,7 +1047,8 @@ size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
     return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
-void lstm_sequence_forward(const lstm_sequence_args *p)
+/* What thread `me` of a team does. */
+static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -896,201 +1095,247 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
     double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
-    pack_transposed(8, 16, W_ix, W_ix_PT);
-    pack_transposed(8, 16, W_fx, W_fx_PT);
-    pack_transposed(8, 16, W_ox, W_ox_PT);
-    pack_transposed(8, 16, W_kx, W_kx_PT);
-    pack_transposed(16, 16, W_ia, W_ia_PT);
-    pack_transposed(16, 16, W_fa, W_fa_PT);
-    pack_transposed(16, 16, W_oa, W_oa_PT);
-    pack_transposed(16, 16, W_ka, W_ka_PT);
-    pack_transposed(16, 4, W_ya, W_ya_PT);
-    if (yhat) memset(yhat, 0, T_x * B * 4 * sizeof *yhat);
+    pack_transposed(8, 16, W_ix, W_ix_PT, me, team);
+    pack_transposed(8, 16, W_fx, W_fx_PT, me, team);
+    pack_transposed(8, 16, W_ox, W_ox_PT, me, team);
+    pack_transposed(8, 16, W_kx, W_kx_PT, me, team);
+    pack_transposed(16, 16, W_ia, W_ia_PT, me, team);
+    pack_transposed(16, 16, W_fa, W_fa_PT, me, team);
+    pack_transposed(16, 16, W_oa, W_oa_PT, me, team);
+    pack_transposed(16, 16, W_ka, W_ka_PT, me, team);
+    pack_transposed(16, 4, W_ya, W_ya_PT, me, team);
+    if (yhat) clear(yhat, T_x * B * 4 * sizeof *yhat, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const c0_b = c0 + b * 16;
-        const double *const a0_b = a0 + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* c[t] = c0    (B, n_a) */
-            if (c) {
-                c[b * 16 + i] = c0_b[i];
-            }
-            /* a[t] = a0    (B, n_a) */
-            if (a) {
-                a[b * 16 + i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const c0_b = c0 + b * 16;
+            double *const c_0 = c ? c + b * 16 : NULL;
+            const double *const a0_b = a0 + b * 16;
+            double *const a_0 = a ? a + b * 16 : NULL;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* c[t] = c0    (B, n_a) */
+                if (c) {
+                    put(c_0, i, m, get(c0_b, i, m));
+                }
+                /* a[t] = a0    (B, n_a) */
+                if (a) {
+                    put(a_0, i, m, get(a0_b, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_i_t = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_t[i] = b_i[i];
+                put(z_i_t, i, 16, get(b_i, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_f_t = z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_t[i] = b_f[i];
+                put(z_f_t, i, 16, get(b_f, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_o_t = z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_t[i] = b_o[i];
+                put(z_o_t, i, 16, get(b_o, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_k_t = z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_t[i] = b_k[i];
+                put(z_k_t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            for (size_t i = 0; i < 16; ++i) {
-                /* c[t] = c[t-1]    (B, n_a) */
-                if (c) {
-                    c[(t * B + b) * 16 + i] = c[((t - 1) * B + b) * 16 + i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
+                double *const c_t = c ? c + (t * B + b) * 16 : NULL;
+                const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* c[t] = c[t-1]    (B, n_a) */
+                    if (c) {
+                        put(c_t, i, m, get(c_before, i, m));
+                    }
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    if (a) {
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
-                /* a[t] = a[t-1]    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 16 + i] = a[((t - 1) * B + b) * 16 + i];
+            }
+            /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
+                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
+                double *const i__b = i_ + b * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (2)  i = sigmoid(z_i)    (B, n_a) */
+                    put(i__b, i, m, sigmoid_v(get(z_i_t, i, m)));
                 }
             }
-        }
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-            double *const i__b = i_ + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (2)  i = sigmoid(z_i)    (B, n_a) */
-                i__b[i] = sigmoid_1(z_i_t[i]);
-            }
-        }
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
-            double *const f_b = f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (4)  f = sigmoid(z_f)    (B, n_a) */
-                f_b[i] = sigmoid_1(z_f_t[i]);
-            }
-        }
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-            double *const o_b = o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (6)  o = sigmoid(z_o)    (B, n_a) */
-                o_b[i] = sigmoid_1(z_o_t[i]);
-            }
-        }
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-            const double *const f_b = f + b * 16;
-            const double *const i__b = i_ + b * 16;
-            const double *const o_b = o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (8)  k = tanh(z_k)    (B, n_a) */
-                const double k_i = tanh_1(z_k_t[i]);
-                /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
-                if (c) {
-                    c[(t * B + b) * 16 + i] = f_b[i] * c[((t - 1) * B + b) * 16 + i]
-                        + i__b[i] * k_i;
+            /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
+                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
+                double *const f_b = f + b * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (4)  f = sigmoid(z_f)    (B, n_a) */
+                    put(f_b, i, m, sigmoid_v(get(z_f_t, i, m)));
                 }
-                /* (10)  u_a = tanh(c[t])    (B, n_a) */
-                const double u_a_i = tanh_1(c[(t * B + b) * 16 + i]);
-                /* (11)  a[t] = o * u_a    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 16 + i] = o_b[i] * u_a_i;
+            }
+            /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
+                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
+                double *const o_b = o + b * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (6)  o = sigmoid(z_o)    (B, n_a) */
+                    put(o_b, i, m, sigmoid_v(get(z_o_t, i, m)));
+                }
+            }
+            /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
+                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
+                const double *const f_b = f + b * 16;
+                const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
+                const double *const i__b = i_ + b * 16;
+                double *const c_t = c ? c + (t * B + b) * 16 : NULL;
+                const double *const o_b = o + b * 16;
+                double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (8)  k = tanh(z_k)    (B, n_a) */
+                    const vec k_i = tanh_v(get(z_k_t, i, m));
+                    /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
+                    if (c) {
+                        put(c_t, i, m, get(f_b, i, m) * get(c_before, i, m)
+                            + get(i__b, i, m) * k_i);
+                    }
+                    /* (10)  u_a = tanh(c[t])    (B, n_a) */
+                    const vec u_a_i = tanh_v(get(c_t, i, m));
+                    /* (11)  a[t] = o * u_a    (B, n_a) */
+                    if (a) {
+                        put(a_t, i, m, get(o_b, i, m) * u_a_i);
+                    }
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const z_yhat_t = z_yhat + b * 4;
             double *const u_yhat_t = u_yhat + b * 4;
+            double *const yhat_t = yhat ? yhat + b * 4 : NULL;
             /* (13)  m_yhat = max(z_yhat)    (B) */
             double m_yhat_max = z_yhat_t[0];
-            for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 4; i += LANES) {
+                m_yhat_max_v = upto(i, 4, larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
             }
+            m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
+                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 4; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 4, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
             }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
                 if (yhat) {
-                    yhat[b * 4 + i] = exp_1(u_yhat_t[i] - l_yhat[b]);
+                    put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
                 }
             }
         }
     }
+    meet(team);
+}
+
+void lstm_sequence_forward(const lstm_sequence_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 3200);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        lstm_sequence_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    lstm_sequence_forward_part(p, 0, 1);
 }
 
 size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(16 * 16 * sizeof(double)) + padded(16 * 8 * sizeof(double)) + padded(16 * sizeof(double)) + padded(4 * 16 * sizeof(double)) + padded(4 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-void lstm_sequence_vjp(const lstm_sequence_args *p)
+/* What thread `me` of a team does. */
+static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -1117,6 +1362,20 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
     const double *restrict const dstates_a = p->dstates_a;
     const double *restrict const dstates_c = p->dstates_c;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_ia = p->d_W_ia;
+    double *restrict const d_W_ix = p->d_W_ix;
+    double *restrict const d_b_i = p->d_b_i;
+    double *restrict const d_W_fa = p->d_W_fa;
+    double *restrict const d_W_fx = p->d_W_fx;
+    double *restrict const d_b_f = p->d_b_f;
+    double *restrict const d_W_oa = p->d_W_oa;
+    double *restrict const d_W_ox = p->d_W_ox;
+    double *restrict const d_b_o = p->d_b_o;
+    double *restrict const d_W_ka = p->d_W_ka;
+    double *restrict const d_W_kx = p->d_W_kx;
+    double *restrict const d_b_k = p->d_b_k;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
@@ -1146,20 +1405,6 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
     double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const d_W_ia = p->d_W_ia ? p->d_W_ia : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_ix = p->d_W_ix ? p->d_W_ix : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_i = p->d_b_i ? p->d_b_i : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_fa = p->d_W_fa ? p->d_W_fa : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_fx = p->d_W_fx ? p->d_W_fx : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_f = p->d_b_f ? p->d_b_f : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_oa = p->d_W_oa ? p->d_W_oa : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_ox = p->d_W_ox ? p->d_W_ox : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_o = p->d_b_o ? p->d_b_o : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_ka = p->d_W_ka ? p->d_W_ka : take(&work, 16 * 16 * sizeof(double));
-    double *restrict const d_W_kx = p->d_W_kx ? p->d_W_kx : take(&work, 16 * 8 * sizeof(double));
-    double *restrict const d_b_k = p->d_b_k ? p->d_b_k : take(&work, 16 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 4 * 16 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 4 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1178,421 +1423,461 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
     double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
-    pack_transposed(8, 16, W_ix, W_ix_PT);
-    pack_transposed(8, 16, W_fx, W_fx_PT);
-    pack_transposed(8, 16, W_ox, W_ox_PT);
-    pack_transposed(8, 16, W_kx, W_kx_PT);
-    pack_transposed(16, 16, W_ia, W_ia_PT);
-    pack_transposed(16, 16, W_fa, W_fa_PT);
-    pack_transposed(16, 16, W_oa, W_oa_PT);
-    pack_transposed(16, 16, W_ka, W_ka_PT);
-    pack_transposed(16, 4, W_ya, W_ya_PT);
-    pack(4, 16, W_ya, W_ya_P);
-    pack(16, 16, W_ka, W_ka_P);
-    pack(16, 16, W_oa, W_oa_P);
-    pack(16, 16, W_fa, W_fa_P);
-    pack(16, 16, W_ia, W_ia_P);
-    pack(16, 8, W_kx, W_kx_P);
-    pack(16, 8, W_ox, W_ox_P);
-    pack(16, 8, W_fx, W_fx_P);
-    pack(16, 8, W_ix, W_ix_P);
-    memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
-    memset(delta_c, 0, (T_x + 1) * B * 16 * sizeof *delta_c);
-    if (d_x) memset(d_x, 0, T_x * B * 8 * sizeof *d_x);
-    memset(d_W_ia, 0, 16 * 16 * sizeof *d_W_ia);
-    memset(d_W_ix, 0, 16 * 8 * sizeof *d_W_ix);
-    memset(d_b_i, 0, 16 * sizeof *d_b_i);
-    memset(d_W_fa, 0, 16 * 16 * sizeof *d_W_fa);
-    memset(d_W_fx, 0, 16 * 8 * sizeof *d_W_fx);
-    memset(d_b_f, 0, 16 * sizeof *d_b_f);
-    memset(d_W_oa, 0, 16 * 16 * sizeof *d_W_oa);
-    memset(d_W_ox, 0, 16 * 8 * sizeof *d_W_ox);
-    memset(d_b_o, 0, 16 * sizeof *d_b_o);
-    memset(d_W_ka, 0, 16 * 16 * sizeof *d_W_ka);
-    memset(d_W_kx, 0, 16 * 8 * sizeof *d_W_kx);
-    memset(d_b_k, 0, 16 * sizeof *d_b_k);
-    memset(d_W_ya, 0, 4 * 16 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 4 * sizeof *d_b_y);
+    pack_transposed(8, 16, W_ix, W_ix_PT, me, team);
+    pack_transposed(8, 16, W_fx, W_fx_PT, me, team);
+    pack_transposed(8, 16, W_ox, W_ox_PT, me, team);
+    pack_transposed(8, 16, W_kx, W_kx_PT, me, team);
+    pack_transposed(16, 16, W_ia, W_ia_PT, me, team);
+    pack_transposed(16, 16, W_fa, W_fa_PT, me, team);
+    pack_transposed(16, 16, W_oa, W_oa_PT, me, team);
+    pack_transposed(16, 16, W_ka, W_ka_PT, me, team);
+    pack_transposed(16, 4, W_ya, W_ya_PT, me, team);
+    pack(4, 16, W_ya, W_ya_P, me, team);
+    pack(16, 16, W_ka, W_ka_P, me, team);
+    pack(16, 16, W_oa, W_oa_P, me, team);
+    pack(16, 16, W_fa, W_fa_P, me, team);
+    pack(16, 16, W_ia, W_ia_P, me, team);
+    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (d_x) pack(16, 8, W_ox, W_ox_P, me, team);
+    if (d_x) pack(16, 8, W_fx, W_fx_P, me, team);
+    if (d_x) pack(16, 8, W_ix, W_ix_P, me, team);
+    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, me, team);
+    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
+    if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
+    if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
+    if (d_W_fa) clear(d_W_fa, 16 * 16 * sizeof *d_W_fa, me, team);
+    if (d_W_fx) clear(d_W_fx, 16 * 8 * sizeof *d_W_fx, me, team);
+    if (d_b_f) clear(d_b_f, 16 * sizeof *d_b_f, me, team);
+    if (d_W_oa) clear(d_W_oa, 16 * 16 * sizeof *d_W_oa, me, team);
+    if (d_W_ox) clear(d_W_ox, 16 * 8 * sizeof *d_W_ox, me, team);
+    if (d_b_o) clear(d_b_o, 16 * sizeof *d_b_o, me, team);
+    if (d_W_ka) clear(d_W_ka, 16 * 16 * sizeof *d_W_ka, me, team);
+    if (d_W_kx) clear(d_W_kx, 16 * 8 * sizeof *d_W_kx, me, team);
+    if (d_b_k) clear(d_b_k, 16 * sizeof *d_b_k, me, team);
+    if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const c0_b = c0 + b * 16;
-        double *const c_0 = c + b * 16;
-        const double *const a0_b = a0 + b * 16;
-        double *const a_0 = a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* c[t] = c0    (B, n_a) */
-            c_0[i] = c0_b[i];
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const c0_b = c0 + b * 16;
+            double *const c_0 = c + b * 16;
+            const double *const a0_b = a0 + b * 16;
+            double *const a_0 = a + b * 16;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* c[t] = c0    (B, n_a) */
+                put(c_0, i, m, get(c0_b, i, m));
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_i_t = z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                z_i_t[i] = b_i[i];
+                put(z_i_t, i, 16, get(b_i, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ix_PT, 1.0, z_i);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_f_t = z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                z_f_t[i] = b_f[i];
+                put(z_f_t, i, 16, get(b_f, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_fx_PT, 1.0, z_f);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_o_t = z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                z_o_t[i] = b_o[i];
+                put(z_o_t, i, 16, get(b_o, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ox_PT, 1.0, z_o);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_k_t = z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                z_k_t[i] = b_k[i];
+                put(z_k_t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_kx_PT, 1.0, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            double *const c_t = c + (t * B + b) * 16;
-            const double *const a_before = a + ((t - 1) * B + b) * 16;
-            double *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* c[t] = c[t-1]    (B, n_a) */
-                c_t[i] = c_before[i];
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                double *const c_t = c + (t * B + b) * 16;
+                const double *const a_before = a + ((t - 1) * B + b) * 16;
+                double *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* c[t] = c[t-1]    (B, n_a) */
+                    put(c_t, i, m, get(c_before, i, m));
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-            double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                i__t[i] = sigmoid_1(z_i_t[i]);
+            /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
+                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
+                double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
+                    put(i__t, i, m, sigmoid_v(get(z_i_t, i, m)));
+                }
             }
-        }
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
-            double *const f_t = f + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                f_t[i] = sigmoid_1(z_f_t[i]);
+            /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
+                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
+                double *const f_t = f + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
+                    put(f_t, i, m, sigmoid_v(get(z_f_t, i, m)));
+                }
             }
-        }
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-            double *const o_t = o + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                o_t[i] = sigmoid_1(z_o_t[i]);
+            /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
+                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
+                double *const o_t = o + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
+                    put(o_t, i, m, sigmoid_v(get(z_o_t, i, m)));
+                }
             }
-        }
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-            double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            double *const c_t = c + (t * B + b) * 16;
-            double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            double *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                k__t[i] = tanh_1(z_k_t[i]);
-                /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                c_t[i] = f_t[i] * c_before[i] + i__t[i] * k__t[i];
-                /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                u_a_t[i] = tanh_1(c_t[i]);
-                /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                a_t[i] = o_t[i] * u_a_t[i];
+            /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
+                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
+                double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                double *const c_t = c + (t * B + b) * 16;
+                double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
+                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                double *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (8)  k[t] = tanh(z_k)    (B, n_a) */
+                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
+                    put(c_t, i, m, get(f_t, i, m) * get(c_before, i, m)
+                        + get(i__t, i, m) * get(k__t, i, m));
+                    /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
+                    put(u_a_t, i, m, tanh_v(get(c_t, i, m)));
+                    /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
+                    put(a_t, i, m, get(o_t, i, m) * get(u_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, rows, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const z_yhat_t = z_yhat + b * 4;
             double *const u_yhat_t = u_yhat + b * 4;
             double *const yhat_t = yhat + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
             double m_yhat_max = z_yhat_t[0];
-            for (size_t i = 0; i < 4; ++i) {
-                if (z_yhat_t[i] > m_yhat_max || z_yhat_t[i] != z_yhat_t[i]) m_yhat_max = z_yhat_t[i];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 4; i += LANES) {
+                m_yhat_max_v = upto(i, 4, larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
             }
+            m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                u_yhat_t[i] = z_yhat_t[i] - m_yhat[b];
+                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                l_yhat_logsumexp += exp_1(u_yhat_t[i]);
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 4; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 4, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
             }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(u_yhat_t[i] - l_yhat[b]);
+                put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
             }
         }
     }
+    meet(team);
     if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 4;
             double *const delta_yhat_t = delta_yhat + b * 4;
             const double *const yhat_t = yhat + b * 4;
             double *const delta_u_yhat_t = delta_u_yhat + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                delta_yhat_t[i] = dyhat_t[i];
+                put(delta_yhat_t, i, 4, get(dyhat_t, i, 4));
             }
             /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
             double delta_l_yhat_sum = 0.0;
-            for (size_t i = 0; i < 4; ++i) {
-                delta_l_yhat_sum += -(delta_yhat_t[i] * yhat_t[i]);
+            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+            for (size_t i = 0; i < 4; i += LANES) {
+                delta_l_yhat_sum_v = upto(i, 4, delta_l_yhat_sum_v
+                    + -(get(delta_yhat_t, i, 4) * get(yhat_t, i, 4)), delta_l_yhat_sum_v);
             }
+            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                delta_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i] + delta_l_yhat[b] * yhat_t[i];
+                put(delta_u_yhat_t, i, 4, get(delta_yhat_t, i, 4) * get(yhat_t, i, 4)
+                    + delta_l_yhat[b] * get(yhat_t, i, 4));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                delta_z_yhat_t[i] = delta_u_yhat_t[i];
+                put(delta_z_yhat_t, i, 4, get(delta_u_yhat_t, i, 4));
             }
         }
-        for (size_t b = 0; b < T_x * B; ++b) {
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + b * 16;
             double *const delta_a_t = delta_a + (B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16);
-        for (size_t b = 0; b < T_x * B; ++b) {
+        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_c_t = dstates_c + b * 16;
             double *const delta_c_t = delta_c + (B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
-                delta_c_t[i] += dstates_c_t[i];
-            }
-        }
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 4, 16, delta_z_yhat, a + B * 16, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_t[i];
+                put(delta_c_t, i, m, get(delta_c_t, i, m) + get(dstates_c_t, i, m));
             }
         }
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
+    }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            const double *const o_t = o + ((t - 1) * B + b) * 16;
-            const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-            double *const delta_c_t = delta_c + (t * B + b) * 16;
-            const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-            const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-            double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-            double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-            const double *const c_before = c + ((t - 1) * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-            double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                const double delta_u_a_i = delta_a_t[i] * o_t[i];
-                /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                delta_c_t[i] += delta_u_a_i * (1.0 - u_a_t[i] * u_a_t[i]);
-                /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                const double delta_k_i = delta_c_t[i] * i__t[i];
-                /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                delta_z_k_t[i] = delta_k_i * (1.0 - k__t[i] * k__t[i]);
-                /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                const double delta_o_i = delta_a_t[i] * u_a_t[i];
-                /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                delta_z_o_t[i] = delta_o_i * (o_t[i] - o_t[i] * o_t[i]);
-                /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                const double delta_f_i = delta_c_t[i] * c_before[i];
-                /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                delta_z_f_t[i] = delta_f_i * (f_t[i] - f_t[i] * f_t[i]);
-                /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                const double delta_i_i = delta_c_t[i] * k__t[i];
-                /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                delta_z_i_t[i] = delta_i_i * (i__t[i] - i__t[i] * i__t[i]);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
+                double *const delta_c_t = delta_c + (t * B + b) * 16;
+                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                const double *const c_before = c + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(o_t, i, m);
+                    /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                    put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
+                        - square_v(get(u_a_t, i, m))));
+                    /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                    const vec delta_k_i = get(delta_c_t, i, m) * get(i__t, i, m);
+                    /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                    const vec delta_o_i = get(delta_a_t, i, m) * get(u_a_t, i, m);
+                    /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                    put(delta_z_o_t, i, m, delta_o_i * (get(o_t, i, m) - square_v(get(o_t, i, m))));
+                    /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                    const vec delta_f_i = get(delta_c_t, i, m) * get(c_before, i, m);
+                    /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                    put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
+                    /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                    const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
+                    /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                    put(delta_z_i_t, i, m, delta_i_i * (get(i__t, i, m)
+                        - square_v(get(i__t, i, m))));
+                }
             }
-        }
-        /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        product(active, rows, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
-            - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_c_t = delta_c + (t * B + b) * 16;
-            const double *const f_t = f + ((t - 1) * B + b) * 16;
-            double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                delta_c_before[i] += delta_c_t[i] * f_t[i];
+            /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
+                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                    put(delta_c_before, i, m, get(delta_c_before, i, m)
+                        + get(delta_c_t, i, m) * get(f_t, i, m));
+                }
             }
-        }
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_c_t = delta_c + (t * B + b) * 16;
-            double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-            const double *const delta_a_t = delta_a + (t * B + b) * 16;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                delta_c_before[i] += delta_c_t[i];
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                    put(delta_c_before, i, m, get(delta_c_before, i, m) + get(delta_c_t, i, m));
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_k, W_kx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_o, W_ox_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_f, W_fx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 16, 8, delta_z_i, W_ix_P, 1.0, d_x);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ia) outer(active, rows, 16, 16, delta_z_i, a, d_W_ia);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (p->d_W_ix) outer(active, rows, 16, 8, delta_z_i, x, d_W_ix);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_i_t = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                d_b_i[i] += delta_z_i_t[i];
-            }
-        }
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_fa) outer(active, rows, 16, 16, delta_z_f, a, d_W_fa);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (p->d_W_fx) outer(active, rows, 16, 8, delta_z_f, x, d_W_fx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_f_t = delta_z_f + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                d_b_f[i] += delta_z_f_t[i];
-            }
-        }
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_oa) outer(active, rows, 16, 16, delta_z_o, a, d_W_oa);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (p->d_W_ox) outer(active, rows, 16, 8, delta_z_o, x, d_W_ox);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_o_t = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                d_b_o[i] += delta_z_o_t[i];
-            }
-        }
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_ka) outer(active, rows, 16, 16, delta_z_k, a, d_W_ka);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_W_kx) outer(active, rows, 16, 8, delta_z_k, x, d_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_k_t = delta_z_k + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                d_b_k[i] += delta_z_k_t[i];
-            }
-        }
+        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+        if (d_W_ia) outer(active, 16, 16, delta_z_i, a, d_W_ia, me, team);
+        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+        if (d_W_ix) outer(active, 16, 8, delta_z_i, x, d_W_ix, me, team);
+        /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+        if (d_b_i && me == team - 1) sum_rows(active, 16, delta_z_i, d_b_i);
+        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+        if (d_W_fa) outer(active, 16, 16, delta_z_f, a, d_W_fa, me, team);
+        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+        if (d_W_fx) outer(active, 16, 8, delta_z_f, x, d_W_fx, me, team);
+        /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+        if (d_b_f && me == team - 1) sum_rows(active, 16, delta_z_f, d_b_f);
+        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+        if (d_W_oa) outer(active, 16, 16, delta_z_o, a, d_W_oa, me, team);
+        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+        if (d_W_ox) outer(active, 16, 8, delta_z_o, x, d_W_ox, me, team);
+        /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+        if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
+        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+        if (d_W_ka) outer(active, 16, 16, delta_z_k, a, d_W_ka, me, team);
+        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const delta_c_0 = delta_c + b * 16;
-        const double *const delta_a_0 = delta_a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* d_c0 = delta_c[t]    (B, n_a) */
-            if (d_c0) {
-                d_c0[b * 16 + i] = delta_c_0[i];
-            }
-            /* d_a0 = delta_a[t]    (B, n_a) */
-            if (d_a0) {
-                d_a0[b * 16 + i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const delta_c_0 = delta_c + b * 16;
+            double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+            const double *const delta_a_0 = delta_a + b * 16;
+            double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* d_c0 = delta_c[t]    (B, n_a) */
+                if (d_c0) {
+                    put(d_c0_b, i, m, get(delta_c_0, i, m));
+                }
+                /* d_a0 = delta_a[t]    (B, n_a) */
+                if (d_a0) {
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void lstm_sequence_vjp(const lstm_sequence_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 8000);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        lstm_sequence_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    lstm_sequence_vjp_part(p, 0, 1);
 }

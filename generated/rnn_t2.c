@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -20,34 +23,179 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
- * Without lengths all are, and rows stays unused: row r is example r. */
-static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
+/* All threads of a team have come here before any goes on. */
+static void meet(size_t team)
 {
-    if (!last)
-        return B;
-    size_t active = 0, idle = B;
-    for (size_t b = 0; b < B; ++b) {
-        if (last[b] + before >= t)
-            rows[active++] = b;
-        else
-            rows[--idle] = b;
+#ifdef _OPENMP
+    if (team > 1) {
+#pragma omp barrier
     }
-    return active;
+#else
+    (void)team;
+#endif
 }
 
-/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
-static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
+#ifdef _OPENMP
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
+ * where it is less than 1000000 multiply-adds. */
+static size_t members(size_t allowed, size_t rows, size_t work)
+{
+    if (allowed == 1 || rows * work < 1000000)
+        return 1;
+    return allowed ? allowed : (size_t)omp_get_max_threads();
+}
+#endif
+
+/* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
+typedef struct {
+    const size_t *list;
+    size_t first, count, run;
+} rows;
+static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first + r; }
+
+static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
+
+/* What one thread of a team has of `count` rows. */
+static rows part(size_t count, size_t me, size_t team)
+{
+    const size_t most = (count + 8 * team - 1) / (8 * team) * 8; /* whole tiles for all but the last */
+    const size_t first = me * most < count ? me * most : count;
+    const size_t mine = count - first < most ? count - first : most;
+    return (rows){NULL, first, mine, mine};
+}
+
+/* A thread's part of an array becomes zero. */
+static void clear(void *x, size_t bytes, size_t me, size_t team)
+{
+    const size_t most = padded((bytes + team - 1) / team), first = me * most < bytes ? me * most : bytes;
+    memset((unsigned char *)x + first, 0, bytes - first < most ? bytes - first : most);
+}
+
+/* Those of R whose last step is not before t, in order, and behind them in the list the others. */
+static rows active_rows(rows R, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
-        return steps * B;
-    size_t active = 0;
-    for (size_t s = 0; s < steps; ++s)
-        for (size_t b = 0; b < B; ++b)
-            if (last[b] + before >= t + s)
-                rows[active++] = s * B + b;
-    return active;
+        return R;
+    size_t active = 0, idle = R.count;
+    list += R.first;
+    for (size_t b = R.first; b < R.first + R.count; ++b) {
+        if (last[b] + before >= t)
+            list[active++] = b;
+        else
+            list[--idle] = b;
+    }
+    return (rows){list, 0, active, 1};
 }
+
+static rows idle_rows(rows R, rows active)
+{
+    return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
+}
+
+/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+{
+    if (!last)
+        return R;
+    size_t active = 0;
+    list += R.first;
+    for (size_t r = R.first; r < R.first + R.count; ++r)
+        if (last[r % B] + before >= t + r / B) {
+            if (fill)
+                list[active] = r;
+            ++active;
+        }
+    return (rows){list, 0, active, 1};
+}
+
+/* A few numbers at once, in whatever registers the target has. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#if defined(VEC_BYTES)
+#elif defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+typedef uint64_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline, unused))
+INLINE words bits_v(vec x) { return (words)x; }
+INLINE vec from_bits_v(words i) { return (vec)i; }
+INLINE vec all_v(double c) { return c - (vec){0}; }
+INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+#else
+typedef double vec;
+typedef uint64_t words;
+enum { LANES = 1, TILE = 4 };
+#define INLINE static inline
+INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
+INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
+INLINE vec all_v(double c) { return c; }
+INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* x[i], x[i + 1], … up to x[n - 1], then zeros */
+INLINE vec get(const double *x, size_t i, size_t n)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return *(const vec *)(x + i);
+    vec v = {0};
+    memcpy(&v, x + i, left * sizeof *x);
+    return v;
+}
+
+INLINE void put(double *x, size_t i, size_t n, vec v)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        *(vec *)(x + i) = v;
+    else
+        memcpy(x + i, &v, left * sizeof *x);
+}
+
+/* a in the first n - i lanes, b in the others */
+INLINE vec upto(size_t i, size_t n, vec a, vec b)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return a;
+    memcpy(&b, &a, left * sizeof(double));
+    return b;
+}
+
+/* One number of each of LANES examples, from example b on, n apart; 0 where there is no example */
+INLINE vec column(const double *x, size_t n, size_t b, size_t B)
+{
+    double v[LANES] = {0};
+    const size_t end = B - b < LANES ? B - b : LANES;
+    for (size_t i = 0; i < end; ++i)
+        v[i] = x[(b + i) * n];
+    return *(const vec *)v;
+}
+
+INLINE void put_column(double *x, size_t n, size_t b, size_t B, vec v)
+{
+    const size_t end = B - b < LANES ? B - b : LANES;
+    for (size_t i = 0; i < end; ++i)
+        x[(b + i) * n] = ((const double *)&v)[i];
+}
+
+INLINE double sum_of(vec v)
+{
+    double x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t half = LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+            x[i] += x[i + half];
+    return x[0];
+}
+
+INLINE vec square_v(vec v) { return v * v; }
 
 static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
 
@@ -74,6 +222,34 @@ static inline double expm1_of_rest_1(double x, double n)
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const double q = even + r * odd;
     return upper + (square * q - lower);
+}
+
+/* m >= 0 with the sign of x */
+static inline double with_sign_of_1(double x, double m)
+{
+    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+static inline double tanh_1(double x)
+{
+    double a = magnitude_1(x);
+    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
+    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const double n = t - 0x1.80000000003ffp+52;
+    const double p = expm1_of_rest_1(a + a, n);
+    const double power = from_bits_1(bits_1(t) << 52);
+    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const double z = a * a;
+    const double square = z * z;
+    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const double series = even + z * odd;
+    const double small = a + a * (z * series);
+    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -129,198 +305,279 @@ static inline double softplus_1(double z)
     return logarithm + (positive + rest * (1.0 - 0.5 * e));
 }
 
-/* m >= 0 with the sign of x */
-static inline double with_sign_of_1(double x, double m)
+INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
+    const vec upper = x - n * 0x1.62e42fefa38p-1;
+    const vec lower = n * 0x1.ef35793c7673p-45;
+    const vec r = upper - lower;
+    const vec square = r * r;
+    const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const vec q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+/* m >= 0 with the sign of x */
+INLINE vec with_sign_of_v(vec x, vec m)
+{
+    return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
 }
 
 /* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
-static inline double tanh_1(double x)
+INLINE vec tanh_v(vec x)
 {
-    double a = magnitude_1(x);
-    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
-    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
-    const double n = t - 0x1.80000000003ffp+52;
-    const double p = expm1_of_rest_1(a + a, n);
-    const double power = from_bits_1(bits_1(t) << 52);
-    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
-    const double z = a * a;
-    const double square = z * z;
-    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+    vec a = magnitude_v(x);
+    a = pick_v((words)(a > 19.5), all_v(19.5), a);
+    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec n = t - 0x1.80000000003ffp+52;
+    const vec p = expm1_of_rest_v(a + a, n);
+    const vec power = from_bits_v(bits_v(t) << 52);
+    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec z = a * a;
+    const vec square = z * z;
+    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
         -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
         + -0x1.55555555554ffp-2;
-    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
         0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
-    const double series = even + z * odd;
-    const double small = a + a * (z * series);
-    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
+    const vec series = even + z * odd;
+    const vec small = a + a * (z * series);
+    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
 }
 
-/* Row r of those given; without a list, of all. */
-static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
+/* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
+    * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
+        falls. */
+INLINE vec sigmoid_v(vec z)
+{
+    vec a = magnitude_v(z);
+    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const vec n = 0x1.800000000043fp+52 - t;
+    const vec p = expm1_of_rest_v(a, n);
+    const vec lifted = from_bits_v(bits_v(t) << 52);
+    const vec power = lifted * 0x1p-64;
+    const vec rough = 1.0 / ((1.0 + power) + p);
+    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec y = q * lifted * 0x1p-64;
+    return pick_v((words)(z < 0.0), y, 1.0 - y);
+}
 
-/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
-#define INLINE static inline __attribute__((always_inline))
-#else
-typedef double vec;
-enum { LANES = 1, ROWS = 4 };
-#define INLINE static inline
-#endif
+/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
+INLINE vec log_scaled_v(vec f, vec n)
+{
+    const vec q = f / (2.0 + f);
+    const vec z = q * q;
+    const vec square = z * z;
+    const vec even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
+        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
+    const vec odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square + 0x1.c71c748fb07cp-3)
+        * square + 0x1.999999999c179p-2;
+    const vec series = even + z * odd;
+    const vec total = f - n * 0x1.62e42fefa38p-1;
+    const vec rest = f - (total + n * 0x1.62e42fefa38p-1);
+    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+}
 
-/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+/* max(z, 0) + ln(1 + e) with e = e^-|z| in two parts, e + rest; 1 + e = 2 (1 + f) where e > 1/2 */
+INLINE vec softplus_v(vec z)
+{
+    vec a = magnitude_v(z);
+    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const vec n = t - 0x1.800000000043fp+52;
+    const vec p = expm1_of_rest_v(-a, n);
+    const vec lifted = from_bits_v(bits_v(t) << 52);
+    const vec sum = 1.0 + p;
+    const vec e = sum * lifted * 0x1p-64;
+    const vec rest = (p - (sum - 1.0)) * lifted * 0x1p-64;
+    const words halved = (words)(e > 0.5);
+    const vec f = pick_v(halved, 0.5 * e - 0.5, e);
+    const vec logarithm = log_scaled_v(f, pick_v(halved, all_v(-1.0), all_v(0.0)));
+    const vec positive = pick_v((words)(z > 0.0), z, all_v(0.0));
+    return logarithm + (positive + rest * (1.0 - 0.5 * e));
+}
+
+/* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+
+/* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
 
-/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
-INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. The
+ * threads of a team take the panels in turn. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M,
+                   double *restrict P, size_t me, size_t team)
 {
-    if (n >= W * LANES) {
-        for (size_t w = 0; w < W; ++w)
-            *(vec *)(y + w * LANES) += factor * sum[w];
-    } else {
-        double part[3 * LANES];
-        memcpy(part, sum, W * sizeof *sum);
-        for (size_t c = 0; c < n; ++c)
-            y[c] += factor * part[c];
+    for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t end = i + width < n ? width : n - i;
+        for (size_t j = 0; turn % team == me && j < k; ++j)
+            for (size_t c = 0; c < width; ++c)
+                P[i * k + j * width + c] = c < end ? M[j * down + (i + c) * right] : 0.0;
     }
 }
 
-/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
-static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
 {
-    for (size_t i = 0, width; i < n; i += width) {
-        width = panel(vectors(n - i)) * LANES;
-        const size_t whole = i + width < n ? width : n - i;
-        for (size_t j = 0; j < k; ++j, P += width) {
-            for (size_t c = 0; c < whole; ++c)
-                P[c] = M[j * down + (i + c) * right];
-            for (size_t c = whole; c < width; ++c)
-                P[c] = 0.0;
+    panels(k, n, n, 1, M, P, me, team);
+}
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me,
+                            size_t team)
+{
+    panels(k, n, 1, k, M, P, me, team);
+}
+
+/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
+ * all, no base is zero. */
+typedef struct {
+    rows R;
+    size_t k, n, step;
+    const double *X, *base;
+    double factor, *Y;
+} factors;
+
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P)
+{
+    const double *x[TILE];
+    vec sum[TILE][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = f->X + at(f->R, r + q) * f->k;
+    for (size_t j = 0; j < f->k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q) {
+        const double *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
+        double *const y = f->Y + at(f->R, r + q) * f->n;
+        for (size_t w = 0; w < W; ++w) {
+            vec term = f->factor * sum[q][w];
+            if (base)
+                term += get(base, i + w * LANES, f->n);
+            put(y, i + w * LANES, f->n, term);
         }
     }
 }
 
-static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
-
-/* The transpose of M (n, k), in panels. */
-static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+/* All rows times a panel of W vectors */
+INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
-    panels(k, n, 1, k, M, P);
-}
-
-/* N rows, from r on, times a panel of W vectors */
-INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
-                         size_t i, const double *restrict X, const double *restrict P, double factor,
-                         double *restrict Y)
-{
-    const double *x[ROWS];
-    vec sum[ROWS][3] = {0};
-    for (size_t q = 0; q < N; ++q)
-        x[q] = X + at(rows, r + q) * k;
-    for (size_t j = 0; j < k; ++j, P += W * LANES)
-        for (size_t q = 0; q < N; ++q)
-            for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q)
-        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
-}
-
-/* The rows from r to end times a panel of W vectors */
-INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
-                          size_t i, const double *restrict X, const double *restrict P, double factor,
-                          double *restrict Y)
-{
-    for (; r + ROWS <= end; r += ROWS)
-        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + TILE <= end; r += TILE)
+        product_tile(TILE, W, f, r, i, P);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(2, W, f, r, i, P);
     for (; r < end; ++r)
-        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(1, W, f, r, i, P);
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
- * in the same order whatever rows stand beside it. */
-static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
-                    const double *restrict M, double factor, double *restrict Y)
+/* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
+ * whatever rows stand beside it. */
+static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y)
 {
-    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
-    for (size_t r = 0; r < R; r += chunk) {
-        const size_t end = r + chunk < R ? r + chunk : R;
+    enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
+    const factors f = {R, k, n, step, X, base, factor, Y};
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
         for (size_t i = 0, width; i < n; i += width * LANES) {
             width = panel(vectors(n - i));
             switch (width) {
-            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
+            case 3: product_panel(3, &f, r, end, i, M + i * k); break;
+            case 2: product_panel(2, &f, r, end, i, M + i * k); break;
+            default: product_panel(1, &f, r, end, i, M + i * k);
             }
         }
     }
 }
 
-/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
-                       size_t i, size_t j, const double *restrict A, const double *restrict P,
-                       double *restrict G)
+/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
+ * (…, n) and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
+                       const double *restrict A, const double *restrict P, double *restrict G)
 {
-    vec sum[ROWS][3] = {0};
-    for (size_t r = 0; r < R; ++r, P += W * LANES) {
-        const double *const a = A + at(rows, r) * n + i;
+    vec sum[TILE][3] = {0};
+    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
+        const double *const a = A + at(R, r) * n + i;
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
     }
     for (size_t q = 0; q < N; ++q)
-        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+        for (size_t w = 0; w < W; ++w) {
+            double *const g = G + (i + q) * m;
+            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+        }
 }
 
-/* All rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+/* Rows i to end of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
                         const double *restrict A, const double *restrict P, double *restrict G)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS)
-        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
-    for (; i + 2 <= n; i += 2)
-        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
-    for (; i < n; ++i)
-        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + TILE <= end; i += TILE)
+        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
+    for (; i + 2 <= end; i += 2)
+        outer_tile(2, W, R, n, m, i, j, A, P, G);
+    for (; i < end; ++i)
+        outer_tile(1, W, R, n, m, i, j, A, P, G);
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
-static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
-                  const double *restrict X, double *restrict G)
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
+ * some rows of G. */
+static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+                  double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
     double P[CHUNK * 3 * LANES];
-    for (size_t r = 0; r < R; r += CHUNK) {
-        const size_t count = r + CHUNK < R ? CHUNK : R - r;
-        const size_t *const some = rows ? rows + r : NULL;
-        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+    const rows mine = part(n, me, team);
+    const size_t first = mine.first, last = mine.first + mine.count;
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        rows some = R;
+        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        some.list = R.list ? R.list + r : NULL;
+        some.first = R.first + r;
         for (size_t j = 0, width; j < m; j += width * LANES) {
             width = panel(vectors(m - j));
-            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
-            for (size_t q = 0; q < count; ++q) {
-                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
-                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
-            }
+            for (size_t q = 0; q < some.count; ++q)
+                for (size_t w = 0; w < width; ++w)
+                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
             switch (width) {
-            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
-            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
-            default: outer_panel(1, count, some, n, m, j, a, P, G);
+            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
+            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
+            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
             }
         }
     }
+}
+
+/* g += sum over the given rows of V (…, n) */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vec sum = {0};
+        for (size_t r = 0; r < R.count; ++r)
+            sum += get(V + at(R, r) * n, i, n);
+        put(g, i, n, get(g, i, n) + sum);
+    }
+}
+
+/* The sum of all numbers in the given rows of V (…, n) */
+static double total(rows R, size_t n, const double *V)
+{
+    double sum[8] = {0};
+    for (size_t r = 0; r < R.count; r += R.run) {
+        const double *const v = V + at(R, r) * n;
+        for (size_t i = 0; i < R.run * n; ++i)
+            sum[i % 8] += v[i];
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -328,14 +585,13 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
-/* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
+/* T_x = 2, T_y = 2, all examples of full length: everything written out */
 static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
 {
     const size_t B = p->B;
-    unsigned char *work = p->work;
     const double *restrict const a0 = p->a0;
     const double *restrict const W_aa = p->W_aa;
     const double *restrict const W_ax = p->W_ax;
@@ -346,34 +602,33 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
     const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_aa = p->d_W_aa;
+    double *restrict const d_W_ax = p->d_W_ax;
+    double *restrict const d_b_a = p->d_b_a;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
-    double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
-    double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
-    double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
     loss[0] = 0.0;
-    memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 4 * sizeof *d_b_a);
-    memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 2 * sizeof *d_b_y);
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 4;
-        const double *const x_1 = x + b * 3;
-        const double *const x_2 = x + (B + b) * 3;
-        const double *const y_2 = y + (B + b) * 2;
-        const double *const y_1 = y + b * 2;
+    if (d_W_aa) memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
+    if (d_W_ax) memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
+    if (d_b_a) memset(d_b_a, 0, 4 * sizeof *d_b_a);
+    if (d_W_ya) memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
+    if (d_b_y) memset(d_b_y, 0, 2 * sizeof *d_b_y);
+    if (B == 1) {
+        const size_t b = 0;
         /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-        const double z_a_1_1 = W_aa[0] * a0_b[0] + W_aa[1] * a0_b[1] + W_aa[2] * a0_b[2]
-            + W_aa[3] * a0_b[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2] + b_a[0];
-        const double z_a_1_2 = W_aa[4] * a0_b[0] + W_aa[5] * a0_b[1] + W_aa[6] * a0_b[2]
-            + W_aa[7] * a0_b[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2] + b_a[1];
-        const double z_a_1_3 = W_aa[8] * a0_b[0] + W_aa[9] * a0_b[1] + W_aa[10] * a0_b[2]
-            + W_aa[11] * a0_b[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2] + b_a[2];
-        const double z_a_1_4 = W_aa[12] * a0_b[0] + W_aa[13] * a0_b[1] + W_aa[14] * a0_b[2]
-            + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-            + b_a[3];
+        const double z_a_1_1 = W_aa[0] * a0[b * 4] + W_aa[1] * a0[b * 4 + 1]
+            + W_aa[2] * a0[b * 4 + 2] + W_aa[3] * a0[b * 4 + 3] + W_ax[0] * x[b * 3]
+            + W_ax[1] * x[b * 3 + 1] + W_ax[2] * x[b * 3 + 2] + b_a[0];
+        const double z_a_1_2 = W_aa[4] * a0[b * 4] + W_aa[5] * a0[b * 4 + 1]
+            + W_aa[6] * a0[b * 4 + 2] + W_aa[7] * a0[b * 4 + 3] + W_ax[3] * x[b * 3]
+            + W_ax[4] * x[b * 3 + 1] + W_ax[5] * x[b * 3 + 2] + b_a[1];
+        const double z_a_1_3 = W_aa[8] * a0[b * 4] + W_aa[9] * a0[b * 4 + 1]
+            + W_aa[10] * a0[b * 4 + 2] + W_aa[11] * a0[b * 4 + 3] + W_ax[6] * x[b * 3]
+            + W_ax[7] * x[b * 3 + 1] + W_ax[8] * x[b * 3 + 2] + b_a[2];
+        const double z_a_1_4 = W_aa[12] * a0[b * 4] + W_aa[13] * a0[b * 4 + 1]
+            + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
+            + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
         const double a_1_1 = tanh_1(z_a_1_1);
         const double a_1_2 = tanh_1(z_a_1_2);
@@ -386,13 +641,17 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_ya[7] * a_1_4 + b_y[1];
         /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
         const double z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-            + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
+            + W_aa[3] * a_1_4 + W_ax[0] * x[(B + b) * 3] + W_ax[1] * x[(B + b) * 3 + 1]
+            + W_ax[2] * x[(B + b) * 3 + 2] + b_a[0];
         const double z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-            + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
+            + W_aa[7] * a_1_4 + W_ax[3] * x[(B + b) * 3] + W_ax[4] * x[(B + b) * 3 + 1]
+            + W_ax[5] * x[(B + b) * 3 + 2] + b_a[1];
         const double z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-            + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2] + b_a[2];
+            + W_aa[11] * a_1_4 + W_ax[6] * x[(B + b) * 3] + W_ax[7] * x[(B + b) * 3 + 1]
+            + W_ax[8] * x[(B + b) * 3 + 2] + b_a[2];
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-            + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
+            + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
+            + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
         const double a_2_1 = tanh_1(z_a_2_1);
         const double a_2_2 = tanh_1(z_a_2_2);
@@ -407,8 +666,8 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
         const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
         /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
-        const double delta_z_yhat_2_1 = yhat_2_1 - y_2[0];
-        const double delta_z_yhat_2_2 = yhat_2_2 - y_2[1];
+        const double delta_z_yhat_2_1 = yhat_2_1 - y[(B + b) * 2];
+        const double delta_z_yhat_2_2 = yhat_2_2 - y[(B + b) * 2 + 1];
         /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
         const double delta_a_2_1 = W_ya[0] * delta_z_yhat_2_1 + W_ya[4] * delta_z_yhat_2_2;
         const double delta_a_2_2 = W_ya[1] * delta_z_yhat_2_1 + W_ya[5] * delta_z_yhat_2_2;
@@ -423,8 +682,8 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
         const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
         /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
-        const double delta_z_yhat_1_1 = yhat_1_1 - y_1[0];
-        const double delta_z_yhat_1_2 = yhat_1_2 - y_1[1];
+        const double delta_z_yhat_1_1 = yhat_1_1 - y[b * 2];
+        const double delta_z_yhat_1_2 = yhat_1_2 - y[b * 2 + 1];
         /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
         const double delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
             + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + W_ya[0] * delta_z_yhat_1_1
@@ -452,10 +711,12 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
         const double delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
             + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-        loss[0] += softplus_1(-z_yhat_1_1) * y_1[0] + softplus_1(z_yhat_1_1) * (1.0 - y_1[0])
-            + softplus_1(-z_yhat_1_2) * y_1[1] + softplus_1(z_yhat_1_2) * (1.0 - y_1[1])
-            + softplus_1(-z_yhat_2_1) * y_2[0] + softplus_1(z_yhat_2_1) * (1.0 - y_2[0])
-            + softplus_1(-z_yhat_2_2) * y_2[1] + softplus_1(z_yhat_2_2) * (1.0 - y_2[1]);
+        loss[0] += softplus_1(-z_yhat_1_1) * y[b * 2] + softplus_1(z_yhat_1_1) * (1.0 - y[b * 2])
+            + softplus_1(-z_yhat_1_2) * y[b * 2 + 1] + softplus_1(z_yhat_1_2) * (1.0
+            - y[b * 2 + 1]) + softplus_1(-z_yhat_2_1) * y[(B + b) * 2]
+            + softplus_1(z_yhat_2_1) * (1.0 - y[(B + b) * 2])
+            + softplus_1(-z_yhat_2_2) * y[(B + b) * 2 + 1] + softplus_1(z_yhat_2_2) * (1.0
+            - y[(B + b) * 2 + 1]);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -470,48 +731,58 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             d_x[(B + b) * 3 + 2] = W_ax[2] * delta_z_a_2_1 + W_ax[5] * delta_z_a_2_2
                 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4;
         }
-        d_W_aa[0] += delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_b[0];
-        d_W_aa[1] += delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_b[1];
-        d_W_aa[2] += delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_b[2];
-        d_W_aa[3] += delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_b[3];
-        d_W_aa[4] += delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_b[0];
-        d_W_aa[5] += delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_b[1];
-        d_W_aa[6] += delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_b[2];
-        d_W_aa[7] += delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_b[3];
-        d_W_aa[8] += delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_b[0];
-        d_W_aa[9] += delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_b[1];
-        d_W_aa[10] += delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_b[2];
-        d_W_aa[11] += delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_b[3];
-        d_W_aa[12] += delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_b[0];
-        d_W_aa[13] += delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_b[1];
-        d_W_aa[14] += delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_b[2];
-        d_W_aa[15] += delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_b[3];
-        d_W_ax[0] += delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0];
-        d_W_ax[1] += delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1];
-        d_W_ax[2] += delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2];
-        d_W_ax[3] += delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0];
-        d_W_ax[4] += delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1];
-        d_W_ax[5] += delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2];
-        d_W_ax[6] += delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0];
-        d_W_ax[7] += delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1];
-        d_W_ax[8] += delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2];
-        d_W_ax[9] += delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0];
-        d_W_ax[10] += delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1];
-        d_W_ax[11] += delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2];
-        d_b_a[0] += delta_z_a_2_1 + delta_z_a_1_1;
-        d_b_a[1] += delta_z_a_2_2 + delta_z_a_1_2;
-        d_b_a[2] += delta_z_a_2_3 + delta_z_a_1_3;
-        d_b_a[3] += delta_z_a_2_4 + delta_z_a_1_4;
-        d_W_ya[0] += delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1;
-        d_W_ya[1] += delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2;
-        d_W_ya[2] += delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3;
-        d_W_ya[3] += delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4;
-        d_W_ya[4] += delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1;
-        d_W_ya[5] += delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2;
-        d_W_ya[6] += delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3;
-        d_W_ya[7] += delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4;
-        d_b_y[0] += delta_z_yhat_2_1 + delta_z_yhat_1_1;
-        d_b_y[1] += delta_z_yhat_2_2 + delta_z_yhat_1_2;
+        if (d_W_aa) {
+            d_W_aa[0] += delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0[b * 4];
+            d_W_aa[1] += delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0[b * 4 + 1];
+            d_W_aa[2] += delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0[b * 4 + 2];
+            d_W_aa[3] += delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0[b * 4 + 3];
+            d_W_aa[4] += delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0[b * 4];
+            d_W_aa[5] += delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0[b * 4 + 1];
+            d_W_aa[6] += delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0[b * 4 + 2];
+            d_W_aa[7] += delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0[b * 4 + 3];
+            d_W_aa[8] += delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0[b * 4];
+            d_W_aa[9] += delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0[b * 4 + 1];
+            d_W_aa[10] += delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0[b * 4 + 2];
+            d_W_aa[11] += delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0[b * 4 + 3];
+            d_W_aa[12] += delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0[b * 4];
+            d_W_aa[13] += delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0[b * 4 + 1];
+            d_W_aa[14] += delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0[b * 4 + 2];
+            d_W_aa[15] += delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0[b * 4 + 3];
+        }
+        if (d_W_ax) {
+            d_W_ax[0] += delta_z_a_2_1 * x[(B + b) * 3] + delta_z_a_1_1 * x[b * 3];
+            d_W_ax[1] += delta_z_a_2_1 * x[(B + b) * 3 + 1] + delta_z_a_1_1 * x[b * 3 + 1];
+            d_W_ax[2] += delta_z_a_2_1 * x[(B + b) * 3 + 2] + delta_z_a_1_1 * x[b * 3 + 2];
+            d_W_ax[3] += delta_z_a_2_2 * x[(B + b) * 3] + delta_z_a_1_2 * x[b * 3];
+            d_W_ax[4] += delta_z_a_2_2 * x[(B + b) * 3 + 1] + delta_z_a_1_2 * x[b * 3 + 1];
+            d_W_ax[5] += delta_z_a_2_2 * x[(B + b) * 3 + 2] + delta_z_a_1_2 * x[b * 3 + 2];
+            d_W_ax[6] += delta_z_a_2_3 * x[(B + b) * 3] + delta_z_a_1_3 * x[b * 3];
+            d_W_ax[7] += delta_z_a_2_3 * x[(B + b) * 3 + 1] + delta_z_a_1_3 * x[b * 3 + 1];
+            d_W_ax[8] += delta_z_a_2_3 * x[(B + b) * 3 + 2] + delta_z_a_1_3 * x[b * 3 + 2];
+            d_W_ax[9] += delta_z_a_2_4 * x[(B + b) * 3] + delta_z_a_1_4 * x[b * 3];
+            d_W_ax[10] += delta_z_a_2_4 * x[(B + b) * 3 + 1] + delta_z_a_1_4 * x[b * 3 + 1];
+            d_W_ax[11] += delta_z_a_2_4 * x[(B + b) * 3 + 2] + delta_z_a_1_4 * x[b * 3 + 2];
+        }
+        if (d_b_a) {
+            d_b_a[0] += delta_z_a_2_1 + delta_z_a_1_1;
+            d_b_a[1] += delta_z_a_2_2 + delta_z_a_1_2;
+            d_b_a[2] += delta_z_a_2_3 + delta_z_a_1_3;
+            d_b_a[3] += delta_z_a_2_4 + delta_z_a_1_4;
+        }
+        if (d_W_ya) {
+            d_W_ya[0] += delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1;
+            d_W_ya[1] += delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2;
+            d_W_ya[2] += delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3;
+            d_W_ya[3] += delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4;
+            d_W_ya[4] += delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1;
+            d_W_ya[5] += delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2;
+            d_W_ya[6] += delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3;
+            d_W_ya[7] += delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4;
+        }
+        if (d_b_y) {
+            d_b_y[0] += delta_z_yhat_2_1 + delta_z_yhat_1_1;
+            d_b_y[1] += delta_z_yhat_2_2 + delta_z_yhat_1_2;
+        }
         if (d_a0) {
             d_a0[b * 4] = delta_a_0_1;
             d_a0[b * 4 + 1] = delta_a_0_2;
@@ -519,14 +790,252 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             d_a0[b * 4 + 3] = delta_a_0_4;
         }
     }
+    else {
+        vec d_W_aa_sum[4 * 4] = {0};
+        vec d_W_ax_sum[4 * 3] = {0};
+        vec d_b_a_sum[4] = {0};
+        vec d_W_ya_sum[2 * 4] = {0};
+        vec d_b_y_sum[2] = {0};
+        for (size_t b = 0; b < B; b += LANES) {
+            /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
+            const vec a0_0_1 = column(a0, 4, b, B);
+            const vec a0_0_2 = column(a0 + 1, 4, b, B);
+            const vec a0_0_3 = column(a0 + 2, 4, b, B);
+            const vec a0_0_4 = column(a0 + 3, 4, b, B);
+            const vec x_1_1 = column(x, 3, b, B);
+            const vec x_1_2 = column(x + 1, 3, b, B);
+            const vec x_1_3 = column(x + 2, 3, b, B);
+            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
+                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
+                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
+                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
+                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+                + b_a[3];
+            /* (2)  a[1] = tanh(z_a)    (B, n_a) */
+            const vec a_1_1 = tanh_v(z_a_1_1);
+            const vec a_1_2 = tanh_v(z_a_1_2);
+            const vec a_1_3 = tanh_v(z_a_1_3);
+            const vec a_1_4 = tanh_v(z_a_1_4);
+            /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
+            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
+                + W_ya[3] * a_1_4 + b_y[0];
+            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
+                + W_ya[7] * a_1_4 + b_y[1];
+            /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
+            const vec x_2_1 = column(x + B * 3, 3, b, B);
+            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
+            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
+            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+            /* (2)  a[2] = tanh(z_a)    (B, n_a) */
+            const vec a_2_1 = tanh_v(z_a_2_1);
+            const vec a_2_2 = tanh_v(z_a_2_2);
+            const vec a_2_3 = tanh_v(z_a_2_3);
+            const vec a_2_4 = tanh_v(z_a_2_4);
+            /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
+            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
+                + W_ya[3] * a_2_4 + b_y[0];
+            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
+                + W_ya[7] * a_2_4 + b_y[1];
+            /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
+            const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
+            const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
+            /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
+            const vec y_2_1 = column(y + B * 2, 2, b, B);
+            const vec delta_z_yhat_2_1 = yhat_2_1 - y_2_1;
+            const vec y_2_2 = column(y + B * 2 + 1, 2, b, B);
+            const vec delta_z_yhat_2_2 = yhat_2_2 - y_2_2;
+            /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
+            const vec delta_a_2_1 = W_ya[0] * delta_z_yhat_2_1 + W_ya[4] * delta_z_yhat_2_2;
+            const vec delta_a_2_2 = W_ya[1] * delta_z_yhat_2_1 + W_ya[5] * delta_z_yhat_2_2;
+            const vec delta_a_2_3 = W_ya[2] * delta_z_yhat_2_1 + W_ya[6] * delta_z_yhat_2_2;
+            const vec delta_a_2_4 = W_ya[3] * delta_z_yhat_2_1 + W_ya[7] * delta_z_yhat_2_2;
+            /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
+            const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
+            const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
+            const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
+            const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
+            /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
+            const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
+            const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
+            /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
+            const vec y_1_1 = column(y, 2, b, B);
+            const vec delta_z_yhat_1_1 = yhat_1_1 - y_1_1;
+            const vec y_1_2 = column(y + 1, 2, b, B);
+            const vec delta_z_yhat_1_2 = yhat_1_2 - y_1_2;
+            /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
+            const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
+                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + W_ya[0] * delta_z_yhat_1_1
+                + W_ya[4] * delta_z_yhat_1_2;
+            const vec delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
+                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + W_ya[1] * delta_z_yhat_1_1
+                + W_ya[5] * delta_z_yhat_1_2;
+            const vec delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
+                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + W_ya[2] * delta_z_yhat_1_1
+                + W_ya[6] * delta_z_yhat_1_2;
+            const vec delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
+                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + W_ya[3] * delta_z_yhat_1_1
+                + W_ya[7] * delta_z_yhat_1_2;
+            /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
+            const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
+            const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
+            const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
+            const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
+            /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
+            const vec delta_a_0_1 = W_aa[0] * delta_z_a_1_1 + W_aa[4] * delta_z_a_1_2
+                + W_aa[8] * delta_z_a_1_3 + W_aa[12] * delta_z_a_1_4;
+            const vec delta_a_0_2 = W_aa[1] * delta_z_a_1_1 + W_aa[5] * delta_z_a_1_2
+                + W_aa[9] * delta_z_a_1_3 + W_aa[13] * delta_z_a_1_4;
+            const vec delta_a_0_3 = W_aa[2] * delta_z_a_1_1 + W_aa[6] * delta_z_a_1_2
+                + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
+            const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
+                + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
+            loss[0] += sum_of(upto(b, B, softplus_v(-z_yhat_1_1) * y_1_1
+                + softplus_v(z_yhat_1_1) * (1.0 - y_1_1) + softplus_v(-z_yhat_1_2) * y_1_2
+                + softplus_v(z_yhat_1_2) * (1.0 - y_1_2) + softplus_v(-z_yhat_2_1) * y_2_1
+                + softplus_v(z_yhat_2_1) * (1.0 - y_2_1) + softplus_v(-z_yhat_2_2) * y_2_2
+                + softplus_v(z_yhat_2_2) * (1.0 - y_2_2), all_v(0)));
+            if (d_x) {
+                put_column(d_x, 3, b, B, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                    + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
+                put_column(d_x + 1, 3, b, B, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                    + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
+                put_column(d_x + 2, 3, b, B, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                    + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
+                put_column(d_x + B * 3, 3, b, B, W_ax[0] * delta_z_a_2_1 + W_ax[3] * delta_z_a_2_2
+                    + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
+                put_column(d_x + B * 3 + 1, 3, b, B, W_ax[1] * delta_z_a_2_1
+                    + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
+                put_column(d_x + B * 3 + 2, 3, b, B, W_ax[2] * delta_z_a_2_1
+                    + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
+            }
+            d_W_aa_sum[0] = upto(b, B, d_W_aa_sum[0] + delta_z_a_2_1 * a_1_1
+                + delta_z_a_1_1 * a0_0_1, d_W_aa_sum[0]);
+            d_W_aa_sum[1] = upto(b, B, d_W_aa_sum[1] + delta_z_a_2_1 * a_1_2
+                + delta_z_a_1_1 * a0_0_2, d_W_aa_sum[1]);
+            d_W_aa_sum[2] = upto(b, B, d_W_aa_sum[2] + delta_z_a_2_1 * a_1_3
+                + delta_z_a_1_1 * a0_0_3, d_W_aa_sum[2]);
+            d_W_aa_sum[3] = upto(b, B, d_W_aa_sum[3] + delta_z_a_2_1 * a_1_4
+                + delta_z_a_1_1 * a0_0_4, d_W_aa_sum[3]);
+            d_W_aa_sum[4] = upto(b, B, d_W_aa_sum[4] + delta_z_a_2_2 * a_1_1
+                + delta_z_a_1_2 * a0_0_1, d_W_aa_sum[4]);
+            d_W_aa_sum[5] = upto(b, B, d_W_aa_sum[5] + delta_z_a_2_2 * a_1_2
+                + delta_z_a_1_2 * a0_0_2, d_W_aa_sum[5]);
+            d_W_aa_sum[6] = upto(b, B, d_W_aa_sum[6] + delta_z_a_2_2 * a_1_3
+                + delta_z_a_1_2 * a0_0_3, d_W_aa_sum[6]);
+            d_W_aa_sum[7] = upto(b, B, d_W_aa_sum[7] + delta_z_a_2_2 * a_1_4
+                + delta_z_a_1_2 * a0_0_4, d_W_aa_sum[7]);
+            d_W_aa_sum[8] = upto(b, B, d_W_aa_sum[8] + delta_z_a_2_3 * a_1_1
+                + delta_z_a_1_3 * a0_0_1, d_W_aa_sum[8]);
+            d_W_aa_sum[9] = upto(b, B, d_W_aa_sum[9] + delta_z_a_2_3 * a_1_2
+                + delta_z_a_1_3 * a0_0_2, d_W_aa_sum[9]);
+            d_W_aa_sum[10] = upto(b, B, d_W_aa_sum[10] + delta_z_a_2_3 * a_1_3
+                + delta_z_a_1_3 * a0_0_3, d_W_aa_sum[10]);
+            d_W_aa_sum[11] = upto(b, B, d_W_aa_sum[11] + delta_z_a_2_3 * a_1_4
+                + delta_z_a_1_3 * a0_0_4, d_W_aa_sum[11]);
+            d_W_aa_sum[12] = upto(b, B, d_W_aa_sum[12] + delta_z_a_2_4 * a_1_1
+                + delta_z_a_1_4 * a0_0_1, d_W_aa_sum[12]);
+            d_W_aa_sum[13] = upto(b, B, d_W_aa_sum[13] + delta_z_a_2_4 * a_1_2
+                + delta_z_a_1_4 * a0_0_2, d_W_aa_sum[13]);
+            d_W_aa_sum[14] = upto(b, B, d_W_aa_sum[14] + delta_z_a_2_4 * a_1_3
+                + delta_z_a_1_4 * a0_0_3, d_W_aa_sum[14]);
+            d_W_aa_sum[15] = upto(b, B, d_W_aa_sum[15] + delta_z_a_2_4 * a_1_4
+                + delta_z_a_1_4 * a0_0_4, d_W_aa_sum[15]);
+            d_W_ax_sum[0] = upto(b, B, d_W_ax_sum[0] + delta_z_a_2_1 * x_2_1
+                + delta_z_a_1_1 * x_1_1, d_W_ax_sum[0]);
+            d_W_ax_sum[1] = upto(b, B, d_W_ax_sum[1] + delta_z_a_2_1 * x_2_2
+                + delta_z_a_1_1 * x_1_2, d_W_ax_sum[1]);
+            d_W_ax_sum[2] = upto(b, B, d_W_ax_sum[2] + delta_z_a_2_1 * x_2_3
+                + delta_z_a_1_1 * x_1_3, d_W_ax_sum[2]);
+            d_W_ax_sum[3] = upto(b, B, d_W_ax_sum[3] + delta_z_a_2_2 * x_2_1
+                + delta_z_a_1_2 * x_1_1, d_W_ax_sum[3]);
+            d_W_ax_sum[4] = upto(b, B, d_W_ax_sum[4] + delta_z_a_2_2 * x_2_2
+                + delta_z_a_1_2 * x_1_2, d_W_ax_sum[4]);
+            d_W_ax_sum[5] = upto(b, B, d_W_ax_sum[5] + delta_z_a_2_2 * x_2_3
+                + delta_z_a_1_2 * x_1_3, d_W_ax_sum[5]);
+            d_W_ax_sum[6] = upto(b, B, d_W_ax_sum[6] + delta_z_a_2_3 * x_2_1
+                + delta_z_a_1_3 * x_1_1, d_W_ax_sum[6]);
+            d_W_ax_sum[7] = upto(b, B, d_W_ax_sum[7] + delta_z_a_2_3 * x_2_2
+                + delta_z_a_1_3 * x_1_2, d_W_ax_sum[7]);
+            d_W_ax_sum[8] = upto(b, B, d_W_ax_sum[8] + delta_z_a_2_3 * x_2_3
+                + delta_z_a_1_3 * x_1_3, d_W_ax_sum[8]);
+            d_W_ax_sum[9] = upto(b, B, d_W_ax_sum[9] + delta_z_a_2_4 * x_2_1
+                + delta_z_a_1_4 * x_1_1, d_W_ax_sum[9]);
+            d_W_ax_sum[10] = upto(b, B, d_W_ax_sum[10] + delta_z_a_2_4 * x_2_2
+                + delta_z_a_1_4 * x_1_2, d_W_ax_sum[10]);
+            d_W_ax_sum[11] = upto(b, B, d_W_ax_sum[11] + delta_z_a_2_4 * x_2_3
+                + delta_z_a_1_4 * x_1_3, d_W_ax_sum[11]);
+            d_b_a_sum[0] = upto(b, B, d_b_a_sum[0] + delta_z_a_2_1 + delta_z_a_1_1, d_b_a_sum[0]);
+            d_b_a_sum[1] = upto(b, B, d_b_a_sum[1] + delta_z_a_2_2 + delta_z_a_1_2, d_b_a_sum[1]);
+            d_b_a_sum[2] = upto(b, B, d_b_a_sum[2] + delta_z_a_2_3 + delta_z_a_1_3, d_b_a_sum[2]);
+            d_b_a_sum[3] = upto(b, B, d_b_a_sum[3] + delta_z_a_2_4 + delta_z_a_1_4, d_b_a_sum[3]);
+            d_W_ya_sum[0] = upto(b, B, d_W_ya_sum[0] + delta_z_yhat_2_1 * a_2_1
+                + delta_z_yhat_1_1 * a_1_1, d_W_ya_sum[0]);
+            d_W_ya_sum[1] = upto(b, B, d_W_ya_sum[1] + delta_z_yhat_2_1 * a_2_2
+                + delta_z_yhat_1_1 * a_1_2, d_W_ya_sum[1]);
+            d_W_ya_sum[2] = upto(b, B, d_W_ya_sum[2] + delta_z_yhat_2_1 * a_2_3
+                + delta_z_yhat_1_1 * a_1_3, d_W_ya_sum[2]);
+            d_W_ya_sum[3] = upto(b, B, d_W_ya_sum[3] + delta_z_yhat_2_1 * a_2_4
+                + delta_z_yhat_1_1 * a_1_4, d_W_ya_sum[3]);
+            d_W_ya_sum[4] = upto(b, B, d_W_ya_sum[4] + delta_z_yhat_2_2 * a_2_1
+                + delta_z_yhat_1_2 * a_1_1, d_W_ya_sum[4]);
+            d_W_ya_sum[5] = upto(b, B, d_W_ya_sum[5] + delta_z_yhat_2_2 * a_2_2
+                + delta_z_yhat_1_2 * a_1_2, d_W_ya_sum[5]);
+            d_W_ya_sum[6] = upto(b, B, d_W_ya_sum[6] + delta_z_yhat_2_2 * a_2_3
+                + delta_z_yhat_1_2 * a_1_3, d_W_ya_sum[6]);
+            d_W_ya_sum[7] = upto(b, B, d_W_ya_sum[7] + delta_z_yhat_2_2 * a_2_4
+                + delta_z_yhat_1_2 * a_1_4, d_W_ya_sum[7]);
+            d_b_y_sum[0] = upto(b, B, d_b_y_sum[0] + delta_z_yhat_2_1
+                + delta_z_yhat_1_1, d_b_y_sum[0]);
+            d_b_y_sum[1] = upto(b, B, d_b_y_sum[1] + delta_z_yhat_2_2
+                + delta_z_yhat_1_2, d_b_y_sum[1]);
+            if (d_a0) {
+                put_column(d_a0, 4, b, B, delta_a_0_1);
+                put_column(d_a0 + 1, 4, b, B, delta_a_0_2);
+                put_column(d_a0 + 2, 4, b, B, delta_a_0_3);
+                put_column(d_a0 + 3, 4, b, B, delta_a_0_4);
+            }
+        }
+        if (d_W_aa) {
+            for (size_t i = 0; i < 4 * 4; ++i) {
+                d_W_aa[i] += sum_of(d_W_aa_sum[i]);
+            }
+        }
+        if (d_W_ax) {
+            for (size_t i = 0; i < 4 * 3; ++i) {
+                d_W_ax[i] += sum_of(d_W_ax_sum[i]);
+            }
+        }
+        if (d_b_a) {
+            for (size_t i = 0; i < 4; ++i) {
+                d_b_a[i] += sum_of(d_b_a_sum[i]);
+            }
+        }
+        if (d_W_ya) {
+            for (size_t i = 0; i < 2 * 4; ++i) {
+                d_W_ya[i] += sum_of(d_W_ya_sum[i]);
+            }
+        }
+        if (d_b_y) {
+            for (size_t i = 0; i < 2; ++i) {
+                d_b_y[i] += sum_of(d_b_y_sum[i]);
+            }
+        }
+    }
 }
 
-void rnn_t2_loss_and_grad(const rnn_t2_args *p)
+/* What thread `me` of a team does. */
+static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t team)
 {
-    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
-        rnn_t2_loss_and_grad_straight(p);
-        return;
-    }
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
     const size_t B = p->B;
@@ -541,6 +1050,11 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_aa = p->d_W_aa;
+    double *restrict const d_W_ax = p->d_W_ax;
+    double *restrict const d_b_a = p->d_b_a;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
@@ -550,203 +1064,245 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
     double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
-    double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
-    double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
+    double *restrict const loss_part = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
-    pack_transposed(3, 4, W_ax, W_ax_PT);
-    pack_transposed(4, 4, W_aa, W_aa_PT);
-    pack_transposed(4, 2, W_ya, W_ya_PT);
-    pack(2, 4, W_ya, W_ya_P);
-    pack(4, 4, W_aa, W_aa_P);
-    pack(4, 3, W_ax, W_ax_P);
-    loss[0] = 0.0;
-    memset(delta_a, 0, (T_x + 1) * B * 4 * sizeof *delta_a);
-    if (d_x) memset(d_x, 0, T_x * B * 3 * sizeof *d_x);
-    memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 4 * sizeof *d_b_a);
-    memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 2 * sizeof *d_b_y);
+    pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
+    pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
+    pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
+    pack(2, 4, W_ya, W_ya_P, me, team);
+    pack(4, 4, W_aa, W_aa_P, me, team);
+    if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
+    if (me == 0) loss[0] = 0.0;
+    clear(delta_a, (T_x + 1) * B * 4 * sizeof *delta_a, me, team);
+    if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
+    if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
+    if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
+    if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
+    if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 4;
-        double *const a_0 = a + b * 4;
-        for (size_t i = 0; i < 4; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const a0_b = a0 + b * 4;
+            double *const a_0 = a + b * 4;
+            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_a_t = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 4, get(b_a, i, 4));
             }
         }
-        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 4;
-            double *const a_t = a + (t * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 4;
+                double *const a_t = a + (t * B + b) * 4;
+                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
-            double *const a_t = a + (t * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                a_t[i] = tanh_1(z_a_t[i]);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
+                + (t - 1) * B * 4);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
+                double *const a_t = a + (t * B + b) * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                    put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0; i < 2; i += LANES) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 2, get(b_y, i, 2));
             }
         }
-        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
+        for (size_t r = 0; r < active.count; r += active.run) {
+            const size_t b = at(active, r);
             const double *const z_yhat_t = z_yhat + b * 2;
             double *const yhat_t = yhat + b * 2;
             const double *const y_t = y + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            double *const loss_part_t = loss_part + b * 2;
+            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                yhat_t[i] = sigmoid_1(z_yhat_t[i]);
+                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
+                put(loss_part_t, i, m, softplus_v(-get(z_yhat_t, i, m)) * get(y_t, i, m)
+                    + softplus_v(get(z_yhat_t, i, m)) * (1.0 - get(y_t, i, m)));
             }
-            /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
-            double loss_sum = 0.0;
-            for (size_t i = 0; i < 2; ++i) {
-                loss_sum += softplus_1(-z_yhat_t[i]) * y_t[i] + softplus_1(z_yhat_t[i]) * (1.0
-                    - y_t[i]);
-            }
-            loss[0] += loss_sum;
         }
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+        if (me == 0) loss[0] += total(active, 2, loss_part);
+    }
+    meet(team);
     if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; r += active.run) {
+            const size_t b = at(active, r);
             const double *const yhat_t = yhat + b * 2;
             const double *const y_t = y + b * 2;
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                delta_z_yhat_t[i] = yhat_t[i] - y_t[i];
+                put(delta_z_yhat_t, i, m, get(yhat_t, i, m) - get(y_t, i, m));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4);
-        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + B * 4, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
-                /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_t[i];
-            }
-        }
+        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4, 4, delta_a + B * 4);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(active, 2, 4, delta_z_yhat, a + B * 4, d_W_ya, me, team);
+        /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y && me == team - 1) sum_rows(active, 2, delta_z_yhat, d_b_y);
+    }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            const double *const a_t = a + (t * B + b) * 4;
-            double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                delta_z_a_t[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                const double *const a_t = a + (t * B + b) * 4;
+                double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                    put(delta_z_a_t, i, m, get(delta_a_t, i, m) * (1.0 - square_v(get(a_t, i, m))));
+                }
             }
-        }
-        /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
-            - 1) * B * 4);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+            product(active, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
+                - 1) * B * 4, 4, delta_a + (t - 1) * B * 4);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
+                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax_P, 1.0, d_x);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a, d_W_aa);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_a_t = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_t[i];
-            }
-        }
+        if (d_x) product(active, 4, 3, delta_z_a, W_ax_P, 1.0, d_x, 3, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (d_W_aa) outer(active, 4, 4, delta_z_a, a, d_W_aa, me, team);
+        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (d_W_ax) outer(active, 4, 3, delta_z_a, x, d_W_ax, me, team);
+        /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a, d_b_a);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const delta_a_0 = delta_a + b * 4;
-            double *const d_a0_b = d_a0 + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_a_0 = delta_a + b * 4;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void rnn_t2_loss_and_grad(const rnn_t2_args *p)
+{
+    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
+        rnn_t2_loss_and_grad_straight(p);
+        return;
+    }
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 180);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        rnn_t2_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    rnn_t2_loss_and_grad_part(p, 0, 1);
 }
 
 size_t rnn_t2_forward_work(size_t T_x, size_t T_y, size_t B)
@@ -755,7 +1311,7 @@ size_t rnn_t2_forward_work(size_t T_x, size_t T_y, size_t B)
     return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double));
 }
 
-/* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
+/* T_x = 2, T_y = 2, all examples of full length: everything written out */
 static void rnn_t2_forward_straight(const rnn_t2_args *p)
 {
     const size_t B = p->B;
@@ -768,20 +1324,21 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
     double *restrict const yhat = p->yhat;
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 4;
-        const double *const x_1 = x + b * 3;
-        const double *const x_2 = x + (B + b) * 3;
+    if (B == 1) {
+        const size_t b = 0;
         /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-        const double z_a_1_1 = W_aa[0] * a0_b[0] + W_aa[1] * a0_b[1] + W_aa[2] * a0_b[2]
-            + W_aa[3] * a0_b[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2] + b_a[0];
-        const double z_a_1_2 = W_aa[4] * a0_b[0] + W_aa[5] * a0_b[1] + W_aa[6] * a0_b[2]
-            + W_aa[7] * a0_b[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2] + b_a[1];
-        const double z_a_1_3 = W_aa[8] * a0_b[0] + W_aa[9] * a0_b[1] + W_aa[10] * a0_b[2]
-            + W_aa[11] * a0_b[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2] + b_a[2];
-        const double z_a_1_4 = W_aa[12] * a0_b[0] + W_aa[13] * a0_b[1] + W_aa[14] * a0_b[2]
-            + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-            + b_a[3];
+        const double z_a_1_1 = W_aa[0] * a0[b * 4] + W_aa[1] * a0[b * 4 + 1]
+            + W_aa[2] * a0[b * 4 + 2] + W_aa[3] * a0[b * 4 + 3] + W_ax[0] * x[b * 3]
+            + W_ax[1] * x[b * 3 + 1] + W_ax[2] * x[b * 3 + 2] + b_a[0];
+        const double z_a_1_2 = W_aa[4] * a0[b * 4] + W_aa[5] * a0[b * 4 + 1]
+            + W_aa[6] * a0[b * 4 + 2] + W_aa[7] * a0[b * 4 + 3] + W_ax[3] * x[b * 3]
+            + W_ax[4] * x[b * 3 + 1] + W_ax[5] * x[b * 3 + 2] + b_a[1];
+        const double z_a_1_3 = W_aa[8] * a0[b * 4] + W_aa[9] * a0[b * 4 + 1]
+            + W_aa[10] * a0[b * 4 + 2] + W_aa[11] * a0[b * 4 + 3] + W_ax[6] * x[b * 3]
+            + W_ax[7] * x[b * 3 + 1] + W_ax[8] * x[b * 3 + 2] + b_a[2];
+        const double z_a_1_4 = W_aa[12] * a0[b * 4] + W_aa[13] * a0[b * 4 + 1]
+            + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
+            + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
         const double a_1_1 = tanh_1(z_a_1_1);
         const double a_1_2 = tanh_1(z_a_1_2);
@@ -794,13 +1351,17 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             + W_ya[7] * a_1_4 + b_y[1];
         /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
         const double z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-            + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
+            + W_aa[3] * a_1_4 + W_ax[0] * x[(B + b) * 3] + W_ax[1] * x[(B + b) * 3 + 1]
+            + W_ax[2] * x[(B + b) * 3 + 2] + b_a[0];
         const double z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-            + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
+            + W_aa[7] * a_1_4 + W_ax[3] * x[(B + b) * 3] + W_ax[4] * x[(B + b) * 3 + 1]
+            + W_ax[5] * x[(B + b) * 3 + 2] + b_a[1];
         const double z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-            + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2] + b_a[2];
+            + W_aa[11] * a_1_4 + W_ax[6] * x[(B + b) * 3] + W_ax[7] * x[(B + b) * 3 + 1]
+            + W_ax[8] * x[(B + b) * 3 + 2] + b_a[2];
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-            + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
+            + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
+            + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
         const double a_2_1 = tanh_1(z_a_2_1);
         const double a_2_2 = tanh_1(z_a_2_2);
@@ -812,10 +1373,10 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
         const double z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
             + W_ya[7] * a_2_4 + b_y[1];
         if (a) {
-            a[b * 4] = a0_b[0];
-            a[b * 4 + 1] = a0_b[1];
-            a[b * 4 + 2] = a0_b[2];
-            a[b * 4 + 3] = a0_b[3];
+            a[b * 4] = a0[b * 4];
+            a[b * 4 + 1] = a0[b * 4 + 1];
+            a[b * 4 + 2] = a0[b * 4 + 2];
+            a[b * 4 + 3] = a0[b * 4 + 3];
             a[(B + b) * 4] = a_1_1;
             a[(B + b) * 4 + 1] = a_1_2;
             a[(B + b) * 4 + 2] = a_1_3;
@@ -832,14 +1393,84 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             yhat[(B + b) * 2 + 1] = sigmoid_1(z_yhat_2_2);
         }
     }
+    else {
+        for (size_t b = 0; b < B; b += LANES) {
+            /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
+            const vec a0_0_1 = column(a0, 4, b, B);
+            const vec a0_0_2 = column(a0 + 1, 4, b, B);
+            const vec a0_0_3 = column(a0 + 2, 4, b, B);
+            const vec a0_0_4 = column(a0 + 3, 4, b, B);
+            const vec x_1_1 = column(x, 3, b, B);
+            const vec x_1_2 = column(x + 1, 3, b, B);
+            const vec x_1_3 = column(x + 2, 3, b, B);
+            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
+                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
+                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
+                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
+                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+                + b_a[3];
+            /* (2)  a[1] = tanh(z_a)    (B, n_a) */
+            const vec a_1_1 = tanh_v(z_a_1_1);
+            const vec a_1_2 = tanh_v(z_a_1_2);
+            const vec a_1_3 = tanh_v(z_a_1_3);
+            const vec a_1_4 = tanh_v(z_a_1_4);
+            /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
+            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
+                + W_ya[3] * a_1_4 + b_y[0];
+            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
+                + W_ya[7] * a_1_4 + b_y[1];
+            /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
+            const vec x_2_1 = column(x + B * 3, 3, b, B);
+            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
+            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
+            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+            /* (2)  a[2] = tanh(z_a)    (B, n_a) */
+            const vec a_2_1 = tanh_v(z_a_2_1);
+            const vec a_2_2 = tanh_v(z_a_2_2);
+            const vec a_2_3 = tanh_v(z_a_2_3);
+            const vec a_2_4 = tanh_v(z_a_2_4);
+            /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
+            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
+                + W_ya[3] * a_2_4 + b_y[0];
+            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
+                + W_ya[7] * a_2_4 + b_y[1];
+            if (a) {
+                put_column(a, 4, b, B, a0_0_1);
+                put_column(a + 1, 4, b, B, a0_0_2);
+                put_column(a + 2, 4, b, B, a0_0_3);
+                put_column(a + 3, 4, b, B, a0_0_4);
+                put_column(a + B * 4, 4, b, B, a_1_1);
+                put_column(a + B * 4 + 1, 4, b, B, a_1_2);
+                put_column(a + B * 4 + 2, 4, b, B, a_1_3);
+                put_column(a + B * 4 + 3, 4, b, B, a_1_4);
+                put_column(a + 2 * B * 4, 4, b, B, a_2_1);
+                put_column(a + 2 * B * 4 + 1, 4, b, B, a_2_2);
+                put_column(a + 2 * B * 4 + 2, 4, b, B, a_2_3);
+                put_column(a + 2 * B * 4 + 3, 4, b, B, a_2_4);
+            }
+            if (yhat) {
+                put_column(yhat, 2, b, B, sigmoid_v(z_yhat_1_1));
+                put_column(yhat + 1, 2, b, B, sigmoid_v(z_yhat_1_2));
+                put_column(yhat + B * 2, 2, b, B, sigmoid_v(z_yhat_2_1));
+                put_column(yhat + B * 2 + 1, 2, b, B, sigmoid_v(z_yhat_2_2));
+            }
+        }
+    }
 }
 
-void rnn_t2_forward(const rnn_t2_args *p)
+/* What thread `me` of a team does. */
+static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
 {
-    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
-        rnn_t2_forward_straight(p);
-        return;
-    }
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
     const size_t B = p->B;
@@ -859,106 +1490,136 @@ void rnn_t2_forward(const rnn_t2_args *p)
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
-    pack_transposed(3, 4, W_ax, W_ax_PT);
-    pack_transposed(4, 4, W_aa, W_aa_PT);
-    pack_transposed(4, 2, W_ya, W_ya_PT);
-    if (yhat) memset(yhat, 0, T_x * B * 2 * sizeof *yhat);
+    pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
+    pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
+    pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
+    if (yhat) clear(yhat, T_x * B * 2 * sizeof *yhat, me, team);
+    meet(team);
 
     /* ---- initial states */
-    if (a) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const a0_b = a0 + b * 4;
-            double *const a_0 = a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* a[t] = a0    (B, n_a) */
-                a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        if (a) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const a0_b = a0 + b * 4;
+                double *const a_0 = a ? a + b * 4 : NULL;
+                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0, i, m, get(a0_b, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_a_t = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 4, get(b_a, i, 4));
             }
         }
-        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        if (a) {
-            for (size_t r = active; r < B; ++r) {
-                const size_t b = at(rows, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 4;
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0; i < 4; ++i) {
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            if (a) {
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 4 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 4 : NULL;
+                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
             }
-        }
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
-        if (a) {
-            for (size_t r = 0; r < active; ++r) {
-                const size_t b = at(rows, r);
-                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0; i < 4; ++i) {
-                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    a_t[i] = tanh_1(z_a_t[i]);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
+                + (t - 1) * B * 4);
+            if (a) {
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
+                    double *const a_t = a ? a + (t * B + b) * 4 : NULL;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                        put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                    }
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0; i < 2; i += LANES) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 2, get(b_y, i, 2));
             }
         }
-        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
         if (yhat) {
-            for (size_t r = 0; r < active; ++r) {
-                const size_t b = at(rows, r);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
                 const double *const z_yhat_t = z_yhat + b * 2;
-                double *const yhat_t = yhat + b * 2;
-                for (size_t i = 0; i < 2; ++i) {
+                double *const yhat_t = yhat ? yhat + b * 2 : NULL;
+                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    yhat_t[i] = sigmoid_1(z_yhat_t[i]);
+                    put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
                 }
             }
         }
     }
+    meet(team);
+}
+
+void rnn_t2_forward(const rnn_t2_args *p)
+{
+    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
+        rnn_t2_forward_straight(p);
+        return;
+    }
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 72);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        rnn_t2_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    rnn_t2_forward_part(p, 0, 1);
 }
 
 size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * 4 * sizeof(double)) + padded(4 * 3 * sizeof(double)) + padded(4 * sizeof(double)) + padded(2 * 4 * sizeof(double)) + padded(2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
-/* T_x = 2, T_y = 2, all examples of full length: one example at a time, everything in registers */
+/* T_x = 2, T_y = 2, all examples of full length: everything written out */
 static void rnn_t2_vjp_straight(const rnn_t2_args *p)
 {
     const size_t B = p->B;
-    unsigned char *work = p->work;
     const double *restrict const a0 = p->a0;
     const double *restrict const W_aa = p->W_aa;
     const double *restrict const W_ax = p->W_ax;
@@ -969,35 +1630,32 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
     const double *restrict const dyhat = p->dyhat;
     const double *restrict const dstates_a = p->dstates_a;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_aa = p->d_W_aa;
+    double *restrict const d_W_ax = p->d_W_ax;
+    double *restrict const d_b_a = p->d_b_a;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
-    double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
-    double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
-    double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
-    memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 4 * sizeof *d_b_a);
-    memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 2 * sizeof *d_b_y);
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 4;
-        const double *const x_1 = x + b * 3;
-        const double *const x_2 = x + (B + b) * 3;
-        const double *const dyhat_2 = dyhat + (B + b) * 2;
-        const double *const dstates_a_2 = dstates_a + (B + b) * 4;
-        const double *const dyhat_1 = dyhat + b * 2;
-        const double *const dstates_a_1 = dstates_a + b * 4;
+    if (d_W_aa) memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
+    if (d_W_ax) memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
+    if (d_b_a) memset(d_b_a, 0, 4 * sizeof *d_b_a);
+    if (d_W_ya) memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
+    if (d_b_y) memset(d_b_y, 0, 2 * sizeof *d_b_y);
+    if (B == 1) {
+        const size_t b = 0;
         /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-        const double z_a_1_1 = W_aa[0] * a0_b[0] + W_aa[1] * a0_b[1] + W_aa[2] * a0_b[2]
-            + W_aa[3] * a0_b[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2] + b_a[0];
-        const double z_a_1_2 = W_aa[4] * a0_b[0] + W_aa[5] * a0_b[1] + W_aa[6] * a0_b[2]
-            + W_aa[7] * a0_b[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2] + b_a[1];
-        const double z_a_1_3 = W_aa[8] * a0_b[0] + W_aa[9] * a0_b[1] + W_aa[10] * a0_b[2]
-            + W_aa[11] * a0_b[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2] + b_a[2];
-        const double z_a_1_4 = W_aa[12] * a0_b[0] + W_aa[13] * a0_b[1] + W_aa[14] * a0_b[2]
-            + W_aa[15] * a0_b[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-            + b_a[3];
+        const double z_a_1_1 = W_aa[0] * a0[b * 4] + W_aa[1] * a0[b * 4 + 1]
+            + W_aa[2] * a0[b * 4 + 2] + W_aa[3] * a0[b * 4 + 3] + W_ax[0] * x[b * 3]
+            + W_ax[1] * x[b * 3 + 1] + W_ax[2] * x[b * 3 + 2] + b_a[0];
+        const double z_a_1_2 = W_aa[4] * a0[b * 4] + W_aa[5] * a0[b * 4 + 1]
+            + W_aa[6] * a0[b * 4 + 2] + W_aa[7] * a0[b * 4 + 3] + W_ax[3] * x[b * 3]
+            + W_ax[4] * x[b * 3 + 1] + W_ax[5] * x[b * 3 + 2] + b_a[1];
+        const double z_a_1_3 = W_aa[8] * a0[b * 4] + W_aa[9] * a0[b * 4 + 1]
+            + W_aa[10] * a0[b * 4 + 2] + W_aa[11] * a0[b * 4 + 3] + W_ax[6] * x[b * 3]
+            + W_ax[7] * x[b * 3 + 1] + W_ax[8] * x[b * 3 + 2] + b_a[2];
+        const double z_a_1_4 = W_aa[12] * a0[b * 4] + W_aa[13] * a0[b * 4 + 1]
+            + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
+            + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
         const double a_1_1 = tanh_1(z_a_1_1);
         const double a_1_2 = tanh_1(z_a_1_2);
@@ -1010,13 +1668,17 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             + W_ya[7] * a_1_4 + b_y[1];
         /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
         const double z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-            + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
+            + W_aa[3] * a_1_4 + W_ax[0] * x[(B + b) * 3] + W_ax[1] * x[(B + b) * 3 + 1]
+            + W_ax[2] * x[(B + b) * 3 + 2] + b_a[0];
         const double z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-            + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
+            + W_aa[7] * a_1_4 + W_ax[3] * x[(B + b) * 3] + W_ax[4] * x[(B + b) * 3 + 1]
+            + W_ax[5] * x[(B + b) * 3 + 2] + b_a[1];
         const double z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-            + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2] + b_a[2];
+            + W_aa[11] * a_1_4 + W_ax[6] * x[(B + b) * 3] + W_ax[7] * x[(B + b) * 3 + 1]
+            + W_ax[8] * x[(B + b) * 3 + 2] + b_a[2];
         const double z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-            + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2] + b_a[3];
+            + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
+            + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
         const double a_2_1 = tanh_1(z_a_2_1);
         const double a_2_2 = tanh_1(z_a_2_2);
@@ -1031,16 +1693,16 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
         const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
         /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
-        const double delta_z_yhat_2_1 = dyhat_2[0] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
-        const double delta_z_yhat_2_2 = dyhat_2[1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
+        const double delta_z_yhat_2_1 = dyhat[(B + b) * 2] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
+        const double delta_z_yhat_2_2 = dyhat[(B + b) * 2 + 1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
         /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
-        const double delta_a_2_1 = dstates_a_2[0] + W_ya[0] * delta_z_yhat_2_1
+        const double delta_a_2_1 = dstates_a[(B + b) * 4] + W_ya[0] * delta_z_yhat_2_1
             + W_ya[4] * delta_z_yhat_2_2;
-        const double delta_a_2_2 = dstates_a_2[1] + W_ya[1] * delta_z_yhat_2_1
+        const double delta_a_2_2 = dstates_a[(B + b) * 4 + 1] + W_ya[1] * delta_z_yhat_2_1
             + W_ya[5] * delta_z_yhat_2_2;
-        const double delta_a_2_3 = dstates_a_2[2] + W_ya[2] * delta_z_yhat_2_1
+        const double delta_a_2_3 = dstates_a[(B + b) * 4 + 2] + W_ya[2] * delta_z_yhat_2_1
             + W_ya[6] * delta_z_yhat_2_2;
-        const double delta_a_2_4 = dstates_a_2[3] + W_ya[3] * delta_z_yhat_2_1
+        const double delta_a_2_4 = dstates_a[(B + b) * 4 + 3] + W_ya[3] * delta_z_yhat_2_1
             + W_ya[7] * delta_z_yhat_2_2;
         /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
         const double delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
@@ -1051,20 +1713,20 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
         const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
         /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
-        const double delta_z_yhat_1_1 = dyhat_1[0] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
-        const double delta_z_yhat_1_2 = dyhat_1[1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
+        const double delta_z_yhat_1_1 = dyhat[b * 2] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
+        const double delta_z_yhat_1_2 = dyhat[b * 2 + 1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
         /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
         const double delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
-            + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a_1[0]
+            + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a[b * 4]
             + W_ya[0] * delta_z_yhat_1_1 + W_ya[4] * delta_z_yhat_1_2;
         const double delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
-            + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a_1[1]
+            + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a[b * 4 + 1]
             + W_ya[1] * delta_z_yhat_1_1 + W_ya[5] * delta_z_yhat_1_2;
         const double delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
-            + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a_1[2]
+            + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a[b * 4 + 2]
             + W_ya[2] * delta_z_yhat_1_1 + W_ya[6] * delta_z_yhat_1_2;
         const double delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
-            + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a_1[3]
+            + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a[b * 4 + 3]
             + W_ya[3] * delta_z_yhat_1_1 + W_ya[7] * delta_z_yhat_1_2;
         /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
         const double delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
@@ -1094,48 +1756,58 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             d_x[(B + b) * 3 + 2] = W_ax[2] * delta_z_a_2_1 + W_ax[5] * delta_z_a_2_2
                 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4;
         }
-        d_W_aa[0] += delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_b[0];
-        d_W_aa[1] += delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_b[1];
-        d_W_aa[2] += delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_b[2];
-        d_W_aa[3] += delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_b[3];
-        d_W_aa[4] += delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_b[0];
-        d_W_aa[5] += delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_b[1];
-        d_W_aa[6] += delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_b[2];
-        d_W_aa[7] += delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_b[3];
-        d_W_aa[8] += delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_b[0];
-        d_W_aa[9] += delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_b[1];
-        d_W_aa[10] += delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_b[2];
-        d_W_aa[11] += delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_b[3];
-        d_W_aa[12] += delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_b[0];
-        d_W_aa[13] += delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_b[1];
-        d_W_aa[14] += delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_b[2];
-        d_W_aa[15] += delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_b[3];
-        d_W_ax[0] += delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0];
-        d_W_ax[1] += delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1];
-        d_W_ax[2] += delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2];
-        d_W_ax[3] += delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0];
-        d_W_ax[4] += delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1];
-        d_W_ax[5] += delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2];
-        d_W_ax[6] += delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0];
-        d_W_ax[7] += delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1];
-        d_W_ax[8] += delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2];
-        d_W_ax[9] += delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0];
-        d_W_ax[10] += delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1];
-        d_W_ax[11] += delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2];
-        d_b_a[0] += delta_z_a_2_1 + delta_z_a_1_1;
-        d_b_a[1] += delta_z_a_2_2 + delta_z_a_1_2;
-        d_b_a[2] += delta_z_a_2_3 + delta_z_a_1_3;
-        d_b_a[3] += delta_z_a_2_4 + delta_z_a_1_4;
-        d_W_ya[0] += delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1;
-        d_W_ya[1] += delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2;
-        d_W_ya[2] += delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3;
-        d_W_ya[3] += delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4;
-        d_W_ya[4] += delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1;
-        d_W_ya[5] += delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2;
-        d_W_ya[6] += delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3;
-        d_W_ya[7] += delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4;
-        d_b_y[0] += delta_z_yhat_2_1 + delta_z_yhat_1_1;
-        d_b_y[1] += delta_z_yhat_2_2 + delta_z_yhat_1_2;
+        if (d_W_aa) {
+            d_W_aa[0] += delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0[b * 4];
+            d_W_aa[1] += delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0[b * 4 + 1];
+            d_W_aa[2] += delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0[b * 4 + 2];
+            d_W_aa[3] += delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0[b * 4 + 3];
+            d_W_aa[4] += delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0[b * 4];
+            d_W_aa[5] += delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0[b * 4 + 1];
+            d_W_aa[6] += delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0[b * 4 + 2];
+            d_W_aa[7] += delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0[b * 4 + 3];
+            d_W_aa[8] += delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0[b * 4];
+            d_W_aa[9] += delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0[b * 4 + 1];
+            d_W_aa[10] += delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0[b * 4 + 2];
+            d_W_aa[11] += delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0[b * 4 + 3];
+            d_W_aa[12] += delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0[b * 4];
+            d_W_aa[13] += delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0[b * 4 + 1];
+            d_W_aa[14] += delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0[b * 4 + 2];
+            d_W_aa[15] += delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0[b * 4 + 3];
+        }
+        if (d_W_ax) {
+            d_W_ax[0] += delta_z_a_2_1 * x[(B + b) * 3] + delta_z_a_1_1 * x[b * 3];
+            d_W_ax[1] += delta_z_a_2_1 * x[(B + b) * 3 + 1] + delta_z_a_1_1 * x[b * 3 + 1];
+            d_W_ax[2] += delta_z_a_2_1 * x[(B + b) * 3 + 2] + delta_z_a_1_1 * x[b * 3 + 2];
+            d_W_ax[3] += delta_z_a_2_2 * x[(B + b) * 3] + delta_z_a_1_2 * x[b * 3];
+            d_W_ax[4] += delta_z_a_2_2 * x[(B + b) * 3 + 1] + delta_z_a_1_2 * x[b * 3 + 1];
+            d_W_ax[5] += delta_z_a_2_2 * x[(B + b) * 3 + 2] + delta_z_a_1_2 * x[b * 3 + 2];
+            d_W_ax[6] += delta_z_a_2_3 * x[(B + b) * 3] + delta_z_a_1_3 * x[b * 3];
+            d_W_ax[7] += delta_z_a_2_3 * x[(B + b) * 3 + 1] + delta_z_a_1_3 * x[b * 3 + 1];
+            d_W_ax[8] += delta_z_a_2_3 * x[(B + b) * 3 + 2] + delta_z_a_1_3 * x[b * 3 + 2];
+            d_W_ax[9] += delta_z_a_2_4 * x[(B + b) * 3] + delta_z_a_1_4 * x[b * 3];
+            d_W_ax[10] += delta_z_a_2_4 * x[(B + b) * 3 + 1] + delta_z_a_1_4 * x[b * 3 + 1];
+            d_W_ax[11] += delta_z_a_2_4 * x[(B + b) * 3 + 2] + delta_z_a_1_4 * x[b * 3 + 2];
+        }
+        if (d_b_a) {
+            d_b_a[0] += delta_z_a_2_1 + delta_z_a_1_1;
+            d_b_a[1] += delta_z_a_2_2 + delta_z_a_1_2;
+            d_b_a[2] += delta_z_a_2_3 + delta_z_a_1_3;
+            d_b_a[3] += delta_z_a_2_4 + delta_z_a_1_4;
+        }
+        if (d_W_ya) {
+            d_W_ya[0] += delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1;
+            d_W_ya[1] += delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2;
+            d_W_ya[2] += delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3;
+            d_W_ya[3] += delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4;
+            d_W_ya[4] += delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1;
+            d_W_ya[5] += delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2;
+            d_W_ya[6] += delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3;
+            d_W_ya[7] += delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4;
+        }
+        if (d_b_y) {
+            d_b_y[0] += delta_z_yhat_2_1 + delta_z_yhat_1_1;
+            d_b_y[1] += delta_z_yhat_2_2 + delta_z_yhat_1_2;
+        }
         if (d_a0) {
             d_a0[b * 4] = delta_a_0_1;
             d_a0[b * 4 + 1] = delta_a_0_2;
@@ -1143,14 +1815,259 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             d_a0[b * 4 + 3] = delta_a_0_4;
         }
     }
+    else {
+        vec d_W_aa_sum[4 * 4] = {0};
+        vec d_W_ax_sum[4 * 3] = {0};
+        vec d_b_a_sum[4] = {0};
+        vec d_W_ya_sum[2 * 4] = {0};
+        vec d_b_y_sum[2] = {0};
+        for (size_t b = 0; b < B; b += LANES) {
+            /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
+            const vec a0_0_1 = column(a0, 4, b, B);
+            const vec a0_0_2 = column(a0 + 1, 4, b, B);
+            const vec a0_0_3 = column(a0 + 2, 4, b, B);
+            const vec a0_0_4 = column(a0 + 3, 4, b, B);
+            const vec x_1_1 = column(x, 3, b, B);
+            const vec x_1_2 = column(x + 1, 3, b, B);
+            const vec x_1_3 = column(x + 2, 3, b, B);
+            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
+                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
+                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
+                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
+                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+                + b_a[3];
+            /* (2)  a[1] = tanh(z_a)    (B, n_a) */
+            const vec a_1_1 = tanh_v(z_a_1_1);
+            const vec a_1_2 = tanh_v(z_a_1_2);
+            const vec a_1_3 = tanh_v(z_a_1_3);
+            const vec a_1_4 = tanh_v(z_a_1_4);
+            /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
+            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
+                + W_ya[3] * a_1_4 + b_y[0];
+            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
+                + W_ya[7] * a_1_4 + b_y[1];
+            /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
+            const vec x_2_1 = column(x + B * 3, 3, b, B);
+            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
+            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
+            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+            /* (2)  a[2] = tanh(z_a)    (B, n_a) */
+            const vec a_2_1 = tanh_v(z_a_2_1);
+            const vec a_2_2 = tanh_v(z_a_2_2);
+            const vec a_2_3 = tanh_v(z_a_2_3);
+            const vec a_2_4 = tanh_v(z_a_2_4);
+            /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
+            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
+                + W_ya[3] * a_2_4 + b_y[0];
+            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
+                + W_ya[7] * a_2_4 + b_y[1];
+            /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
+            const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
+            const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
+            /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
+            const vec dyhat_2_1 = column(dyhat + B * 2, 2, b, B);
+            const vec delta_z_yhat_2_1 = dyhat_2_1 * (yhat_2_1 - yhat_2_1 * yhat_2_1);
+            const vec dyhat_2_2 = column(dyhat + B * 2 + 1, 2, b, B);
+            const vec delta_z_yhat_2_2 = dyhat_2_2 * (yhat_2_2 - yhat_2_2 * yhat_2_2);
+            /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
+            const vec dstates_a_2_1 = column(dstates_a + B * 4, 4, b, B);
+            const vec delta_a_2_1 = dstates_a_2_1 + W_ya[0] * delta_z_yhat_2_1
+                + W_ya[4] * delta_z_yhat_2_2;
+            const vec dstates_a_2_2 = column(dstates_a + B * 4 + 1, 4, b, B);
+            const vec delta_a_2_2 = dstates_a_2_2 + W_ya[1] * delta_z_yhat_2_1
+                + W_ya[5] * delta_z_yhat_2_2;
+            const vec dstates_a_2_3 = column(dstates_a + B * 4 + 2, 4, b, B);
+            const vec delta_a_2_3 = dstates_a_2_3 + W_ya[2] * delta_z_yhat_2_1
+                + W_ya[6] * delta_z_yhat_2_2;
+            const vec dstates_a_2_4 = column(dstates_a + B * 4 + 3, 4, b, B);
+            const vec delta_a_2_4 = dstates_a_2_4 + W_ya[3] * delta_z_yhat_2_1
+                + W_ya[7] * delta_z_yhat_2_2;
+            /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
+            const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
+            const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
+            const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
+            const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
+            /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
+            const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
+            const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
+            /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
+            const vec dyhat_1_1 = column(dyhat, 2, b, B);
+            const vec delta_z_yhat_1_1 = dyhat_1_1 * (yhat_1_1 - yhat_1_1 * yhat_1_1);
+            const vec dyhat_1_2 = column(dyhat + 1, 2, b, B);
+            const vec delta_z_yhat_1_2 = dyhat_1_2 * (yhat_1_2 - yhat_1_2 * yhat_1_2);
+            /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
+            const vec dstates_a_1_1 = column(dstates_a, 4, b, B);
+            const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
+                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a_1_1
+                + W_ya[0] * delta_z_yhat_1_1 + W_ya[4] * delta_z_yhat_1_2;
+            const vec dstates_a_1_2 = column(dstates_a + 1, 4, b, B);
+            const vec delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
+                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a_1_2
+                + W_ya[1] * delta_z_yhat_1_1 + W_ya[5] * delta_z_yhat_1_2;
+            const vec dstates_a_1_3 = column(dstates_a + 2, 4, b, B);
+            const vec delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
+                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a_1_3
+                + W_ya[2] * delta_z_yhat_1_1 + W_ya[6] * delta_z_yhat_1_2;
+            const vec dstates_a_1_4 = column(dstates_a + 3, 4, b, B);
+            const vec delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
+                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a_1_4
+                + W_ya[3] * delta_z_yhat_1_1 + W_ya[7] * delta_z_yhat_1_2;
+            /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
+            const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
+            const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
+            const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
+            const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
+            /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
+            const vec delta_a_0_1 = W_aa[0] * delta_z_a_1_1 + W_aa[4] * delta_z_a_1_2
+                + W_aa[8] * delta_z_a_1_3 + W_aa[12] * delta_z_a_1_4;
+            const vec delta_a_0_2 = W_aa[1] * delta_z_a_1_1 + W_aa[5] * delta_z_a_1_2
+                + W_aa[9] * delta_z_a_1_3 + W_aa[13] * delta_z_a_1_4;
+            const vec delta_a_0_3 = W_aa[2] * delta_z_a_1_1 + W_aa[6] * delta_z_a_1_2
+                + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
+            const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
+                + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
+            if (d_x) {
+                put_column(d_x, 3, b, B, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                    + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
+                put_column(d_x + 1, 3, b, B, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                    + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
+                put_column(d_x + 2, 3, b, B, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                    + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
+                put_column(d_x + B * 3, 3, b, B, W_ax[0] * delta_z_a_2_1 + W_ax[3] * delta_z_a_2_2
+                    + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
+                put_column(d_x + B * 3 + 1, 3, b, B, W_ax[1] * delta_z_a_2_1
+                    + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
+                put_column(d_x + B * 3 + 2, 3, b, B, W_ax[2] * delta_z_a_2_1
+                    + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
+            }
+            d_W_aa_sum[0] = upto(b, B, d_W_aa_sum[0] + delta_z_a_2_1 * a_1_1
+                + delta_z_a_1_1 * a0_0_1, d_W_aa_sum[0]);
+            d_W_aa_sum[1] = upto(b, B, d_W_aa_sum[1] + delta_z_a_2_1 * a_1_2
+                + delta_z_a_1_1 * a0_0_2, d_W_aa_sum[1]);
+            d_W_aa_sum[2] = upto(b, B, d_W_aa_sum[2] + delta_z_a_2_1 * a_1_3
+                + delta_z_a_1_1 * a0_0_3, d_W_aa_sum[2]);
+            d_W_aa_sum[3] = upto(b, B, d_W_aa_sum[3] + delta_z_a_2_1 * a_1_4
+                + delta_z_a_1_1 * a0_0_4, d_W_aa_sum[3]);
+            d_W_aa_sum[4] = upto(b, B, d_W_aa_sum[4] + delta_z_a_2_2 * a_1_1
+                + delta_z_a_1_2 * a0_0_1, d_W_aa_sum[4]);
+            d_W_aa_sum[5] = upto(b, B, d_W_aa_sum[5] + delta_z_a_2_2 * a_1_2
+                + delta_z_a_1_2 * a0_0_2, d_W_aa_sum[5]);
+            d_W_aa_sum[6] = upto(b, B, d_W_aa_sum[6] + delta_z_a_2_2 * a_1_3
+                + delta_z_a_1_2 * a0_0_3, d_W_aa_sum[6]);
+            d_W_aa_sum[7] = upto(b, B, d_W_aa_sum[7] + delta_z_a_2_2 * a_1_4
+                + delta_z_a_1_2 * a0_0_4, d_W_aa_sum[7]);
+            d_W_aa_sum[8] = upto(b, B, d_W_aa_sum[8] + delta_z_a_2_3 * a_1_1
+                + delta_z_a_1_3 * a0_0_1, d_W_aa_sum[8]);
+            d_W_aa_sum[9] = upto(b, B, d_W_aa_sum[9] + delta_z_a_2_3 * a_1_2
+                + delta_z_a_1_3 * a0_0_2, d_W_aa_sum[9]);
+            d_W_aa_sum[10] = upto(b, B, d_W_aa_sum[10] + delta_z_a_2_3 * a_1_3
+                + delta_z_a_1_3 * a0_0_3, d_W_aa_sum[10]);
+            d_W_aa_sum[11] = upto(b, B, d_W_aa_sum[11] + delta_z_a_2_3 * a_1_4
+                + delta_z_a_1_3 * a0_0_4, d_W_aa_sum[11]);
+            d_W_aa_sum[12] = upto(b, B, d_W_aa_sum[12] + delta_z_a_2_4 * a_1_1
+                + delta_z_a_1_4 * a0_0_1, d_W_aa_sum[12]);
+            d_W_aa_sum[13] = upto(b, B, d_W_aa_sum[13] + delta_z_a_2_4 * a_1_2
+                + delta_z_a_1_4 * a0_0_2, d_W_aa_sum[13]);
+            d_W_aa_sum[14] = upto(b, B, d_W_aa_sum[14] + delta_z_a_2_4 * a_1_3
+                + delta_z_a_1_4 * a0_0_3, d_W_aa_sum[14]);
+            d_W_aa_sum[15] = upto(b, B, d_W_aa_sum[15] + delta_z_a_2_4 * a_1_4
+                + delta_z_a_1_4 * a0_0_4, d_W_aa_sum[15]);
+            d_W_ax_sum[0] = upto(b, B, d_W_ax_sum[0] + delta_z_a_2_1 * x_2_1
+                + delta_z_a_1_1 * x_1_1, d_W_ax_sum[0]);
+            d_W_ax_sum[1] = upto(b, B, d_W_ax_sum[1] + delta_z_a_2_1 * x_2_2
+                + delta_z_a_1_1 * x_1_2, d_W_ax_sum[1]);
+            d_W_ax_sum[2] = upto(b, B, d_W_ax_sum[2] + delta_z_a_2_1 * x_2_3
+                + delta_z_a_1_1 * x_1_3, d_W_ax_sum[2]);
+            d_W_ax_sum[3] = upto(b, B, d_W_ax_sum[3] + delta_z_a_2_2 * x_2_1
+                + delta_z_a_1_2 * x_1_1, d_W_ax_sum[3]);
+            d_W_ax_sum[4] = upto(b, B, d_W_ax_sum[4] + delta_z_a_2_2 * x_2_2
+                + delta_z_a_1_2 * x_1_2, d_W_ax_sum[4]);
+            d_W_ax_sum[5] = upto(b, B, d_W_ax_sum[5] + delta_z_a_2_2 * x_2_3
+                + delta_z_a_1_2 * x_1_3, d_W_ax_sum[5]);
+            d_W_ax_sum[6] = upto(b, B, d_W_ax_sum[6] + delta_z_a_2_3 * x_2_1
+                + delta_z_a_1_3 * x_1_1, d_W_ax_sum[6]);
+            d_W_ax_sum[7] = upto(b, B, d_W_ax_sum[7] + delta_z_a_2_3 * x_2_2
+                + delta_z_a_1_3 * x_1_2, d_W_ax_sum[7]);
+            d_W_ax_sum[8] = upto(b, B, d_W_ax_sum[8] + delta_z_a_2_3 * x_2_3
+                + delta_z_a_1_3 * x_1_3, d_W_ax_sum[8]);
+            d_W_ax_sum[9] = upto(b, B, d_W_ax_sum[9] + delta_z_a_2_4 * x_2_1
+                + delta_z_a_1_4 * x_1_1, d_W_ax_sum[9]);
+            d_W_ax_sum[10] = upto(b, B, d_W_ax_sum[10] + delta_z_a_2_4 * x_2_2
+                + delta_z_a_1_4 * x_1_2, d_W_ax_sum[10]);
+            d_W_ax_sum[11] = upto(b, B, d_W_ax_sum[11] + delta_z_a_2_4 * x_2_3
+                + delta_z_a_1_4 * x_1_3, d_W_ax_sum[11]);
+            d_b_a_sum[0] = upto(b, B, d_b_a_sum[0] + delta_z_a_2_1 + delta_z_a_1_1, d_b_a_sum[0]);
+            d_b_a_sum[1] = upto(b, B, d_b_a_sum[1] + delta_z_a_2_2 + delta_z_a_1_2, d_b_a_sum[1]);
+            d_b_a_sum[2] = upto(b, B, d_b_a_sum[2] + delta_z_a_2_3 + delta_z_a_1_3, d_b_a_sum[2]);
+            d_b_a_sum[3] = upto(b, B, d_b_a_sum[3] + delta_z_a_2_4 + delta_z_a_1_4, d_b_a_sum[3]);
+            d_W_ya_sum[0] = upto(b, B, d_W_ya_sum[0] + delta_z_yhat_2_1 * a_2_1
+                + delta_z_yhat_1_1 * a_1_1, d_W_ya_sum[0]);
+            d_W_ya_sum[1] = upto(b, B, d_W_ya_sum[1] + delta_z_yhat_2_1 * a_2_2
+                + delta_z_yhat_1_1 * a_1_2, d_W_ya_sum[1]);
+            d_W_ya_sum[2] = upto(b, B, d_W_ya_sum[2] + delta_z_yhat_2_1 * a_2_3
+                + delta_z_yhat_1_1 * a_1_3, d_W_ya_sum[2]);
+            d_W_ya_sum[3] = upto(b, B, d_W_ya_sum[3] + delta_z_yhat_2_1 * a_2_4
+                + delta_z_yhat_1_1 * a_1_4, d_W_ya_sum[3]);
+            d_W_ya_sum[4] = upto(b, B, d_W_ya_sum[4] + delta_z_yhat_2_2 * a_2_1
+                + delta_z_yhat_1_2 * a_1_1, d_W_ya_sum[4]);
+            d_W_ya_sum[5] = upto(b, B, d_W_ya_sum[5] + delta_z_yhat_2_2 * a_2_2
+                + delta_z_yhat_1_2 * a_1_2, d_W_ya_sum[5]);
+            d_W_ya_sum[6] = upto(b, B, d_W_ya_sum[6] + delta_z_yhat_2_2 * a_2_3
+                + delta_z_yhat_1_2 * a_1_3, d_W_ya_sum[6]);
+            d_W_ya_sum[7] = upto(b, B, d_W_ya_sum[7] + delta_z_yhat_2_2 * a_2_4
+                + delta_z_yhat_1_2 * a_1_4, d_W_ya_sum[7]);
+            d_b_y_sum[0] = upto(b, B, d_b_y_sum[0] + delta_z_yhat_2_1
+                + delta_z_yhat_1_1, d_b_y_sum[0]);
+            d_b_y_sum[1] = upto(b, B, d_b_y_sum[1] + delta_z_yhat_2_2
+                + delta_z_yhat_1_2, d_b_y_sum[1]);
+            if (d_a0) {
+                put_column(d_a0, 4, b, B, delta_a_0_1);
+                put_column(d_a0 + 1, 4, b, B, delta_a_0_2);
+                put_column(d_a0 + 2, 4, b, B, delta_a_0_3);
+                put_column(d_a0 + 3, 4, b, B, delta_a_0_4);
+            }
+        }
+        if (d_W_aa) {
+            for (size_t i = 0; i < 4 * 4; ++i) {
+                d_W_aa[i] += sum_of(d_W_aa_sum[i]);
+            }
+        }
+        if (d_W_ax) {
+            for (size_t i = 0; i < 4 * 3; ++i) {
+                d_W_ax[i] += sum_of(d_W_ax_sum[i]);
+            }
+        }
+        if (d_b_a) {
+            for (size_t i = 0; i < 4; ++i) {
+                d_b_a[i] += sum_of(d_b_a_sum[i]);
+            }
+        }
+        if (d_W_ya) {
+            for (size_t i = 0; i < 2 * 4; ++i) {
+                d_W_ya[i] += sum_of(d_W_ya_sum[i]);
+            }
+        }
+        if (d_b_y) {
+            for (size_t i = 0; i < 2; ++i) {
+                d_b_y[i] += sum_of(d_b_y_sum[i]);
+            }
+        }
+    }
 }
 
-void rnn_t2_vjp(const rnn_t2_args *p)
+/* What thread `me` of a team does. */
+static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
 {
-    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
-        rnn_t2_vjp_straight(p);
-        return;
-    }
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
     const size_t B = p->B;
@@ -1165,6 +2082,11 @@ void rnn_t2_vjp(const rnn_t2_args *p)
     const double *restrict const dyhat = p->dyhat;
     const double *restrict const dstates_a = p->dstates_a;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_W_aa = p->d_W_aa;
+    double *restrict const d_W_ax = p->d_W_ax;
+    double *restrict const d_b_a = p->d_b_a;
+    double *restrict const d_W_ya = p->d_W_ya;
+    double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
@@ -1175,203 +2097,242 @@ void rnn_t2_vjp(const rnn_t2_args *p)
     double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
     double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 4 * 4 * sizeof(double));
-    double *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 4 * 3 * sizeof(double));
-    double *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 4 * sizeof(double));
-    double *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 2 * 4 * sizeof(double));
-    double *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 2 * sizeof(double));
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
-    pack_transposed(3, 4, W_ax, W_ax_PT);
-    pack_transposed(4, 4, W_aa, W_aa_PT);
-    pack_transposed(4, 2, W_ya, W_ya_PT);
-    pack(2, 4, W_ya, W_ya_P);
-    pack(4, 4, W_aa, W_aa_P);
-    pack(4, 3, W_ax, W_ax_P);
-    memset(delta_a, 0, (T_x + 1) * B * 4 * sizeof *delta_a);
-    if (d_x) memset(d_x, 0, T_x * B * 3 * sizeof *d_x);
-    memset(d_W_aa, 0, 4 * 4 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 4 * 3 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 4 * sizeof *d_b_a);
-    memset(d_W_ya, 0, 2 * 4 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 2 * sizeof *d_b_y);
+    pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
+    pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
+    pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
+    pack(2, 4, W_ya, W_ya_P, me, team);
+    pack(4, 4, W_aa, W_aa_P, me, team);
+    if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
+    clear(delta_a, (T_x + 1) * B * 4 * sizeof *delta_a, me, team);
+    if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
+    if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
+    if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
+    if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
+    if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 4;
-        double *const a_0 = a + b * 4;
-        for (size_t i = 0; i < 4; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const a0_b = a0 + b * 4;
+            double *const a_0 = a + b * 4;
+            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_a_t = z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0; i < 4; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 4, get(b_a, i, 4));
             }
         }
-        product(active, rows, 3, 4, x, W_ax_PT, 1.0, z_a);
+        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 4;
-            double *const a_t = a + (t * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 4;
+                double *const a_t = a + (t * B + b) * 4;
+                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
-            double *const a_t = a + (t * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                a_t[i] = tanh_1(z_a_t[i]);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
+                + (t - 1) * B * 4);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
+                double *const a_t = a + (t * B + b) * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                    put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const z_yhat_t = z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0; i < 2; i += LANES) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                z_yhat_t[i] = b_y[i];
+                put(z_yhat_t, i, 2, get(b_y, i, 2));
             }
         }
-        product(active, rows, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
+        for (size_t r = 0; r < active.count; r += active.run) {
+            const size_t b = at(active, r);
             const double *const z_yhat_t = z_yhat + b * 2;
             double *const yhat_t = yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                yhat_t[i] = sigmoid_1(z_yhat_t[i]);
+                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
             }
         }
     }
+    meet(team);
     if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; r += active.run) {
+            const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 2;
             double *const delta_yhat_t = delta_yhat + b * 2;
             const double *const yhat_t = yhat + b * 2;
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
+            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                delta_yhat_t[i] = dyhat_t[i];
+                put(delta_yhat_t, i, m, get(dyhat_t, i, m));
                 /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                delta_z_yhat_t[i] = delta_yhat_t[i] * (yhat_t[i] - yhat_t[i] * yhat_t[i]);
+                put(delta_z_yhat_t, i, m, get(delta_yhat_t, i, m) * (get(yhat_t, i, m)
+                    - square_v(get(yhat_t, i, m))));
             }
         }
-        for (size_t b = 0; b < T_x * B; ++b) {
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + b * 4;
             double *const delta_a_t = delta_a + (B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
+            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                 /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, rows, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4);
-        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_W_ya) outer(active, rows, 2, 4, delta_z_yhat, a + B * 4, d_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            for (size_t i = 0; i < 2; ++i) {
-                /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                d_b_y[i] += delta_z_yhat_t[i];
-            }
-        }
+        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4, 4, delta_a + B * 4);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(active, 2, 4, delta_z_yhat, a + B * 4, d_W_ya, me, team);
+        /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y && me == team - 1) sum_rows(active, 2, delta_z_yhat, d_b_y);
+    }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            const double *const a_t = a + (t * B + b) * 4;
-            double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                delta_z_a_t[i] = delta_a_t[i] * (1.0 - a_t[i] * a_t[i]);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                const double *const a_t = a + (t * B + b) * 4;
+                double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                    put(delta_z_a_t, i, m, get(delta_a_t, i, m) * (1.0 - square_v(get(a_t, i, m))));
+                }
             }
-        }
-        /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
-            - 1) * B * 4);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 4;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+            product(active, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
+                - 1) * B * 4, 4, delta_a + (t - 1) * B * 4);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
+                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 4, 3, delta_z_a, W_ax_P, 1.0, d_x);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 4, 4, delta_z_a, a, d_W_aa);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 4, 3, delta_z_a, x, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_z_a_t = delta_z_a + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_t[i];
-            }
-        }
+        if (d_x) product(active, 4, 3, delta_z_a, W_ax_P, 1.0, d_x, 3, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (d_W_aa) outer(active, 4, 4, delta_z_a, a, d_W_aa, me, team);
+        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (d_W_ax) outer(active, 4, 3, delta_z_a, x, d_W_ax, me, team);
+        /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a, d_b_a);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const delta_a_0 = delta_a + b * 4;
-            double *const d_a0_b = d_a0 + b * 4;
-            for (size_t i = 0; i < 4; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_a_0 = delta_a + b * 4;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void rnn_t2_vjp(const rnn_t2_args *p)
+{
+    if (p->T_x == 2 && p->T_y == 2 && !p->last_x) {
+        rnn_t2_vjp_straight(p);
+        return;
+    }
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 180);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        rnn_t2_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    rnn_t2_vjp_part(p, 0, 1);
 }

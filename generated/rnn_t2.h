@@ -18,6 +18,7 @@
 
 typedef struct {
     size_t T_x, T_y, B;
+    size_t threads; /* at most so many, 0 for as many as OpenMP would take */
     const double *W_aa; /* (4, 4) */
     const double *W_ax; /* (4, 3) */
     const double *b_a; /* (4) */

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -20,71 +23,178 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
- * Without lengths all are, and rows stays unused: row r is example r. */
-static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
+/* All threads of a team have come here before any goes on. */
+static void meet(size_t team)
 {
-    if (!last)
-        return B;
-    size_t active = 0, idle = B;
-    for (size_t b = 0; b < B; ++b) {
-        if (last[b] + before >= t)
-            rows[active++] = b;
-        else
-            rows[--idle] = b;
+#ifdef _OPENMP
+    if (team > 1) {
+#pragma omp barrier
     }
-    return active;
+#else
+    (void)team;
+#endif
 }
 
-/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
-static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
+#ifdef _OPENMP
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
+ * where it is less than 1000000 multiply-adds. */
+static size_t members(size_t allowed, size_t rows, size_t work)
+{
+    if (allowed == 1 || rows * work < 1000000)
+        return 1;
+    return allowed ? allowed : (size_t)omp_get_max_threads();
+}
+#endif
+
+/* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
+typedef struct {
+    const size_t *list;
+    size_t first, count, run;
+} rows;
+static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first + r; }
+
+static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
+
+/* What one thread of a team has of `count` rows. */
+static rows part(size_t count, size_t me, size_t team)
+{
+    const size_t most = (count + 8 * team - 1) / (8 * team) * 8; /* whole tiles for all but the last */
+    const size_t first = me * most < count ? me * most : count;
+    const size_t mine = count - first < most ? count - first : most;
+    return (rows){NULL, first, mine, mine};
+}
+
+/* A thread's part of an array becomes zero. */
+static void clear(void *x, size_t bytes, size_t me, size_t team)
+{
+    const size_t most = padded((bytes + team - 1) / team), first = me * most < bytes ? me * most : bytes;
+    memset((unsigned char *)x + first, 0, bytes - first < most ? bytes - first : most);
+}
+
+/* Those of R whose last step is not before t, in order, and behind them in the list the others. */
+static rows active_rows(rows R, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
-        return steps * B;
+        return R;
+    size_t active = 0, idle = R.count;
+    list += R.first;
+    for (size_t b = R.first; b < R.first + R.count; ++b) {
+        if (last[b] + before >= t)
+            list[active++] = b;
+        else
+            list[--idle] = b;
+    }
+    return (rows){list, 0, active, 1};
+}
+
+static rows idle_rows(rows R, rows active)
+{
+    return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
+}
+
+/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+{
+    if (!last)
+        return R;
     size_t active = 0;
-    for (size_t s = 0; s < steps; ++s)
-        for (size_t b = 0; b < B; ++b)
-            if (last[b] + before >= t + s)
-                rows[active++] = s * B + b;
-    return active;
+    list += R.first;
+    for (size_t r = R.first; r < R.first + R.count; ++r)
+        if (last[r % B] + before >= t + r / B) {
+            if (fill)
+                list[active] = r;
+            ++active;
+        }
+    return (rows){list, 0, active, 1};
+}
+
+/* A few numbers at once, in whatever registers the target has. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#if defined(VEC_BYTES)
+#elif defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef float vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
+typedef uint32_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(float), TILE = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline, unused))
+INLINE words bits_v(vec x) { return (words)x; }
+INLINE vec from_bits_v(words i) { return (vec)i; }
+INLINE vec all_v(float c) { return c - (vec){0}; }
+INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+#else
+typedef float vec;
+typedef uint32_t words;
+enum { LANES = 1, TILE = 4 };
+#define INLINE static inline
+INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
+INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
+INLINE vec all_v(float c) { return c; }
+INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* x[i], x[i + 1], … up to x[n - 1], then zeros */
+INLINE vec get(const float *x, size_t i, size_t n)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return *(const vec *)(x + i);
+    vec v = {0};
+    memcpy(&v, x + i, left * sizeof *x);
+    return v;
+}
+
+INLINE void put(float *x, size_t i, size_t n, vec v)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        *(vec *)(x + i) = v;
+    else
+        memcpy(x + i, &v, left * sizeof *x);
+}
+
+/* a in the first n - i lanes, b in the others */
+INLINE vec upto(size_t i, size_t n, vec a, vec b)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return a;
+    memcpy(&b, &a, left * sizeof(float));
+    return b;
+}
+
+INLINE float sum_of(vec v)
+{
+    float x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t half = LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+            x[i] += x[i + half];
+    return x[0];
+}
+
+/* NaN counts as the largest. */
+INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
+
+INLINE float largest_of(vec v)
+{
+    float x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t i = 1; i < LANES; ++i)
+        if (x[i] > x[0] || x[i] != x[i])
+            x[0] = x[i];
+    return x[0];
 }
 
 /* a where the comparison m holds, else b */
 static inline float pick_1(uint32_t m, float a, float b) { return m ? a : b; }
 
-/* the same number in every lane */
-static inline float all_1(float c) { return c; }
-
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
-static inline float expm1_of_rest_1(float x, float n)
-{
-    const float upper = x - n * 0x1.62e4p-1f;
-    const float lower = n * 0x1.7f7d1cp-20f;
-    const float r = upper - lower;
-    const float square = r * r;
-    const float even = (0x1.6a231p-10f * square + 0x1.5558f4p-5f) * square + 0x1.fffffcp-2f;
-    const float odd = 0x1.1239f4p-7f * square + 0x1.555492p-3f;
-    const float q = even + r * odd;
-    return upper + (square * q - lower);
-}
-
-static inline float from_bits_1(uint32_t i) { union { uint32_t i; float x; } u = {i}; return u.x; }
-
 static inline uint32_t bits_1(float x) { union { float x; uint32_t i; } u = {x}; return u.i; }
-
-/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
-static inline float exp_1(float x)
-{
-    x = pick_1((uint32_t)(x > 89.0f), all_1(89.0f), x);
-    x = pick_1((uint32_t)(x < -104.5f), all_1(-104.5f), x);
-    const float t = x * 0x1.715476p+0f + 12583166.0f;
-    const float half = x * 0x1.715476p-1f + 12583039.0f;
-    const float n = t - 12583166.0f;
-    const float e = 1.0f + expm1_of_rest_1(x, n);
-    const float first = from_bits_1(bits_1(half) << 23);
-    const float second = from_bits_1((bits_1(t) - bits_1(half)) << 23);
-    return e * first * second;
-}
 
 /* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
 static inline uint32_t exponent_of_1(float x)
@@ -92,11 +202,16 @@ static inline uint32_t exponent_of_1(float x)
     return (bits_1(x) + 0x00400000u) & 0x7f800000u;
 }
 
+static inline float from_bits_1(uint32_t i) { union { uint32_t i; float x; } u = {i}; return u.x; }
+
 /* -k as a number */
 static inline float minus_exponent_1(uint32_t k)
 {
     return 8388735.0f - from_bits_1((k >> 23) | 0x4b000000u);
 }
+
+/* the same number in every lane */
+static inline float all_1(float c) { return c; }
 
 /* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
 static inline float log_scaled_1(float f, float n)
@@ -122,173 +237,211 @@ static inline float log_1(float x)
     return pick_1((uint32_t)(x < (float)INFINITY), result, x);
 }
 
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+INLINE vec expm1_of_rest_v(vec x, vec n)
+{
+    const vec upper = x - n * 0x1.62e4p-1f;
+    const vec lower = n * 0x1.7f7d1cp-20f;
+    const vec r = upper - lower;
+    const vec square = r * r;
+    const vec even = (0x1.6a231p-10f * square + 0x1.5558f4p-5f) * square + 0x1.fffffcp-2f;
+    const vec odd = 0x1.1239f4p-7f * square + 0x1.555492p-3f;
+    const vec q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+INLINE vec exp_v(vec x)
+{
+    x = pick_v((words)(x > 89.0f), all_v(89.0f), x);
+    x = pick_v((words)(x < -104.5f), all_v(-104.5f), x);
+    const vec t = x * 0x1.715476p+0f + 12583166.0f;
+    const vec half = x * 0x1.715476p-1f + 12583039.0f;
+    const vec n = t - 12583166.0f;
+    const vec e = 1.0f + expm1_of_rest_v(x, n);
+    const vec first = from_bits_v(bits_v(half) << 23);
+    const vec second = from_bits_v((bits_v(t) - bits_v(half)) << 23);
+    return e * first * second;
+}
+
 /* NaN passes; the slope at 0 is taken as 0 */
-static inline float relu_1(float z) { return pick_1((uint32_t)(z <= 0.0f), all_1(0.0f), z); }
+INLINE vec relu_v(vec z) { return pick_v((words)(z <= 0.0f), all_v(0.0f), z); }
 
-/* Row r of those given; without a list, of all. */
-static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
-
-/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef float vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(float), ROWS = VEC_BYTES == 64 ? 8 : 4 };
-#define INLINE static inline __attribute__((always_inline))
-#else
-typedef float vec;
-enum { LANES = 1, ROWS = 4 };
-#define INLINE static inline
-#endif
-
-/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+/* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+
+/* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
 
-/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
-INLINE void add_sum(const size_t W, size_t n, const vec *sum, float factor, float *y)
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. The
+ * threads of a team take the panels in turn. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const float *restrict M,
+                   float *restrict P, size_t me, size_t team)
 {
-    if (n >= W * LANES) {
-        for (size_t w = 0; w < W; ++w)
-            *(vec *)(y + w * LANES) += factor * sum[w];
-    } else {
-        float part[3 * LANES];
-        memcpy(part, sum, W * sizeof *sum);
-        for (size_t c = 0; c < n; ++c)
-            y[c] += factor * part[c];
+    for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t end = i + width < n ? width : n - i;
+        for (size_t j = 0; turn % team == me && j < k; ++j)
+            for (size_t c = 0; c < width; ++c)
+                P[i * k + j * width + c] = c < end ? M[j * down + (i + c) * right] : 0.0f;
     }
 }
 
-/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
-static void panels(size_t k, size_t n, size_t down, size_t right, const float *restrict M, float *restrict P)
+static void pack(size_t k, size_t n, const float *restrict M, float *restrict P, size_t me, size_t team)
 {
-    for (size_t i = 0, width; i < n; i += width) {
-        width = panel(vectors(n - i)) * LANES;
-        const size_t whole = i + width < n ? width : n - i;
-        for (size_t j = 0; j < k; ++j, P += width) {
-            for (size_t c = 0; c < whole; ++c)
-                P[c] = M[j * down + (i + c) * right];
-            for (size_t c = whole; c < width; ++c)
-                P[c] = 0.0f;
+    panels(k, n, n, 1, M, P, me, team);
+}
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const float *restrict M, float *restrict P, size_t me,
+                            size_t team)
+{
+    panels(k, n, 1, k, M, P, me, team);
+}
+
+/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
+ * all, no base is zero. */
+typedef struct {
+    rows R;
+    size_t k, n, step;
+    const float *X, *base;
+    float factor, *Y;
+} factors;
+
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const float *P)
+{
+    const float *x[TILE];
+    vec sum[TILE][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = f->X + at(f->R, r + q) * f->k;
+    for (size_t j = 0; j < f->k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q) {
+        const float *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
+        float *const y = f->Y + at(f->R, r + q) * f->n;
+        for (size_t w = 0; w < W; ++w) {
+            vec term = f->factor * sum[q][w];
+            if (base)
+                term += get(base, i + w * LANES, f->n);
+            put(y, i + w * LANES, f->n, term);
         }
     }
 }
 
-static void pack(size_t k, size_t n, const float *restrict M, float *restrict P) { panels(k, n, n, 1, M, P); }
-
-/* The transpose of M (n, k), in panels. */
-static void pack_transposed(size_t k, size_t n, const float *restrict M, float *restrict P)
+/* All rows times a panel of W vectors */
+INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const float *P)
 {
-    panels(k, n, 1, k, M, P);
-}
-
-/* N rows, from r on, times a panel of W vectors */
-INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
-                         size_t i, const float *restrict X, const float *restrict P, float factor,
-                         float *restrict Y)
-{
-    const float *x[ROWS];
-    vec sum[ROWS][3] = {0};
-    for (size_t q = 0; q < N; ++q)
-        x[q] = X + at(rows, r + q) * k;
-    for (size_t j = 0; j < k; ++j, P += W * LANES)
-        for (size_t q = 0; q < N; ++q)
-            for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q)
-        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
-}
-
-/* The rows from r to end times a panel of W vectors */
-INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
-                          size_t i, const float *restrict X, const float *restrict P, float factor,
-                          float *restrict Y)
-{
-    for (; r + ROWS <= end; r += ROWS)
-        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + TILE <= end; r += TILE)
+        product_tile(TILE, W, f, r, i, P);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(2, W, f, r, i, P);
     for (; r < end; ++r)
-        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(1, W, f, r, i, P);
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
- * in the same order whatever rows stand beside it. */
-static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const float *restrict X,
-                    const float *restrict M, float factor, float *restrict Y)
+/* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
+ * whatever rows stand beside it. */
+static void product(rows R, size_t k, size_t n, const float *X, const float *M, float factor,
+                    const float *base, size_t step, float *Y)
 {
-    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
-    for (size_t r = 0; r < R; r += chunk) {
-        const size_t end = r + chunk < R ? r + chunk : R;
+    enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
+    const factors f = {R, k, n, step, X, base, factor, Y};
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
         for (size_t i = 0, width; i < n; i += width * LANES) {
             width = panel(vectors(n - i));
             switch (width) {
-            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
+            case 3: product_panel(3, &f, r, end, i, M + i * k); break;
+            case 2: product_panel(2, &f, r, end, i, M + i * k); break;
+            default: product_panel(1, &f, r, end, i, M + i * k);
             }
         }
     }
 }
 
-/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
-                       size_t i, size_t j, const float *restrict A, const float *restrict P,
-                       float *restrict G)
+/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
+ * (…, n) and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
+                       const float *restrict A, const float *restrict P, float *restrict G)
 {
-    vec sum[ROWS][3] = {0};
-    for (size_t r = 0; r < R; ++r, P += W * LANES) {
-        const float *const a = A + at(rows, r) * n + i;
+    vec sum[TILE][3] = {0};
+    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
+        const float *const a = A + at(R, r) * n + i;
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
     }
     for (size_t q = 0; q < N; ++q)
-        add_sum(W, m - j, sum[q], 1.0f, G + (i + q) * m + j);
+        for (size_t w = 0; w < W; ++w) {
+            float *const g = G + (i + q) * m;
+            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+        }
 }
 
-/* All rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+/* Rows i to end of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
                         const float *restrict A, const float *restrict P, float *restrict G)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS)
-        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
-    for (; i + 2 <= n; i += 2)
-        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
-    for (; i < n; ++i)
-        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + TILE <= end; i += TILE)
+        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
+    for (; i + 2 <= end; i += 2)
+        outer_tile(2, W, R, n, m, i, j, A, P, G);
+    for (; i < end; ++i)
+        outer_tile(1, W, R, n, m, i, j, A, P, G);
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
-static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const float *restrict A,
-                  const float *restrict X, float *restrict G)
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
+ * some rows of G. */
+static void outer(rows R, size_t n, size_t m, const float *restrict A, const float *restrict X,
+                  float *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
     float P[CHUNK * 3 * LANES];
-    for (size_t r = 0; r < R; r += CHUNK) {
-        const size_t count = r + CHUNK < R ? CHUNK : R - r;
-        const size_t *const some = rows ? rows + r : NULL;
-        const float *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+    const rows mine = part(n, me, team);
+    const size_t first = mine.first, last = mine.first + mine.count;
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        rows some = R;
+        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        some.list = R.list ? R.list + r : NULL;
+        some.first = R.first + r;
         for (size_t j = 0, width; j < m; j += width * LANES) {
             width = panel(vectors(m - j));
-            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
-            for (size_t q = 0; q < count; ++q) {
-                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
-                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
-            }
+            for (size_t q = 0; q < some.count; ++q)
+                for (size_t w = 0; w < width; ++w)
+                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
             switch (width) {
-            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
-            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
-            default: outer_panel(1, count, some, n, m, j, a, P, G);
+            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
+            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
+            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
             }
         }
     }
+}
+
+/* g += sum over the given rows of V (…, n) */
+static void sum_rows(rows R, size_t n, const float *restrict V, float *restrict g)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vec sum = {0};
+        for (size_t r = 0; r < R.count; ++r)
+            sum += get(V + at(R, r) * n, i, n);
+        put(g, i, n, get(g, i, n) + sum);
+    }
+}
+
+/* The sum of all numbers in the given rows of V (…, n) */
+static double total(rows R, size_t n, const float *V)
+{
+    double sum[8] = {0};
+    for (size_t r = 0; r < R.count; r += R.run) {
+        const float *const v = V + at(R, r) * n;
+        for (size_t i = 0; i < R.run * n; ++i)
+            sum[i % 8] += (double)v[i];
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -296,10 +449,11 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t sentence_rating_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
-void sentence_rating_loss_and_grad(const sentence_rating_args *p)
+/* What thread `me` of a team does. */
+static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -314,7 +468,12 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     const float *restrict const b_y = p->b_y;
     const float *restrict const y = p->y;
     double *restrict const loss = p->loss;
+    float *restrict const d_W_ya = p->d_W_ya;
+    float *restrict const d_b_y = p->d_b_y;
     float *restrict const d_x = p->d_x;
+    float *restrict const d_W_aa = p->d_W_aa;
+    float *restrict const d_W_ax = p->d_W_ax;
+    float *restrict const d_b_a = p->d_b_a;
     float *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
@@ -327,240 +486,282 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 5 * 16 * sizeof(float));
-    float *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 5 * sizeof(float));
     float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
-    float *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 16 * 16 * sizeof(float));
-    float *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 16 * 8 * sizeof(float));
-    float *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 16 * sizeof(float));
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
+    float *restrict const loss_part = take(&work, B * 5 * sizeof(float));
     float *restrict const W_ya_P = take(&work, 5 * vectors(16) * LANES * sizeof(float));
     float *restrict const delta_a_part = take(&work, B * 16 * sizeof(float));
     float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
-    pack_transposed(8, 16, W_ax, W_ax_PT);
-    pack_transposed(16, 16, W_aa, W_aa_PT);
-    pack_transposed(16, 5, W_ya, W_ya_PT);
-    pack(5, 16, W_ya, W_ya_P);
-    pack(16, 16, W_aa, W_aa_P);
-    pack(16, 8, W_ax, W_ax_P);
-    loss[0] = 0.0;
-    memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
-    memset(d_W_ya, 0, 5 * 16 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 5 * sizeof *d_b_y);
-    if (d_x) memset(d_x, 0, T_x * B * 8 * sizeof *d_x);
-    memset(d_W_aa, 0, 16 * 16 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 16 * 8 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 16 * sizeof *d_b_a);
+    pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
+    pack_transposed(16, 16, W_aa, W_aa_PT, me, team);
+    pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
+    pack(5, 16, W_ya, W_ya_P, me, team);
+    pack(16, 16, W_aa, W_aa_P, me, team);
+    if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
+    if (me == 0) loss[0] = 0.0;
+    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
+    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (d_W_aa) clear(d_W_aa, 16 * 16 * sizeof *d_W_aa, me, team);
+    if (d_W_ax) clear(d_W_ax, 16 * 8 * sizeof *d_W_ax, me, team);
+    if (d_b_a) clear(d_b_a, 16 * sizeof *d_b_a, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const float *const a0_b = a0 + b * 16;
-        float *const a_0 = a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const float *const a0_b = a0 + b * 16;
+            float *const a_0 = a + b * 16;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 16, get(b_a, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const float *const a_before = a + ((t - 1) * B + b) * 16;
-            float *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const float *const a_before = a + ((t - 1) * B + b) * 16;
+                float *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                a_t[i] = relu_1(z_a_t[i]);
+            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
+                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                float *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
+                    put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: output */
-    for (size_t b = 0; b < B; ++b) {
-        const size_t t = p->last_x ? p->last_x[b] : T_x;
-        float *const z_yhat_b = z_yhat + b * 5;
-        const float *const a_t = a + (t * B + b) * 16;
-        float *const z_yhat_part_b = z_yhat_part + b * 16;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-            z_yhat_b[i] = b_y[i];
+    if (me == 0) {
+        const rows all = whole(B);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const size_t t = p->last_x ? p->last_x[b] : T_x;
+            float *const z_yhat_b = z_yhat + b * 5;
+            const float *const a_t = a + (t * B + b) * 16;
+            float *const z_yhat_part_b = z_yhat_part + b * 16;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                put(z_yhat_b, i, 5, get(b_y, i, 5));
+            }
+            for (size_t i = 0; i < 16; i += LANES) {
+                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+            }
         }
-        for (size_t i = 0; i < 16; ++i) {
-            z_yhat_part_b[i] = a_t[i];
-        }
-    }
-    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
-    for (size_t b = 0; b < B; ++b) {
-        const float *const z_yhat_b = z_yhat + b * 5;
-        float *const u_yhat_b = u_yhat + b * 5;
-        float *const yhat_b = yhat + b * 5;
-        const float *const y_b = y + b * 5;
-        /* (4)  m_yhat = max(z_yhat)    (B) */
-        float m_yhat_max = z_yhat_b[0];
-        for (size_t i = 0; i < 5; ++i) {
-            if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
-        }
-        m_yhat[b] = m_yhat_max;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-            u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
-        }
-        /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-        float l_yhat_logsumexp = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
-        }
-        l_yhat[b] = log_1(l_yhat_logsumexp);
-        for (size_t i = 0; i < 5; ++i) {
-            /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-            yhat_b[i] = exp_1(u_yhat_b[i] - l_yhat[b]);
+        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const float *const z_yhat_b = z_yhat + b * 5;
+            float *const u_yhat_b = u_yhat + b * 5;
+            float *const yhat_b = yhat + b * 5;
+            const float *const y_b = y + b * 5;
+            float *const loss_part_b = loss_part + b * 5;
+            /* (4)  m_yhat = max(z_yhat)    (B) */
+            float m_yhat_max = z_yhat_b[0];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                m_yhat_max_v = upto(i, 5, larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+            }
+            m_yhat_max = largest_of(m_yhat_max_v);
+            m_yhat[b] = m_yhat_max;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+            }
+            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+            float l_yhat_logsumexp = 0.0f;
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 5, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+            }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
+                put(loss_part_b, i, 5, get(y_b, i, 5) * (l_yhat[b] - get(u_yhat_b, i, 5)));
+            }
         }
         /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
-        float loss_sum = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            loss_sum += y_b[i] * (l_yhat[b] - u_yhat_b[i]);
-        }
-        loss[0] += (double)(loss_sum);
+        loss[0] += total(all, 5, loss_part);
     }
+    meet(team);
     if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
-    for (size_t b = 0; b < B; ++b) {
-        const float *const y_b = y + b * 5;
-        const float *const yhat_b = yhat + b * 5;
-        float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-        float *const delta_a_part_b = delta_a_part + b * 16;
-        /* (12)  delta_l_yhat = sum(y)    (B) */
-        float delta_l_yhat_sum = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            delta_l_yhat_sum += y_b[i];
+    if (me == 0) {
+        const rows all = whole(B);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const float *const y_b = y + b * 5;
+            const float *const yhat_b = yhat + b * 5;
+            float *const delta_z_yhat_b = delta_z_yhat + b * 5;
+            /* (12)  delta_l_yhat = sum(y)    (B) */
+            float delta_l_yhat_sum = 0.0f;
+            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+            for (size_t i = 0; i < 5; i += LANES) {
+                delta_l_yhat_sum_v = upto(i, 5, delta_l_yhat_sum_v
+                    + get(y_b, i, 5), delta_l_yhat_sum_v);
+            }
+            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+            delta_l_yhat[b] = delta_l_yhat_sum;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
+                const vec delta_u_yhat_i = -get(y_b, i, 5) + delta_l_yhat[b] * get(yhat_b, i, 5);
+                /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                put(delta_z_yhat_b, i, 5, delta_u_yhat_i);
+            }
         }
-        delta_l_yhat[b] = delta_l_yhat_sum;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
-            const float delta_u_yhat_i = -y_b[i] + delta_l_yhat[b] * yhat_b[i];
-            /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-            delta_z_yhat_b[i] = delta_u_yhat_i;
+        /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+        product(all, 5, 16, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const size_t t = p->last_x ? p->last_x[b] : T_x;
+            const float *const delta_a_part_b = delta_a_part + b * 16;
+            float *const delta_a_t = delta_a + (t * B + b) * 16;
+            const float *const a_t = a + (t * B + b) * 16;
+            float *const d_W_ya_part_b = d_W_ya_part + b * 16;
+            for (size_t i = 0; i < 16; i += LANES) {
+                put(delta_a_t, i, 16, get(delta_a_t, i, 16) + get(delta_a_part_b, i, 16));
+                put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
+            }
         }
-        for (size_t i = 0; i < 16; ++i) {
-            delta_a_part_b[i] = 0.0f;
-        }
+        /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(all, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
+        /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y);
     }
-    /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-    product(B, NULL, 5, 16, delta_z_yhat, W_ya_P, 1.0f, delta_a_part);
-    for (size_t b = 0; b < B; ++b) {
-        const size_t t = p->last_x ? p->last_x[b] : T_x;
-        const float *const delta_a_part_b = delta_a_part + b * 16;
-        float *const delta_a_t = delta_a + (t * B + b) * 16;
-        const float *const a_t = a + (t * B + b) * 16;
-        float *const d_W_ya_part_b = d_W_ya_part + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            delta_a_t[i] += delta_a_part_b[i];
-            d_W_ya_part_b[i] = a_t[i];
-        }
-    }
-    /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    if (p->d_W_ya) outer(B, NULL, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
-    for (size_t b = 0; b < B; ++b) {
-        const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            d_b_y[i] += delta_z_yhat_b[i];
-        }
-    }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_a_t = delta_a + (t * B + b) * 16;
-            const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                delta_z_a_t[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                    put(delta_z_a_t, i, m, get(delta_a_t, i, m)
+                        * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
+                }
             }
-        }
-        /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
-            - 1) * B * 16);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_a_t = delta_a + (t * B + b) * 16;
-            float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+            product(active, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a, d_W_aa);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_z_a_t = delta_z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_t[i];
-            }
-        }
+        if (d_x) product(active, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (d_W_aa) outer(active, 16, 16, delta_z_a, a, d_W_aa, me, team);
+        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (d_W_ax) outer(active, 16, 8, delta_z_a, x, d_W_ax, me, team);
+        /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a, d_b_a);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const float *const delta_a_0 = delta_a + b * 16;
-            float *const d_a0_b = d_a0 + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const float *const delta_a_0 = delta_a + b * 16;
+                float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void sentence_rating_loss_and_grad(const sentence_rating_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 2320);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        sentence_rating_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    sentence_rating_loss_and_grad_part(p, 0, 1);
 }
 
 size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B)
@@ -569,7 +770,8 @@ size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B)
     return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float));
 }
 
-void sentence_rating_forward(const sentence_rating_args *p)
+/* What thread `me` of a team does. */
+static void sentence_rating_forward_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -594,117 +796,157 @@ void sentence_rating_forward(const sentence_rating_args *p)
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
-    pack_transposed(8, 16, W_ax, W_ax_PT);
-    pack_transposed(16, 16, W_aa, W_aa_PT);
-    pack_transposed(16, 5, W_ya, W_ya_PT);
-    if (yhat) memset(yhat, 0, B * 5 * sizeof *yhat);
+    pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
+    pack_transposed(16, 16, W_aa, W_aa_PT, me, team);
+    pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
+    if (yhat) clear(yhat, B * 5 * sizeof *yhat, me, team);
+    meet(team);
 
     /* ---- initial states */
-    if (a) {
-        for (size_t b = 0; b < B; ++b) {
-            const float *const a0_b = a0 + b * 16;
-            float *const a_0 = a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* a[t] = a0    (B, n_a) */
-                a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        if (a) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const float *const a0_b = a0 + b * 16;
+                float *const a_0 = a ? a + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0, i, m, get(a0_b, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 16, get(b_a, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        if (a) {
-            for (size_t r = active; r < B; ++r) {
-                const size_t b = at(rows, r);
-                const float *const a_before = a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0; i < 16; ++i) {
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            if (a) {
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const float *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                    float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
             }
-        }
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
-        if (a) {
-            for (size_t r = 0; r < active; ++r) {
-                const size_t b = at(rows, r);
-                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0; i < 16; ++i) {
-                    /* (2)  a[t] = relu(z_a)    (B, n_a) */
-                    a_t[i] = relu_1(z_a_t[i]);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
+                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            if (a) {
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        /* (2)  a[t] = relu(z_a)    (B, n_a) */
+                        put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                    }
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: output */
-    for (size_t b = 0; b < B; ++b) {
-        const size_t t = p->last_x ? p->last_x[b] : T_x;
-        float *const z_yhat_b = z_yhat + b * 5;
-        float *const z_yhat_part_b = z_yhat_part + b * 16;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-            z_yhat_b[i] = b_y[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const size_t t = p->last_x ? p->last_x[b] : T_x;
+            float *const z_yhat_b = z_yhat + b * 5;
+            const float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+            float *const z_yhat_part_b = z_yhat_part + b * 16;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                put(z_yhat_b, i, 5, get(b_y, i, 5));
+            }
+            for (size_t i = 0; i < 16; i += LANES) {
+                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+            }
         }
-        for (size_t i = 0; i < 16; ++i) {
-            z_yhat_part_b[i] = a[(t * B + b) * 16 + i];
-        }
-    }
-    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
-    for (size_t b = 0; b < B; ++b) {
-        const float *const z_yhat_b = z_yhat + b * 5;
-        float *const u_yhat_b = u_yhat + b * 5;
-        /* (4)  m_yhat = max(z_yhat)    (B) */
-        float m_yhat_max = z_yhat_b[0];
-        for (size_t i = 0; i < 5; ++i) {
-            if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
-        }
-        m_yhat[b] = m_yhat_max;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-            u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
-        }
-        /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-        float l_yhat_logsumexp = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
-        }
-        l_yhat[b] = log_1(l_yhat_logsumexp);
-        for (size_t i = 0; i < 5; ++i) {
-            /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-            if (yhat) {
-                yhat[b * 5 + i] = exp_1(u_yhat_b[i] - l_yhat[b]);
+        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const float *const z_yhat_b = z_yhat + b * 5;
+            float *const u_yhat_b = u_yhat + b * 5;
+            float *const yhat_b = yhat ? yhat + b * 5 : NULL;
+            /* (4)  m_yhat = max(z_yhat)    (B) */
+            float m_yhat_max = z_yhat_b[0];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                m_yhat_max_v = upto(i, 5, larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+            }
+            m_yhat_max = largest_of(m_yhat_max_v);
+            m_yhat[b] = m_yhat_max;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+            }
+            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+            float l_yhat_logsumexp = 0.0f;
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 5, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+            }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                if (yhat) {
+                    put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void sentence_rating_forward(const sentence_rating_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 928);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        sentence_rating_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    sentence_rating_forward_part(p, 0, 1);
 }
 
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(5 * 16 * sizeof(float)) + padded(5 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(16 * 16 * sizeof(float)) + padded(16 * 8 * sizeof(float)) + padded(16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
-void sentence_rating_vjp(const sentence_rating_args *p)
+/* What thread `me` of a team does. */
+static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -718,8 +960,13 @@ void sentence_rating_vjp(const sentence_rating_args *p)
     const float *restrict const W_ya = p->W_ya;
     const float *restrict const b_y = p->b_y;
     const float *restrict const dyhat = p->dyhat;
+    float *restrict const d_W_ya = p->d_W_ya;
+    float *restrict const d_b_y = p->d_b_y;
     const float *restrict const dstates_a = p->dstates_a;
     float *restrict const d_x = p->d_x;
+    float *restrict const d_W_aa = p->d_W_aa;
+    float *restrict const d_W_ax = p->d_W_ax;
+    float *restrict const d_b_a = p->d_b_a;
     float *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
@@ -733,12 +980,7 @@ void sentence_rating_vjp(const sentence_rating_args *p)
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const d_W_ya = p->d_W_ya ? p->d_W_ya : take(&work, 5 * 16 * sizeof(float));
-    float *restrict const d_b_y = p->d_b_y ? p->d_b_y : take(&work, 5 * sizeof(float));
     float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
-    float *restrict const d_W_aa = p->d_W_aa ? p->d_W_aa : take(&work, 16 * 16 * sizeof(float));
-    float *restrict const d_W_ax = p->d_W_ax ? p->d_W_ax : take(&work, 16 * 8 * sizeof(float));
-    float *restrict const d_b_a = p->d_b_a ? p->d_b_a : take(&work, 16 * sizeof(float));
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
@@ -748,232 +990,284 @@ void sentence_rating_vjp(const sentence_rating_args *p)
     float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
-    pack_transposed(8, 16, W_ax, W_ax_PT);
-    pack_transposed(16, 16, W_aa, W_aa_PT);
-    pack_transposed(16, 5, W_ya, W_ya_PT);
-    pack(5, 16, W_ya, W_ya_P);
-    pack(16, 16, W_aa, W_aa_P);
-    pack(16, 8, W_ax, W_ax_P);
-    memset(delta_a, 0, (T_x + 1) * B * 16 * sizeof *delta_a);
-    memset(d_W_ya, 0, 5 * 16 * sizeof *d_W_ya);
-    memset(d_b_y, 0, 5 * sizeof *d_b_y);
-    if (d_x) memset(d_x, 0, T_x * B * 8 * sizeof *d_x);
-    memset(d_W_aa, 0, 16 * 16 * sizeof *d_W_aa);
-    memset(d_W_ax, 0, 16 * 8 * sizeof *d_W_ax);
-    memset(d_b_a, 0, 16 * sizeof *d_b_a);
+    pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
+    pack_transposed(16, 16, W_aa, W_aa_PT, me, team);
+    pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
+    pack(5, 16, W_ya, W_ya_P, me, team);
+    pack(16, 16, W_aa, W_aa_P, me, team);
+    if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
+    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
+    if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
+    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (d_W_aa) clear(d_W_aa, 16 * 16 * sizeof *d_W_aa, me, team);
+    if (d_W_ax) clear(d_W_ax, 16 * 8 * sizeof *d_W_ax, me, team);
+    if (d_b_a) clear(d_b_a, 16 * sizeof *d_b_a, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const float *const a0_b = a0 + b * 16;
-        float *const a_0 = a + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const float *const a0_b = a0 + b * 16;
+            float *const a_0 = a + b * 16;
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                z_a_t[i] = b_a[i];
+                put(z_a_t, i, 16, get(b_a, i, 16));
             }
         }
-        product(active, rows, 8, 16, x, W_ax_PT, 1.0f, z_a);
+        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
     }
+    meet(team);
 
     /* ---- forward: every step */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const float *const a_before = a + ((t - 1) * B + b) * 16;
-            float *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const float *const a_before = a + ((t - 1) * B + b) * 16;
+                float *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, rows, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const a_t = a + (t * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                a_t[i] = relu_1(z_a_t[i]);
+            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
+                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                float *const a_t = a + (t * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
+                    put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: output */
-    for (size_t b = 0; b < B; ++b) {
-        const size_t t = p->last_x ? p->last_x[b] : T_x;
-        float *const z_yhat_b = z_yhat + b * 5;
-        const float *const a_t = a + (t * B + b) * 16;
-        float *const z_yhat_part_b = z_yhat_part + b * 16;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-            z_yhat_b[i] = b_y[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const size_t t = p->last_x ? p->last_x[b] : T_x;
+            float *const z_yhat_b = z_yhat + b * 5;
+            const float *const a_t = a + (t * B + b) * 16;
+            float *const z_yhat_part_b = z_yhat_part + b * 16;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                put(z_yhat_b, i, 5, get(b_y, i, 5));
+            }
+            for (size_t i = 0; i < 16; i += LANES) {
+                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+            }
         }
-        for (size_t i = 0; i < 16; ++i) {
-            z_yhat_part_b[i] = a_t[i];
+        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const float *const z_yhat_b = z_yhat + b * 5;
+            float *const u_yhat_b = u_yhat + b * 5;
+            float *const yhat_b = yhat + b * 5;
+            /* (4)  m_yhat = max(z_yhat)    (B) */
+            float m_yhat_max = z_yhat_b[0];
+            vec m_yhat_max_v = all_v(m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                m_yhat_max_v = upto(i, 5, larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+            }
+            m_yhat_max = largest_of(m_yhat_max_v);
+            m_yhat[b] = m_yhat_max;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+            }
+            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+            float l_yhat_logsumexp = 0.0f;
+            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                l_yhat_logsumexp_v = upto(i, 5, l_yhat_logsumexp_v
+                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+            }
+            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+            l_yhat[b] = log_1(l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
+            }
         }
     }
-    product(B, NULL, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat);
-    for (size_t b = 0; b < B; ++b) {
-        const float *const z_yhat_b = z_yhat + b * 5;
-        float *const u_yhat_b = u_yhat + b * 5;
-        float *const yhat_b = yhat + b * 5;
-        /* (4)  m_yhat = max(z_yhat)    (B) */
-        float m_yhat_max = z_yhat_b[0];
-        for (size_t i = 0; i < 5; ++i) {
-            if (z_yhat_b[i] > m_yhat_max || z_yhat_b[i] != z_yhat_b[i]) m_yhat_max = z_yhat_b[i];
-        }
-        m_yhat[b] = m_yhat_max;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-            u_yhat_b[i] = z_yhat_b[i] - m_yhat[b];
-        }
-        /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-        float l_yhat_logsumexp = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            l_yhat_logsumexp += exp_1(u_yhat_b[i]);
-        }
-        l_yhat[b] = log_1(l_yhat_logsumexp);
-        for (size_t i = 0; i < 5; ++i) {
-            /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-            yhat_b[i] = exp_1(u_yhat_b[i] - l_yhat[b]);
-        }
-    }
+    meet(team);
     if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
 
     /* ---- backward: output */
-    for (size_t b = 0; b < B; ++b) {
-        const float *const dyhat_b = dyhat + b * 5;
-        float *const delta_yhat_b = delta_yhat + b * 5;
-        const float *const yhat_b = yhat + b * 5;
-        float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-        float *const delta_a_part_b = delta_a_part + b * 16;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (21)  delta_yhat = dyhat    (B, n_y) */
-            delta_yhat_b[i] = dyhat_b[i];
+    if (me == 0) {
+        const rows all = whole(B);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const float *const dyhat_b = dyhat + b * 5;
+            float *const delta_yhat_b = delta_yhat + b * 5;
+            const float *const yhat_b = yhat + b * 5;
+            float *const delta_z_yhat_b = delta_z_yhat + b * 5;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (21)  delta_yhat = dyhat    (B, n_y) */
+                put(delta_yhat_b, i, 5, get(dyhat_b, i, 5));
+            }
+            /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
+            float delta_l_yhat_sum = 0.0f;
+            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+            for (size_t i = 0; i < 5; i += LANES) {
+                delta_l_yhat_sum_v = upto(i, 5, delta_l_yhat_sum_v
+                    + -(get(delta_yhat_b, i, 5) * get(yhat_b, i, 5)), delta_l_yhat_sum_v);
+            }
+            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+            delta_l_yhat[b] = delta_l_yhat_sum;
+            for (size_t i = 0; i < 5; i += LANES) {
+                /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
+                const vec delta_u_yhat_i = get(delta_yhat_b, i, 5) * get(yhat_b, i, 5)
+                    + delta_l_yhat[b] * get(yhat_b, i, 5);
+                /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                put(delta_z_yhat_b, i, 5, delta_u_yhat_i);
+            }
         }
-        /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
-        float delta_l_yhat_sum = 0.0f;
-        for (size_t i = 0; i < 5; ++i) {
-            delta_l_yhat_sum += -(delta_yhat_b[i] * yhat_b[i]);
+        /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+        product(all, 5, 16, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part);
+        for (size_t r = 0; r < all.count; ++r) {
+            const size_t b = at(all, r);
+            const size_t t = p->last_x ? p->last_x[b] : T_x;
+            const float *const delta_a_part_b = delta_a_part + b * 16;
+            float *const delta_a_t = delta_a + (t * B + b) * 16;
+            const float *const a_t = a + (t * B + b) * 16;
+            float *const d_W_ya_part_b = d_W_ya_part + b * 16;
+            for (size_t i = 0; i < 16; i += LANES) {
+                put(delta_a_t, i, 16, get(delta_a_t, i, 16) + get(delta_a_part_b, i, 16));
+                put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
+            }
         }
-        delta_l_yhat[b] = delta_l_yhat_sum;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
-            const float delta_u_yhat_i = delta_yhat_b[i] * yhat_b[i] + delta_l_yhat[b] * yhat_b[i];
-            /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-            delta_z_yhat_b[i] = delta_u_yhat_i;
-        }
-        for (size_t i = 0; i < 16; ++i) {
-            delta_a_part_b[i] = 0.0f;
-        }
+        /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_W_ya) outer(all, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
+        /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+        if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y);
     }
-    /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-    product(B, NULL, 5, 16, delta_z_yhat, W_ya_P, 1.0f, delta_a_part);
-    for (size_t b = 0; b < B; ++b) {
-        const size_t t = p->last_x ? p->last_x[b] : T_x;
-        const float *const delta_a_part_b = delta_a_part + b * 16;
-        float *const delta_a_t = delta_a + (t * B + b) * 16;
-        const float *const a_t = a + (t * B + b) * 16;
-        float *const d_W_ya_part_b = d_W_ya_part + b * 16;
-        for (size_t i = 0; i < 16; ++i) {
-            delta_a_t[i] += delta_a_part_b[i];
-            d_W_ya_part_b[i] = a_t[i];
-        }
-    }
-    /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-    if (p->d_W_ya) outer(B, NULL, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya);
-    for (size_t b = 0; b < B; ++b) {
-        const float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-        for (size_t i = 0; i < 5; ++i) {
-            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            d_b_y[i] += delta_z_yhat_b[i];
-        }
-    }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        for (size_t b = 0; b < T_x * B; ++b) {
+        const rows all = part(T_x * B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const float *const dstates_a_t = dstates_a + b * 16;
             float *const delta_a_t = delta_a + (B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
+            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_a_t = delta_a + (t * B + b) * 16;
-            const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-            float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                delta_z_a_t[i] = delta_a_t[i] * (z_a_t[i] <= 0.0f ? 0.0f : 1.0f);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                    put(delta_z_a_t, i, m, get(delta_a_t, i, m)
+                        * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
+                }
             }
-        }
-        /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-        product(active, rows, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
-            - 1) * B * 16);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_a_t = delta_a + (t * B + b) * 16;
-            float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+            product(active, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
+                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: every step, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, rows, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (p->d_W_aa) outer(active, rows, 16, 16, delta_z_a, a, d_W_aa);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (p->d_W_ax) outer(active, rows, 16, 8, delta_z_a, x, d_W_ax);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const float *const delta_z_a_t = delta_z_a + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                d_b_a[i] += delta_z_a_t[i];
-            }
-        }
+        if (d_x) product(active, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+        if (d_W_aa) outer(active, 16, 16, delta_z_a, a, d_W_aa, me, team);
+        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+        if (d_W_ax) outer(active, 16, 8, delta_z_a, x, d_W_ax, me, team);
+        /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a, d_b_a);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const float *const delta_a_0 = delta_a + b * 16;
-            float *const d_a0_b = d_a0 + b * 16;
-            for (size_t i = 0; i < 16; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const float *const delta_a_0 = delta_a + b * 16;
+                float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void sentence_rating_vjp(const sentence_rating_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 2320);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        sentence_rating_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    sentence_rating_vjp_part(p, 0, 1);
 }

@@ -18,6 +18,7 @@
 
 typedef struct {
     size_t T_x, T_y, B;
+    size_t threads; /* at most so many, 0 for as many as OpenMP would take */
     const float *W_aa; /* (16, 16) */
     const float *W_ax; /* (16, 8) */
     const float *b_a; /* (16) */

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -20,73 +23,180 @@ static void *take(unsigned char **work, size_t bytes)
     return piece;
 }
 
-/* The examples whose last step is not before t, in order, and behind them the others; how many are active.
- * Without lengths all are, and rows stays unused: row r is example r. */
-static size_t active_rows(size_t B, const size_t *last, size_t before, size_t t, size_t *rows)
+/* All threads of a team have come here before any goes on. */
+static void meet(size_t team)
 {
-    if (!last)
-        return B;
-    size_t active = 0, idle = B;
-    for (size_t b = 0; b < B; ++b) {
-        if (last[b] + before >= t)
-            rows[active++] = b;
-        else
-            rows[--idle] = b;
+#ifdef _OPENMP
+    if (team > 1) {
+#pragma omp barrier
     }
-    return active;
+#else
+    (void)team;
+#endif
 }
 
-/* The same for all steps from t on at once: row (s - t) * B + b is example b at step s. */
-static size_t active_steps(size_t B, const size_t *last, size_t before, size_t t, size_t steps, size_t *rows)
+#ifdef _OPENMP
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
+ * where it is less than 1000000 multiply-adds. */
+static size_t members(size_t allowed, size_t rows, size_t work)
+{
+    if (allowed == 1 || rows * work < 1000000)
+        return 1;
+    return allowed ? allowed : (size_t)omp_get_max_threads();
+}
+#endif
+
+/* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
+typedef struct {
+    const size_t *list;
+    size_t first, count, run;
+} rows;
+static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first + r; }
+
+static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
+
+/* What one thread of a team has of `count` rows. */
+static rows part(size_t count, size_t me, size_t team)
+{
+    const size_t most = (count + 8 * team - 1) / (8 * team) * 8; /* whole tiles for all but the last */
+    const size_t first = me * most < count ? me * most : count;
+    const size_t mine = count - first < most ? count - first : most;
+    return (rows){NULL, first, mine, mine};
+}
+
+/* A thread's part of an array becomes zero. */
+static void clear(void *x, size_t bytes, size_t me, size_t team)
+{
+    const size_t most = padded((bytes + team - 1) / team), first = me * most < bytes ? me * most : bytes;
+    memset((unsigned char *)x + first, 0, bytes - first < most ? bytes - first : most);
+}
+
+/* Those of R whose last step is not before t, in order, and behind them in the list the others. */
+static rows active_rows(rows R, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
-        return steps * B;
-    size_t active = 0;
-    for (size_t s = 0; s < steps; ++s)
-        for (size_t b = 0; b < B; ++b)
-            if (last[b] + before >= t + s)
-                rows[active++] = s * B + b;
-    return active;
+        return R;
+    size_t active = 0, idle = R.count;
+    list += R.first;
+    for (size_t b = R.first; b < R.first + R.count; ++b) {
+        if (last[b] + before >= t)
+            list[active++] = b;
+        else
+            list[--idle] = b;
+    }
+    return (rows){list, 0, active, 1};
 }
+
+static rows idle_rows(rows R, rows active)
+{
+    return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
+}
+
+/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+{
+    if (!last)
+        return R;
+    size_t active = 0;
+    list += R.first;
+    for (size_t r = R.first; r < R.first + R.count; ++r)
+        if (last[r % B] + before >= t + r / B) {
+            if (fill)
+                list[active] = r;
+            ++active;
+        }
+    return (rows){list, 0, active, 1};
+}
+
+/* A few numbers at once, in whatever registers the target has. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#if defined(VEC_BYTES)
+#elif defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+typedef uint64_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
+enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
+#define INLINE static inline __attribute__((always_inline, unused))
+INLINE words bits_v(vec x) { return (words)x; }
+INLINE vec from_bits_v(words i) { return (vec)i; }
+INLINE vec all_v(double c) { return c - (vec){0}; }
+INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+#else
+typedef double vec;
+typedef uint64_t words;
+enum { LANES = 1, TILE = 4 };
+#define INLINE static inline
+INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
+INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
+INLINE vec all_v(double c) { return c; }
+INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* x[i], x[i + 1], … up to x[n - 1], then zeros */
+INLINE vec get(const double *x, size_t i, size_t n)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return *(const vec *)(x + i);
+    vec v = {0};
+    memcpy(&v, x + i, left * sizeof *x);
+    return v;
+}
+
+INLINE void put(double *x, size_t i, size_t n, vec v)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        *(vec *)(x + i) = v;
+    else
+        memcpy(x + i, &v, left * sizeof *x);
+}
+
+/* a in the first n - i lanes, b in the others */
+INLINE vec upto(size_t i, size_t n, vec a, vec b)
+{
+    const size_t left = n - i;
+    if (left >= LANES)
+        return a;
+    memcpy(&b, &a, left * sizeof(double));
+    return b;
+}
+
+INLINE double sum_of(vec v)
+{
+    double x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t half = LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+            x[i] += x[i + half];
+    return x[0];
+}
+
+/* NaN counts as the largest. */
+INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
+
+INLINE double largest_of(vec v)
+{
+    double x[LANES];
+    memcpy(x, &v, sizeof v);
+    for (size_t i = 1; i < LANES; ++i)
+        if (x[i] > x[0] || x[i] != x[i])
+            x[0] = x[i];
+    return x[0];
+}
+
+INLINE vec square_v(vec v) { return v * v; }
 
 /* a where the comparison m holds, else b */
 static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
 
-/* the same number in every lane */
-static inline double all_1(double c) { return c; }
-
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
-static inline double expm1_of_rest_1(double x, double n)
-{
-    const double upper = x - n * 0x1.62e42fefa38p-1;
-    const double lower = n * 0x1.ef35793c7673p-45;
-    const double r = upper - lower;
-    const double square = r * r;
-    const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
-        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
-    const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
-        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
-    const double q = even + r * odd;
-    return upper + (square * q - lower);
-}
-
-static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
-
 static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x}; return u.i; }
-
-/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
-static inline double exp_1(double x)
-{
-    x = pick_1((uint64_t)(x > 710.0), all_1(710.0), x);
-    x = pick_1((uint64_t)(x < -746.0), all_1(-746.0), x);
-    const double t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
-    const double half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
-    const double n = t - 0x1.80000000007fep+52;
-    const double e = 1.0 + expm1_of_rest_1(x, n);
-    const double first = from_bits_1(bits_1(half) << 52);
-    const double second = from_bits_1((bits_1(t) - bits_1(half)) << 52);
-    return e * first * second;
-}
 
 /* 2^k as bits without the bias taken away, where 3/4 <= x 2^-k < 3/2; x a normal number > 0 */
 static inline uint64_t exponent_of_1(double x)
@@ -94,11 +204,16 @@ static inline uint64_t exponent_of_1(double x)
     return (bits_1(x) + UINT64_C(0x0008000000000000)) & UINT64_C(0x7ff0000000000000);
 }
 
+static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
+
 /* -k as a number */
 static inline double minus_exponent_1(uint64_t k)
 {
     return 0x1.00000000003ffp+52 - from_bits_1((k >> 52) | UINT64_C(0x4330000000000000));
 }
+
+/* the same number in every lane */
+static inline double all_1(double c) { return c; }
 
 /* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
 static inline double log_scaled_1(double f, double n)
@@ -129,218 +244,258 @@ static inline double log_1(double x)
     return pick_1((uint64_t)(x < (double)INFINITY), result, x);
 }
 
-static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+INLINE vec expm1_of_rest_v(vec x, vec n)
+{
+    const vec upper = x - n * 0x1.62e42fefa38p-1;
+    const vec lower = n * 0x1.ef35793c7673p-45;
+    const vec r = upper - lower;
+    const vec square = r * r;
+    const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const vec q = even + r * odd;
+    return upper + (square * q - lower);
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
+INLINE vec exp_v(vec x)
+{
+    x = pick_v((words)(x > 710.0), all_v(710.0), x);
+    x = pick_v((words)(x < -746.0), all_v(-746.0), x);
+    const vec t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
+    const vec half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
+    const vec n = t - 0x1.80000000007fep+52;
+    const vec e = 1.0 + expm1_of_rest_v(x, n);
+    const vec first = from_bits_v(bits_v(half) << 52);
+    const vec second = from_bits_v((bits_v(t) - bits_v(half)) << 52);
+    return e * first * second;
+}
+
+INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* m >= 0 with the sign of x */
+INLINE vec with_sign_of_v(vec x, vec m)
+{
+    return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
+}
+
+/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+INLINE vec tanh_v(vec x)
+{
+    vec a = magnitude_v(x);
+    a = pick_v((words)(a > 19.5), all_v(19.5), a);
+    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec n = t - 0x1.80000000003ffp+52;
+    const vec p = expm1_of_rest_v(a + a, n);
+    const vec power = from_bits_v(bits_v(t) << 52);
+    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec z = a * a;
+    const vec square = z * z;
+    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
+        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
+        + -0x1.55555555554ffp-2;
+    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
+        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec series = even + z * odd;
+    const vec small = a + a * (z * series);
+    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+}
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
     * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
         falls. */
-static inline double sigmoid_1(double z)
+INLINE vec sigmoid_v(vec z)
 {
-    double a = magnitude_1(z);
-    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
-    const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
-    const double n = 0x1.800000000043fp+52 - t;
-    const double p = expm1_of_rest_1(a, n);
-    const double lifted = from_bits_1(bits_1(t) << 52);
-    const double power = lifted * 0x1p-64;
-    const double rough = 1.0 / ((1.0 + power) + p);
-    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
-    const double y = q * lifted * 0x1p-64;
-    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
+    vec a = magnitude_v(z);
+    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const vec n = 0x1.800000000043fp+52 - t;
+    const vec p = expm1_of_rest_v(a, n);
+    const vec lifted = from_bits_v(bits_v(t) << 52);
+    const vec power = lifted * 0x1p-64;
+    const vec rough = 1.0 / ((1.0 + power) + p);
+    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec y = q * lifted * 0x1p-64;
+    return pick_v((words)(z < 0.0), y, 1.0 - y);
 }
 
-/* m >= 0 with the sign of x */
-static inline double with_sign_of_1(double x, double m)
-{
-    return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
-}
-
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
-static inline double tanh_1(double x)
-{
-    double a = magnitude_1(x);
-    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
-    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
-    const double n = t - 0x1.80000000003ffp+52;
-    const double p = expm1_of_rest_1(a + a, n);
-    const double power = from_bits_1(bits_1(t) << 52);
-    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
-    const double z = a * a;
-    const double square = z * z;
-    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
-    const double series = even + z * odd;
-    const double small = a + a * (z * series);
-    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
-}
-
-/* Row r of those given; without a list, of all. */
-static inline size_t at(const size_t *rows, size_t r) { return rows ? rows[r] : r; }
-
-/* A few numbers at once, in whatever registers the target has. The kernels keep ROWS by 3 of them there. */
-#if defined(__GNUC__)
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
-enum { LANES = VEC_BYTES / sizeof(double), ROWS = VEC_BYTES == 64 ? 8 : 4 };
-#define INLINE static inline __attribute__((always_inline))
-#else
-typedef double vec;
-enum { LANES = 1, ROWS = 4 };
-#define INLINE static inline
-#endif
-
-/* A row of n numbers takes so many vectors, and is cut into panels that are 3, or at the end 2 or 1 wide. */
+/* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
+
+/* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
 
-/* y[0 … n) += factor sum, for a sum of W vectors of which only n numbers count */
-INLINE void add_sum(const size_t W, size_t n, const vec *sum, double factor, double *y)
+/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. The
+ * threads of a team take the panels in turn. */
+static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M,
+                   double *restrict P, size_t me, size_t team)
 {
-    if (n >= W * LANES) {
-        for (size_t w = 0; w < W; ++w)
-            *(vec *)(y + w * LANES) += factor * sum[w];
-    } else {
-        double part[3 * LANES];
-        memcpy(part, sum, W * sizeof *sum);
-        for (size_t c = 0; c < n; ++c)
-            y[c] += factor * part[c];
+    for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
+        width = panel(vectors(n - i)) * LANES;
+        const size_t end = i + width < n ? width : n - i;
+        for (size_t j = 0; turn % team == me && j < k; ++j)
+            for (size_t c = 0; c < width; ++c)
+                P[i * k + j * width + c] = c < end ? M[j * down + (i + c) * right] : 0.0;
     }
 }
 
-/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. */
-static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M, double *restrict P)
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
 {
-    for (size_t i = 0, width; i < n; i += width) {
-        width = panel(vectors(n - i)) * LANES;
-        const size_t whole = i + width < n ? width : n - i;
-        for (size_t j = 0; j < k; ++j, P += width) {
-            for (size_t c = 0; c < whole; ++c)
-                P[c] = M[j * down + (i + c) * right];
-            for (size_t c = whole; c < width; ++c)
-                P[c] = 0.0;
+    panels(k, n, n, 1, M, P, me, team);
+}
+
+/* The transpose of M (n, k), in panels. */
+static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me,
+                            size_t team)
+{
+    panels(k, n, 1, k, M, P, me, team);
+}
+
+/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
+ * all, no base is zero. */
+typedef struct {
+    rows R;
+    size_t k, n, step;
+    const double *X, *base;
+    double factor, *Y;
+} factors;
+
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P)
+{
+    const double *x[TILE];
+    vec sum[TILE][3] = {0};
+    for (size_t q = 0; q < N; ++q)
+        x[q] = f->X + at(f->R, r + q) * f->k;
+    for (size_t j = 0; j < f->k; ++j, P += W * LANES)
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+    for (size_t q = 0; q < N; ++q) {
+        const double *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
+        double *const y = f->Y + at(f->R, r + q) * f->n;
+        for (size_t w = 0; w < W; ++w) {
+            vec term = f->factor * sum[q][w];
+            if (base)
+                term += get(base, i + w * LANES, f->n);
+            put(y, i + w * LANES, f->n, term);
         }
     }
 }
 
-static void pack(size_t k, size_t n, const double *restrict M, double *restrict P) { panels(k, n, n, 1, M, P); }
-
-/* The transpose of M (n, k), in panels. */
-static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P)
+/* All rows times a panel of W vectors */
+INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
-    panels(k, n, 1, k, M, P);
-}
-
-/* N rows, from r on, times a panel of W vectors */
-INLINE void product_tile(const size_t N, const size_t W, const size_t *restrict rows, size_t r, size_t k, size_t n,
-                         size_t i, const double *restrict X, const double *restrict P, double factor,
-                         double *restrict Y)
-{
-    const double *x[ROWS];
-    vec sum[ROWS][3] = {0};
-    for (size_t q = 0; q < N; ++q)
-        x[q] = X + at(rows, r + q) * k;
-    for (size_t j = 0; j < k; ++j, P += W * LANES)
-        for (size_t q = 0; q < N; ++q)
-            for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q)
-        add_sum(W, n - i, sum[q], factor, Y + at(rows, r + q) * n + i);
-}
-
-/* The rows from r to end times a panel of W vectors */
-INLINE void product_panel(const size_t W, const size_t *restrict rows, size_t r, size_t end, size_t k, size_t n,
-                          size_t i, const double *restrict X, const double *restrict P, double factor,
-                          double *restrict Y)
-{
-    for (; r + ROWS <= end; r += ROWS)
-        product_tile(ROWS, W, rows, r, k, n, i, X, P, factor, Y);
+    for (; r + TILE <= end; r += TILE)
+        product_tile(TILE, W, f, r, i, P);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(2, W, f, r, i, P);
     for (; r < end; ++r)
-        product_tile(1, W, rows, r, k, n, i, X, P, factor, Y);
+        product_tile(1, W, f, r, i, P);
 }
 
-/* Y[b] += factor X[b] M for the given rows b; X (B, k), M (k, n) in panels, Y (B, n). A sum over k is formed
- * in the same order whatever rows stand beside it. */
-static void product(size_t R, const size_t *restrict rows, size_t k, size_t n, const double *restrict X,
-                    const double *restrict M, double factor, double *restrict Y)
+/* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
+ * whatever rows stand beside it. */
+static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y)
 {
-    const size_t chunk = 128; /* rows whose part of X stays in the cache while the panels pass */
-    for (size_t r = 0; r < R; r += chunk) {
-        const size_t end = r + chunk < R ? r + chunk : R;
+    enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
+    const factors f = {R, k, n, step, X, base, factor, Y};
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
         for (size_t i = 0, width; i < n; i += width * LANES) {
             width = panel(vectors(n - i));
             switch (width) {
-            case 3: product_panel(3, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            case 2: product_panel(2, rows, r, end, k, n, i, X, M + i * k, factor, Y); break;
-            default: product_panel(1, rows, r, end, k, n, i, X, M + i * k, factor, Y);
+            case 3: product_panel(3, &f, r, end, i, M + i * k); break;
+            case 2: product_panel(2, &f, r, end, i, M + i * k); break;
+            default: product_panel(1, &f, r, end, i, M + i * k);
             }
         }
     }
 }
 
-/* N rows of G, from i on, and a panel of W vectors: the sum over the rows of A and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m,
-                       size_t i, size_t j, const double *restrict A, const double *restrict P,
-                       double *restrict G)
+/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
+ * (…, n) and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
+                       const double *restrict A, const double *restrict P, double *restrict G)
 {
-    vec sum[ROWS][3] = {0};
-    for (size_t r = 0; r < R; ++r, P += W * LANES) {
-        const double *const a = A + at(rows, r) * n + i;
+    vec sum[TILE][3] = {0};
+    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
+        const double *const a = A + at(R, r) * n + i;
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
     }
     for (size_t q = 0; q < N; ++q)
-        add_sum(W, m - j, sum[q], 1.0, G + (i + q) * m + j);
+        for (size_t w = 0; w < W; ++w) {
+            double *const g = G + (i + q) * m;
+            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+        }
 }
 
-/* All rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, const size_t *restrict rows, size_t n, size_t m, size_t j,
+/* Rows i to end of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
                         const double *restrict A, const double *restrict P, double *restrict G)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n; i += ROWS)
-        outer_tile(ROWS, W, R, rows, n, m, i, j, A, P, G);
-    for (; i + 2 <= n; i += 2)
-        outer_tile(2, W, R, rows, n, m, i, j, A, P, G);
-    for (; i < n; ++i)
-        outer_tile(1, W, R, rows, n, m, i, j, A, P, G);
+    for (; i + TILE <= end; i += TILE)
+        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
+    for (; i + 2 <= end; i += 2)
+        outer_tile(2, W, R, n, m, i, j, A, P, G);
+    for (; i < end; ++i)
+        outer_tile(1, W, R, n, m, i, j, A, P, G);
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (B, n), X (B, m), G (n, m). */
-static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, const double *restrict A,
-                  const double *restrict X, double *restrict G)
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
+ * some rows of G. */
+static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+                  double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
     double P[CHUNK * 3 * LANES];
-    for (size_t r = 0; r < R; r += CHUNK) {
-        const size_t count = r + CHUNK < R ? CHUNK : R - r;
-        const size_t *const some = rows ? rows + r : NULL;
-        const double *const a = rows ? A : A + r * n, *const x = rows ? X : X + r * m;
+    const rows mine = part(n, me, team);
+    const size_t first = mine.first, last = mine.first + mine.count;
+    for (size_t r = 0; r < R.count; r += CHUNK) {
+        rows some = R;
+        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        some.list = R.list ? R.list + r : NULL;
+        some.first = R.first + r;
         for (size_t j = 0, width; j < m; j += width * LANES) {
             width = panel(vectors(m - j));
-            const size_t whole = j + width * LANES < m ? width * LANES : m - j;
-            for (size_t q = 0; q < count; ++q) {
-                memcpy(P + q * width * LANES, x + at(some, q) * m + j, whole * sizeof *P);
-                memset(P + q * width * LANES + whole, 0, (width * LANES - whole) * sizeof *P);
-            }
+            for (size_t q = 0; q < some.count; ++q)
+                for (size_t w = 0; w < width; ++w)
+                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
             switch (width) {
-            case 3: outer_panel(3, count, some, n, m, j, a, P, G); break;
-            case 2: outer_panel(2, count, some, n, m, j, a, P, G); break;
-            default: outer_panel(1, count, some, n, m, j, a, P, G);
+            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
+            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
+            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
             }
         }
     }
+}
+
+/* g += sum over the given rows of V (…, n) */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vec sum = {0};
+        for (size_t r = 0; r < R.count; ++r)
+            sum += get(V + at(R, r) * n, i, n);
+        put(g, i, n, get(g, i, n) + sum);
+    }
+}
+
+/* The sum of all numbers in the given rows of V (…, n) */
+static double total(rows R, size_t n, const double *V)
+{
+    double sum[8] = {0};
+    for (size_t r = 0; r < R.count; r += R.run) {
+        const double *const v = V + at(R, r) * n;
+        for (size_t i = 0; i < R.run * n; ++i)
+            sum[i % 8] += v[i];
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -348,10 +503,11 @@ static void outer(size_t R, const size_t *restrict rows, size_t n, size_t m, con
 size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(1 * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded((T_y - 1) * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
-void translation_loss_and_grad(const translation_args *p)
+/* What thread `me` of a team does. */
+static void translation_loss_and_grad_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -383,7 +539,29 @@ void translation_loss_and_grad(const translation_args *p)
     const double *restrict const dec_W_zx = p->dec_W_zx;
     const double *restrict const dec_W_rx = p->dec_W_rx;
     const double *restrict const dec_W_kx = p->dec_W_kx;
+    double *restrict const d_dec_W_za = p->d_dec_W_za;
+    double *restrict const d_dec_W_zx = p->d_dec_W_zx;
+    double *restrict const d_dec_b_z = p->d_dec_b_z;
+    double *restrict const d_dec_W_ra = p->d_dec_W_ra;
+    double *restrict const d_dec_W_rx = p->d_dec_W_rx;
+    double *restrict const d_dec_b_r = p->d_dec_b_r;
+    double *restrict const d_dec_W_ka = p->d_dec_W_ka;
+    double *restrict const d_dec_W_kx = p->d_dec_W_kx;
+    double *restrict const d_dec_b_k = p->d_dec_b_k;
+    double *restrict const d_dec_c_k = p->d_dec_c_k;
+    double *restrict const d_dec_W_ya = p->d_dec_W_ya;
+    double *restrict const d_dec_b_y = p->d_dec_b_y;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_enc_W_za = p->d_enc_W_za;
+    double *restrict const d_enc_W_zx = p->d_enc_W_zx;
+    double *restrict const d_enc_b_z = p->d_enc_b_z;
+    double *restrict const d_enc_W_ra = p->d_enc_W_ra;
+    double *restrict const d_enc_W_rx = p->d_enc_W_rx;
+    double *restrict const d_enc_b_r = p->d_enc_b_r;
+    double *restrict const d_enc_W_ka = p->d_enc_W_ka;
+    double *restrict const d_enc_W_kx = p->d_enc_W_kx;
+    double *restrict const d_enc_b_k = p->d_enc_b_k;
+    double *restrict const d_enc_c_k = p->d_enc_c_k;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
@@ -418,32 +596,10 @@ void translation_loss_and_grad(const translation_args *p)
     double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const d_dec_W_za = p->d_dec_W_za ? p->d_dec_W_za : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_zx = p->d_dec_W_zx ? p->d_dec_W_zx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_z = p->d_dec_b_z ? p->d_dec_b_z : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ra = p->d_dec_W_ra ? p->d_dec_W_ra : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_rx = p->d_dec_W_rx ? p->d_dec_W_rx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_r = p->d_dec_b_r ? p->d_dec_b_r : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ka = p->d_dec_W_ka ? p->d_dec_W_ka : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_kx = p->d_dec_W_kx ? p->d_dec_W_kx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_k = p->d_dec_b_k ? p->d_dec_b_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_c_k = p->d_dec_c_k ? p->d_dec_c_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ya = p->d_dec_W_ya ? p->d_dec_W_ya : take(&work, 5 * 12 * sizeof(double));
-    double *restrict const d_dec_b_y = p->d_dec_b_y ? p->d_dec_b_y : take(&work, 5 * sizeof(double));
     double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const d_enc_W_za = p->d_enc_W_za ? p->d_enc_W_za : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_zx = p->d_enc_W_zx ? p->d_enc_W_zx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_z = p->d_enc_b_z ? p->d_enc_b_z : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_W_ra = p->d_enc_W_ra ? p->d_enc_W_ra : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_rx = p->d_enc_W_rx ? p->d_enc_W_rx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_r = p->d_enc_b_r ? p->d_enc_b_r : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_W_ka = p->d_enc_W_ka ? p->d_enc_W_ka : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_kx = p->d_enc_W_kx ? p->d_enc_W_kx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_k = p->d_enc_b_k ? p->d_enc_b_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_c_k = p->d_enc_c_k ? p->d_enc_c_k : take(&work, 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -454,9 +610,11 @@ void translation_loss_and_grad(const translation_args *p)
     double *restrict const dec_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_ya_PT = take(&work, 12 * vectors(5) * LANES * sizeof(double));
+    double *restrict const loss_part = take(&work, 1 * B * 5 * sizeof(double));
     double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
+    double *restrict const loss_part2 = take(&work, (T_y - 1) * B * 5 * sizeof(double));
     double *restrict const dec_W_ya_P = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
     double *restrict const dec_W_rx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
@@ -472,832 +630,897 @@ void translation_loss_and_grad(const translation_args *p)
     double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
-    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
-    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
-    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
-    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
-    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
-    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
-    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
-    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
-    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
-    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
-    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
-    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
-    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
-    pack(5, 12, dec_W_ya, dec_W_ya_P);
-    pack(12, 5, dec_W_kx, dec_W_kx_P);
-    pack(12, 5, dec_W_rx, dec_W_rx_P);
-    pack(12, 5, dec_W_zx, dec_W_zx_P);
-    pack(12, 12, dec_W_ka, dec_W_ka_P);
-    pack(12, 12, dec_W_ra, dec_W_ra_P);
-    pack(12, 12, dec_W_za, dec_W_za_P);
-    pack(12, 12, enc_W_ka, enc_W_ka_P);
-    pack(12, 12, enc_W_ra, enc_W_ra_P);
-    pack(12, 12, enc_W_za, enc_W_za_P);
-    pack(12, 6, enc_W_kx, enc_W_kx_P);
-    pack(12, 6, enc_W_rx, enc_W_rx_P);
-    pack(12, 6, enc_W_zx, enc_W_zx_P);
-    loss[0] = 0.0;
-    memset(delta_yhat, 0, T_y * B * 5 * sizeof *delta_yhat);
-    memset(delta_a, 0, (T_x + T_y + 1) * B * 12 * sizeof *delta_a);
-    memset(d_dec_W_za, 0, 12 * 12 * sizeof *d_dec_W_za);
-    memset(d_dec_W_zx, 0, 12 * 5 * sizeof *d_dec_W_zx);
-    memset(d_dec_b_z, 0, 12 * sizeof *d_dec_b_z);
-    memset(d_dec_W_ra, 0, 12 * 12 * sizeof *d_dec_W_ra);
-    memset(d_dec_W_rx, 0, 12 * 5 * sizeof *d_dec_W_rx);
-    memset(d_dec_b_r, 0, 12 * sizeof *d_dec_b_r);
-    memset(d_dec_W_ka, 0, 12 * 12 * sizeof *d_dec_W_ka);
-    memset(d_dec_W_kx, 0, 12 * 5 * sizeof *d_dec_W_kx);
-    memset(d_dec_b_k, 0, 12 * sizeof *d_dec_b_k);
-    memset(d_dec_c_k, 0, 12 * sizeof *d_dec_c_k);
-    memset(d_dec_W_ya, 0, 5 * 12 * sizeof *d_dec_W_ya);
-    memset(d_dec_b_y, 0, 5 * sizeof *d_dec_b_y);
-    if (d_x) memset(d_x, 0, T_x * B * 6 * sizeof *d_x);
-    memset(d_enc_W_za, 0, 12 * 12 * sizeof *d_enc_W_za);
-    memset(d_enc_W_zx, 0, 12 * 6 * sizeof *d_enc_W_zx);
-    memset(d_enc_b_z, 0, 12 * sizeof *d_enc_b_z);
-    memset(d_enc_W_ra, 0, 12 * 12 * sizeof *d_enc_W_ra);
-    memset(d_enc_W_rx, 0, 12 * 6 * sizeof *d_enc_W_rx);
-    memset(d_enc_b_r, 0, 12 * sizeof *d_enc_b_r);
-    memset(d_enc_W_ka, 0, 12 * 12 * sizeof *d_enc_W_ka);
-    memset(d_enc_W_kx, 0, 12 * 6 * sizeof *d_enc_W_kx);
-    memset(d_enc_b_k, 0, 12 * sizeof *d_enc_b_k);
-    memset(d_enc_c_k, 0, 12 * sizeof *d_enc_c_k);
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT, me, team);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT, me, team);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT, me, team);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT, me, team);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT, me, team);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT, me, team);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT, me, team);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT, me, team);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT, me, team);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT, me, team);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT, me, team);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT, me, team);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT, me, team);
+    pack(5, 12, dec_W_ya, dec_W_ya_P, me, team);
+    pack(12, 5, dec_W_kx, dec_W_kx_P, me, team);
+    pack(12, 5, dec_W_rx, dec_W_rx_P, me, team);
+    pack(12, 5, dec_W_zx, dec_W_zx_P, me, team);
+    pack(12, 12, dec_W_ka, dec_W_ka_P, me, team);
+    pack(12, 12, dec_W_ra, dec_W_ra_P, me, team);
+    pack(12, 12, dec_W_za, dec_W_za_P, me, team);
+    pack(12, 12, enc_W_ka, enc_W_ka_P, me, team);
+    pack(12, 12, enc_W_ra, enc_W_ra_P, me, team);
+    pack(12, 12, enc_W_za, enc_W_za_P, me, team);
+    if (d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
+    if (d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
+    if (d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
+    if (me == 0) loss[0] = 0.0;
+    clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, me, team);
+    clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, me, team);
+    if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
+    if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
+    if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
+    if (d_dec_W_ra) clear(d_dec_W_ra, 12 * 12 * sizeof *d_dec_W_ra, me, team);
+    if (d_dec_W_rx) clear(d_dec_W_rx, 12 * 5 * sizeof *d_dec_W_rx, me, team);
+    if (d_dec_b_r) clear(d_dec_b_r, 12 * sizeof *d_dec_b_r, me, team);
+    if (d_dec_W_ka) clear(d_dec_W_ka, 12 * 12 * sizeof *d_dec_W_ka, me, team);
+    if (d_dec_W_kx) clear(d_dec_W_kx, 12 * 5 * sizeof *d_dec_W_kx, me, team);
+    if (d_dec_b_k) clear(d_dec_b_k, 12 * sizeof *d_dec_b_k, me, team);
+    if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
+    if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
+    if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
+    if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, me, team);
+    if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
+    if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
+    if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
+    if (d_enc_W_ra) clear(d_enc_W_ra, 12 * 12 * sizeof *d_enc_W_ra, me, team);
+    if (d_enc_W_rx) clear(d_enc_W_rx, 12 * 6 * sizeof *d_enc_W_rx, me, team);
+    if (d_enc_b_r) clear(d_enc_b_r, 12 * sizeof *d_enc_b_r, me, team);
+    if (d_enc_W_ka) clear(d_enc_W_ka, 12 * 12 * sizeof *d_enc_W_ka, me, team);
+    if (d_enc_W_kx) clear(d_enc_W_kx, 12 * 6 * sizeof *d_enc_W_kx, me, team);
+    if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
+    if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 12;
-        double *const a_0 = a + b * 12;
-        for (size_t i = 0; i < 12; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const a0_b = a0 + b * 12;
+            double *const a_0 = a + b * 12;
+            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: encoder, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_z_t = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_t[i] = enc_b_z[i];
+                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_r_t = enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_t[i] = enc_b_r[i];
+                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const enc_z_k_t = enc_z_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_t[i] = 0.0;
-            }
-        }
-        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
     }
+    meet(team);
 
     /* ---- forward: encoder */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
-            double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_t[i] = sigmoid_1(enc_z_z_t[i]);
+            /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
+                double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
+                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                }
             }
-        }
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-            double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_t[i] = sigmoid_1(enc_z_r_t[i]);
-                /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                enc_u_k_t[i] = enc_c_k[i];
+            /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
+                double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
+                    put(enc_r_t, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
+                    /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                    put(enc_u_k_t, i, 12, get(enc_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
-            double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_t[i] += enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
-                /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                enc_k_t[i] = tanh_1(enc_z_k_t[i]);
-                /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = enc_k_t[i] * (1.0 - enc_z_t[i]) + enc_z_t[i] * a_before[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
+                - 1) * B * 12, 12, enc_u_k + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
+                        + get(enc_r_t, i, 12) * get(enc_u_k_t, i, 12));
+                    /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
+                    put(enc_k_t, i, 12, tanh_v(get(enc_z_k_t, i, 12)));
+                    /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
+                        + get(enc_z_t, i, 12) * get(a_before, i, 12));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step */
-    for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
-                /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(1 * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
+                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             double *const dec_u_yhat_t = dec_u_yhat + b * 5;
             double *const yhat_t = yhat + b * 5;
             const double *const y_t = y + b * 5;
+            double *const loss_part_t = loss_part + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
             double dec_m_yhat_max = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
+            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_m_yhat_max_v = upto(i, 5, larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
+            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
+                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
+            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_l_yhat_logsumexp_v = upto(i, 5, dec_l_yhat_logsumexp_v
+                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
             }
+            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
+                put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
+                put(loss_part_t, i, 5, get(y_t, i, 5) * (dec_l_yhat[b] - get(dec_u_yhat_t, i, 5)));
             }
-            /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-            double loss_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                loss_sum += y_t[i] * (dec_l_yhat[b] - dec_u_yhat_t[i]);
-            }
-            loss[0] += loss_sum;
         }
     }
+    meet(team);
+    {
+        const rows all = whole(1 * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
+        if (p->last_y) meet(team);
+        /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+        if (me == 0) loss[0] += total(active, 5, loss_part);
+    }
+    meet(team);
 
     /* ---- forward: decoder, later steps */
-    for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                }
             }
-        }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                }
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                }
             }
-            for (size_t i = 0; i < 5; ++i) {
-                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
-            }
-        }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-            - 1) * B * 5);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
-            }
-            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
-            }
-            /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp2 = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
-            }
-            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
-            for (size_t i = 0; i < 5; ++i) {
-                /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[(t - T_x - 1) * B + b]);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_m_yhat_max2_v = upto(i, 5, larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                }
+                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                }
+                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp2 = 0.0;
+                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_l_yhat_logsumexp2_v = upto(i, 5, dec_l_yhat_logsumexp2_v
+                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                }
+                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                        - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, later steps, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part((T_y - 1) * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const y_t = y + (B + b) * 5;
             const double *const dec_u_yhat_t = dec_u_yhat + (B + b) * 5;
-            /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-            double loss_sum2 = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                loss_sum2 += y_t[i] * (dec_l_yhat[B + b] - dec_u_yhat_t[i]);
+            double *const loss_part2_t = loss_part2 + b * 5;
+            for (size_t i = 0; i < 5; i += LANES) {
+                put(loss_part2_t, i, 5, get(y_t, i, 5) * ((dec_l_yhat[B + b])
+                    - get(dec_u_yhat_t, i, 5)));
             }
-            loss[0] += loss_sum2;
         }
     }
+    meet(team);
+    {
+        const rows all = whole((T_y - 1) * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
+        if (p->last_y) meet(team);
+        /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+        if (me == 0) loss[0] += total(active, 5, loss_part2);
+    }
+    meet(team);
     if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps */
-    for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
-            const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            double delta_dec_l_yhat_part_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part_sum += y_t[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
+                const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double delta_dec_l_yhat_part_sum = 0.0;
+                vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    delta_dec_l_yhat_part_sum_v = upto(i, 5, delta_dec_l_yhat_part_sum_v
+                        + get(y_t, i, 5), delta_dec_l_yhat_part_sum_v);
+                }
+                delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
+                const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
+                double delta_dec_l_yhat_part2_sum = 0.0;
+                vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    delta_dec_l_yhat_part2_sum_v = upto(i, 5, delta_dec_l_yhat_part2_sum_v
+                        + -(get(delta_yhat_t, i, 5)
+                        * get(yhat_t, i, 5)), delta_dec_l_yhat_part2_sum_v);
+                }
+                delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
+                const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
+                /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
+                    + delta_dec_l_yhat_part2_i;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                    put(delta_dec_u_yhat_t, i, 5, -get(y_t, i, 5)
+                        + get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
+                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t, i, 5));
+                    /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                }
             }
-            const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
-            double delta_dec_l_yhat_part2_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part2_sum += -(delta_yhat_t[i] * yhat_t[i]);
+            /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+            product(active, 5, 12, delta_dec_z_yhat + (t - T_x
+                - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
+                        - square_v(get(dec_k_t, i, m))));
+                    /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
+                        - square_v(get(dec_r_t, i, m))));
+                    /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(dec_k_t, i, m)));
+                    /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
+                        - square_v(get(dec_z_t, i, m))));
+                }
             }
-            const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
-            /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
-                + delta_dec_l_yhat_part2_i;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_t[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[(t - T_x - 1) * B + b] * yhat_t[i];
-                /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+            /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+            product(active, 12, 5, delta_dec_z_k + (t - T_x
+                - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                }
             }
-        }
-        /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat + (t - T_x
-            - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
-                /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
-                /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
-                /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
-                /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
-                /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
-                /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-            }
-        }
-        /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-        product(active, rows, 12, 5, delta_dec_z_k + (t - T_x
-            - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
-            }
-        }
-        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
-            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_dec_u_k + (t - T_x
+                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: decoder, later steps, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
+        const rows all = whole((T_y - 1) * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
+        if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_za);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_z_t = delta_dec_z_z + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_t[i];
-            }
-        }
+        if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
+        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+        if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ra);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_r_t = delta_dec_z_r + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_t[i];
-            }
-        }
+        if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
+        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+        if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ka);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_k_t = delta_dec_z_k + (B + b) * 12;
-            const double *const delta_dec_u_k_t = delta_dec_u_k + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_t[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_t[i];
-            }
-        }
+        if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
+        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+        if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k);
+        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+        if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
-            + 2) * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
-            }
-        }
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
+            + 2) * B * 12, d_dec_W_ya, me, team);
+        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+        if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
     }
+    meet(team);
 
     /* ---- backward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(1 * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const y_t = y + b * 5;
             const double *const delta_yhat_t = delta_yhat + b * 5;
             const double *const yhat_t = yhat + b * 5;
             double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
             double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             double delta_dec_l_yhat_part3_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part3_sum += y_t[i];
+            vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
+            for (size_t i = 0; i < 5; i += LANES) {
+                delta_dec_l_yhat_part3_sum_v = upto(i, 5, delta_dec_l_yhat_part3_sum_v
+                    + get(y_t, i, 5), delta_dec_l_yhat_part3_sum_v);
             }
+            delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
             delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
             double delta_dec_l_yhat_part4_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_part4_sum += -(delta_yhat_t[i] * yhat_t[i]);
+            vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
+            for (size_t i = 0; i < 5; i += LANES) {
+                delta_dec_l_yhat_part4_sum_v = upto(i, 5, delta_dec_l_yhat_part4_sum_v
+                    + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_part4_sum_v);
             }
+            delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
             delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
             /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
             delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_t[i] = -y_t[i] + delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[b] * yhat_t[i];
+                put(delta_dec_u_yhat_t, i, 5, -get(y_t, i, 5)
+                    + get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
+                    + delta_dec_l_yhat[b] * get(yhat_t, i, 5));
                 /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
-            + 1) * B * 12);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + (T_x
-            + 1) * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
-            }
-        }
+        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
+            + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12);
     }
+    meet(team);
+    {
+        const rows all = whole(1 * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
+        if (p->last_y) meet(team);
+        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x
+            + 1) * B * 12, d_dec_W_ya, me, team);
+        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+        if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
+    }
+    meet(team);
 
     /* ---- backward: decoder, first step */
-    for (size_t t = (T_x + 1); t > T_x; --t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
-                /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
-                /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
-                /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
-                /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
-                /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
-                /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-                /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 1); t > T_x; --t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
+                        - square_v(get(dec_k_t, i, m))));
+                    /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
+                        - square_v(get(dec_r_t, i, m))));
+                    /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(dec_k_t, i, m)));
+                    /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
+                        - square_v(get(dec_z_t, i, m))));
+                    /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                }
             }
-        }
-        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
-            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_dec_u_k + (t - T_x
+                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        const rows all = whole(1 * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
+        if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_z_t = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_t[i];
-            }
-        }
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a
+            + T_x * B * 12, d_dec_W_za, me, team);
+        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+        if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_r_t = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_t[i];
-            }
-        }
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a
+            + T_x * B * 12, d_dec_W_ra, me, team);
+        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+        if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_k_t = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_t = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_t[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_t[i];
-            }
-        }
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a
+            + T_x * B * 12, d_dec_W_ka, me, team);
+        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+        if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
+        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+        if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k, d_dec_c_k);
     }
+    meet(team);
 
     /* ---- backward: encoder */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-            const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-            const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                const double delta_enc_k_i = delta_a_t[i] * (1.0 - enc_z_t[i]);
-                /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                delta_enc_z_k_t[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
-                /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                delta_enc_u_k_t[i] = delta_enc_z_k_t[i] * enc_r_t[i];
-                /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                const double delta_enc_r_i = delta_enc_z_k_t[i] * enc_u_k_t[i];
-                /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                delta_enc_z_r_t[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
-                /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                const double delta_enc_z_i = delta_a_t[i] * (a_before[i] - enc_k_t[i]);
-                /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                delta_enc_z_z_t[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
-                /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * enc_z_t[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                    const vec delta_enc_k_i = get(delta_a_t, i, m) * (1.0 - get(enc_z_t, i, m));
+                    /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                    put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
+                        - square_v(get(enc_k_t, i, m))));
+                    /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m) * get(enc_r_t, i, m));
+                    /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m) * get(enc_u_k_t, i, m);
+                    /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(enc_r_t, i, m)
+                        - square_v(get(enc_r_t, i, m))));
+                    /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                    const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(enc_k_t, i, m));
+                    /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                    put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
+                        - square_v(get(enc_z_t, i, m))));
+                    /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(enc_z_t, i, m));
+                }
             }
-        }
-        product(active, rows, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: encoder, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a, d_enc_W_za);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x, d_enc_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_z_t = delta_enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                d_enc_b_z[i] += delta_enc_z_z_t[i];
-            }
-        }
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a, d_enc_W_ra);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x, d_enc_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                d_enc_b_r[i] += delta_enc_z_r_t[i];
-            }
-        }
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a, d_enc_W_ka);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x, d_enc_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_k_t = delta_enc_z_k + b * 12;
-            const double *const delta_enc_u_k_t = delta_enc_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                d_enc_b_k[i] += delta_enc_z_k_t[i];
-                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                d_enc_c_k[i] += delta_enc_u_k_t[i];
-            }
-        }
+        if (d_x) product(active, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product(active, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product(active, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_za) outer(active, 12, 12, delta_enc_z_z, a, d_enc_W_za, me, team);
+        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+        if (d_enc_W_zx) outer(active, 12, 6, delta_enc_z_z, x, d_enc_W_zx, me, team);
+        /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+        if (d_enc_b_z && me == team - 1) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z);
+        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_ra) outer(active, 12, 12, delta_enc_z_r, a, d_enc_W_ra, me, team);
+        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+        if (d_enc_W_rx) outer(active, 12, 6, delta_enc_z_r, x, d_enc_W_rx, me, team);
+        /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+        if (d_enc_b_r && me == team - 1) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r);
+        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_ka) outer(active, 12, 12, delta_enc_u_k, a, d_enc_W_ka, me, team);
+        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+        if (d_enc_W_kx) outer(active, 12, 6, delta_enc_z_k, x, d_enc_W_kx, me, team);
+        /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+        if (d_enc_b_k && me == team - 1) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k);
+        /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+        if (d_enc_c_k && me == team - 1) sum_rows(active, 12, delta_enc_u_k, d_enc_c_k);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const delta_a_0 = delta_a + b * 12;
-            double *const d_a0_b = d_a0 + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_a_0 = delta_a + b * 12;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void translation_loss_and_grad(const translation_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 8076);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        translation_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    translation_loss_and_grad_part(p, 0, 1);
 }
 
 size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
@@ -1306,7 +1529,8 @@ size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
     return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double));
 }
 
-void translation_forward(const translation_args *p)
+/* What thread `me` of a team does. */
+static void translation_forward_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -1369,374 +1593,424 @@ void translation_forward(const translation_args *p)
     double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
-    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
-    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
-    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
-    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
-    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
-    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
-    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
-    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
-    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
-    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
-    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
-    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
-    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
-    if (yhat) memset(yhat, 0, T_y * B * 5 * sizeof *yhat);
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT, me, team);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT, me, team);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT, me, team);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT, me, team);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT, me, team);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT, me, team);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT, me, team);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT, me, team);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT, me, team);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT, me, team);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT, me, team);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT, me, team);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT, me, team);
+    if (yhat) clear(yhat, T_y * B * 5 * sizeof *yhat, me, team);
+    meet(team);
 
     /* ---- initial states */
-    if (a) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const a0_b = a0 + b * 12;
-            double *const a_0 = a + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a0    (B, n_a) */
-                a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        if (a) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const a0_b = a0 + b * 12;
+                double *const a_0 = a ? a + b * 12 : NULL;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0, i, m, get(a0_b, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: encoder, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_z_t = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_t[i] = enc_b_z[i];
+                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_r_t = enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_t[i] = enc_b_r[i];
+                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const enc_z_k_t = enc_z_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-                enc_z_k_t[i] = 0.0;
-            }
-        }
-        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
+        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
     }
+    meet(team);
 
     /* ---- forward: encoder */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        if (a) {
-            for (size_t r = active; r < B; ++r) {
-                const size_t b = at(rows, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; ++i) {
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            if (a) {
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
             }
-        }
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
-            double *const enc_z_b = enc_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_b[i] = sigmoid_1(enc_z_z_t[i]);
+            /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
+                double *const enc_z_b = enc_z + b * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
+                    put(enc_z_b, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                }
             }
-        }
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-            double *const enc_r_b = enc_r + b * 12;
-            double *const enc_u_k_b = enc_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_b[i] = sigmoid_1(enc_z_r_t[i]);
-                /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                enc_u_k_b[i] = enc_c_k[i];
+            /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
+                double *const enc_r_b = enc_r + b * 12;
+                double *const enc_u_k_b = enc_u_k + b * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
+                    put(enc_r_b, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
+                    /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                    put(enc_u_k_b, i, 12, get(enc_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_r_b = enc_r + b * 12;
-            const double *const enc_u_k_b = enc_u_k + b * 12;
-            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
-            const double *const enc_z_b = enc_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-                enc_z_k_t[i] += enc_b_k[i] + enc_r_b[i] * enc_u_k_b[i];
-                /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
-                const double enc_k_i = tanh_1(enc_z_k_t[i]);
-                /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 12 + i] = enc_k_i * (1.0 - enc_z_b[i])
-                        + enc_z_b[i] * a[((t - 1) * B + b) * 12 + i];
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k, 12, enc_u_k);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_r_b = enc_r + b * 12;
+                const double *const enc_u_k_b = enc_u_k + b * 12;
+                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                const double *const enc_z_b = enc_z + b * 12;
+                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
+                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
+                        + get(enc_r_b, i, 12) * get(enc_u_k_b, i, 12));
+                    /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
+                    const vec enc_k_i = tanh_v(get(enc_z_k_t, i, 12));
+                    /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
+                    if (a) {
+                        put(a_t, i, 12, enc_k_i * (1.0 - get(enc_z_b, i, 12))
+                            + get(enc_z_b, i, 12) * get(a_before, i, 12));
+                    }
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step */
-    for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        if (a) {
-            for (size_t r = active; r < B; ++r) {
-                const size_t b = at(rows, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; ++i) {
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            if (a) {
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
-                /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 12 + i] = dec_k_t[i] * (1.0 - dec_z_t[i])
-                        + dec_z_t[i] * a[((t - 1) * B + b) * 12 + i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
+                    if (a) {
+                        put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                            + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                    }
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(1 * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
+                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+            double *const yhat_t = yhat ? yhat + b * 5 : NULL;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
             double dec_m_yhat_max = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
+            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_m_yhat_max_v = upto(i, 5, larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
+            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
+                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
+            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_l_yhat_logsumexp_v = upto(i, 5, dec_l_yhat_logsumexp_v
+                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
             }
+            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                 if (yhat) {
-                    yhat[b * 5 + i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
+                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
                 }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, later steps */
-    for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        if (a) {
-            for (size_t r = active; r < B; ++r) {
-                const size_t b = at(rows, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; ++i) {
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            if (a) {
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t, i, m, get(a_before, i, m));
+                    }
                 }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
-            }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
-            }
-        }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
-                if (a) {
-                    a[(t * B + b) * 12 + i] = dec_k_t[i] * (1.0 - dec_z_t[i])
-                        + dec_z_t[i] * a[((t - 1) * B + b) * 12 + i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            for (size_t i = 0; i < 5; ++i) {
-                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-            - 1) * B * 5);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-            /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                }
             }
-            /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp2 = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
+                    if (a) {
+                        put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                            + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                    }
+                }
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                }
             }
-            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
-            for (size_t i = 0; i < 5; ++i) {
-                /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                if (yhat) {
-                    yhat[((t - T_x - 1) * B + b) * 5 + i] = exp_1(dec_u_yhat_t[i]
-                        - dec_l_yhat[(t - T_x - 1) * B + b]);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const yhat_t = yhat ? yhat + ((t - T_x - 1) * B + b) * 5 : NULL;
+                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_m_yhat_max2_v = upto(i, 5, larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                }
+                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                }
+                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp2 = 0.0;
+                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_l_yhat_logsumexp2_v = upto(i, 5, dec_l_yhat_logsumexp2_v
+                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                }
+                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    if (yhat) {
+                        put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                    }
                 }
             }
         }
     }
+    meet(team);
+}
+
+void translation_forward(const translation_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 3132);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        translation_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    translation_forward_part(p, 0, 1);
 }
 
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 5 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(5 * 12 * sizeof(double)) + padded(5 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * 12 * sizeof(double)) + padded(12 * 6 * sizeof(double)) + padded(12 * sizeof(double)) + padded(12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
-void translation_vjp(const translation_args *p)
+/* What thread `me` of a team does. */
+static void translation_vjp_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
@@ -1768,7 +2042,29 @@ void translation_vjp(const translation_args *p)
     const double *restrict const dec_W_kx = p->dec_W_kx;
     const double *restrict const dyhat = p->dyhat;
     const double *restrict const dstates_a = p->dstates_a;
+    double *restrict const d_dec_W_za = p->d_dec_W_za;
+    double *restrict const d_dec_W_zx = p->d_dec_W_zx;
+    double *restrict const d_dec_b_z = p->d_dec_b_z;
+    double *restrict const d_dec_W_ra = p->d_dec_W_ra;
+    double *restrict const d_dec_W_rx = p->d_dec_W_rx;
+    double *restrict const d_dec_b_r = p->d_dec_b_r;
+    double *restrict const d_dec_W_ka = p->d_dec_W_ka;
+    double *restrict const d_dec_W_kx = p->d_dec_W_kx;
+    double *restrict const d_dec_b_k = p->d_dec_b_k;
+    double *restrict const d_dec_c_k = p->d_dec_c_k;
+    double *restrict const d_dec_W_ya = p->d_dec_W_ya;
+    double *restrict const d_dec_b_y = p->d_dec_b_y;
     double *restrict const d_x = p->d_x;
+    double *restrict const d_enc_W_za = p->d_enc_W_za;
+    double *restrict const d_enc_W_zx = p->d_enc_W_zx;
+    double *restrict const d_enc_b_z = p->d_enc_b_z;
+    double *restrict const d_enc_W_ra = p->d_enc_W_ra;
+    double *restrict const d_enc_W_rx = p->d_enc_W_rx;
+    double *restrict const d_enc_b_r = p->d_enc_b_r;
+    double *restrict const d_enc_W_ka = p->d_enc_W_ka;
+    double *restrict const d_enc_W_kx = p->d_enc_W_kx;
+    double *restrict const d_enc_b_k = p->d_enc_b_k;
+    double *restrict const d_enc_c_k = p->d_enc_c_k;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
@@ -1803,32 +2099,10 @@ void translation_vjp(const translation_args *p)
     double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const d_dec_W_za = p->d_dec_W_za ? p->d_dec_W_za : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_zx = p->d_dec_W_zx ? p->d_dec_W_zx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_z = p->d_dec_b_z ? p->d_dec_b_z : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ra = p->d_dec_W_ra ? p->d_dec_W_ra : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_rx = p->d_dec_W_rx ? p->d_dec_W_rx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_r = p->d_dec_b_r ? p->d_dec_b_r : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ka = p->d_dec_W_ka ? p->d_dec_W_ka : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_dec_W_kx = p->d_dec_W_kx ? p->d_dec_W_kx : take(&work, 12 * 5 * sizeof(double));
-    double *restrict const d_dec_b_k = p->d_dec_b_k ? p->d_dec_b_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_c_k = p->d_dec_c_k ? p->d_dec_c_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_dec_W_ya = p->d_dec_W_ya ? p->d_dec_W_ya : take(&work, 5 * 12 * sizeof(double));
-    double *restrict const d_dec_b_y = p->d_dec_b_y ? p->d_dec_b_y : take(&work, 5 * sizeof(double));
     double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const d_enc_W_za = p->d_enc_W_za ? p->d_enc_W_za : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_zx = p->d_enc_W_zx ? p->d_enc_W_zx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_z = p->d_enc_b_z ? p->d_enc_b_z : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_W_ra = p->d_enc_W_ra ? p->d_enc_W_ra : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_rx = p->d_enc_W_rx ? p->d_enc_W_rx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_r = p->d_enc_b_r ? p->d_enc_b_r : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_W_ka = p->d_enc_W_ka ? p->d_enc_W_ka : take(&work, 12 * 12 * sizeof(double));
-    double *restrict const d_enc_W_kx = p->d_enc_W_kx ? p->d_enc_W_kx : take(&work, 12 * 6 * sizeof(double));
-    double *restrict const d_enc_b_k = p->d_enc_b_k ? p->d_enc_b_k : take(&work, 12 * sizeof(double));
-    double *restrict const d_enc_c_k = p->d_enc_c_k ? p->d_enc_c_k : take(&work, 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -1855,838 +2129,888 @@ void translation_vjp(const translation_args *p)
     double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
-    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT);
-    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT);
-    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT);
-    pack_transposed(12, 12, enc_W_za, enc_W_za_PT);
-    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT);
-    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT);
-    pack_transposed(12, 12, dec_W_za, dec_W_za_PT);
-    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT);
-    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT);
-    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT);
-    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT);
-    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT);
-    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT);
-    pack(5, 12, dec_W_ya, dec_W_ya_P);
-    pack(12, 5, dec_W_kx, dec_W_kx_P);
-    pack(12, 5, dec_W_rx, dec_W_rx_P);
-    pack(12, 5, dec_W_zx, dec_W_zx_P);
-    pack(12, 12, dec_W_ka, dec_W_ka_P);
-    pack(12, 12, dec_W_ra, dec_W_ra_P);
-    pack(12, 12, dec_W_za, dec_W_za_P);
-    pack(12, 12, enc_W_ka, enc_W_ka_P);
-    pack(12, 12, enc_W_ra, enc_W_ra_P);
-    pack(12, 12, enc_W_za, enc_W_za_P);
-    pack(12, 6, enc_W_kx, enc_W_kx_P);
-    pack(12, 6, enc_W_rx, enc_W_rx_P);
-    pack(12, 6, enc_W_zx, enc_W_zx_P);
-    memset(delta_yhat, 0, T_y * B * 5 * sizeof *delta_yhat);
-    memset(delta_a, 0, (T_x + T_y + 1) * B * 12 * sizeof *delta_a);
-    memset(d_dec_W_za, 0, 12 * 12 * sizeof *d_dec_W_za);
-    memset(d_dec_W_zx, 0, 12 * 5 * sizeof *d_dec_W_zx);
-    memset(d_dec_b_z, 0, 12 * sizeof *d_dec_b_z);
-    memset(d_dec_W_ra, 0, 12 * 12 * sizeof *d_dec_W_ra);
-    memset(d_dec_W_rx, 0, 12 * 5 * sizeof *d_dec_W_rx);
-    memset(d_dec_b_r, 0, 12 * sizeof *d_dec_b_r);
-    memset(d_dec_W_ka, 0, 12 * 12 * sizeof *d_dec_W_ka);
-    memset(d_dec_W_kx, 0, 12 * 5 * sizeof *d_dec_W_kx);
-    memset(d_dec_b_k, 0, 12 * sizeof *d_dec_b_k);
-    memset(d_dec_c_k, 0, 12 * sizeof *d_dec_c_k);
-    memset(d_dec_W_ya, 0, 5 * 12 * sizeof *d_dec_W_ya);
-    memset(d_dec_b_y, 0, 5 * sizeof *d_dec_b_y);
-    if (d_x) memset(d_x, 0, T_x * B * 6 * sizeof *d_x);
-    memset(d_enc_W_za, 0, 12 * 12 * sizeof *d_enc_W_za);
-    memset(d_enc_W_zx, 0, 12 * 6 * sizeof *d_enc_W_zx);
-    memset(d_enc_b_z, 0, 12 * sizeof *d_enc_b_z);
-    memset(d_enc_W_ra, 0, 12 * 12 * sizeof *d_enc_W_ra);
-    memset(d_enc_W_rx, 0, 12 * 6 * sizeof *d_enc_W_rx);
-    memset(d_enc_b_r, 0, 12 * sizeof *d_enc_b_r);
-    memset(d_enc_W_ka, 0, 12 * 12 * sizeof *d_enc_W_ka);
-    memset(d_enc_W_kx, 0, 12 * 6 * sizeof *d_enc_W_kx);
-    memset(d_enc_b_k, 0, 12 * sizeof *d_enc_b_k);
-    memset(d_enc_c_k, 0, 12 * sizeof *d_enc_c_k);
+    pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT, me, team);
+    pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT, me, team);
+    pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT, me, team);
+    pack_transposed(12, 12, enc_W_za, enc_W_za_PT, me, team);
+    pack_transposed(12, 12, enc_W_ra, enc_W_ra_PT, me, team);
+    pack_transposed(12, 12, enc_W_ka, enc_W_ka_PT, me, team);
+    pack_transposed(12, 12, dec_W_za, dec_W_za_PT, me, team);
+    pack_transposed(12, 12, dec_W_ra, dec_W_ra_PT, me, team);
+    pack_transposed(12, 12, dec_W_ka, dec_W_ka_PT, me, team);
+    pack_transposed(12, 5, dec_W_ya, dec_W_ya_PT, me, team);
+    pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT, me, team);
+    pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT, me, team);
+    pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT, me, team);
+    pack(5, 12, dec_W_ya, dec_W_ya_P, me, team);
+    pack(12, 5, dec_W_kx, dec_W_kx_P, me, team);
+    pack(12, 5, dec_W_rx, dec_W_rx_P, me, team);
+    pack(12, 5, dec_W_zx, dec_W_zx_P, me, team);
+    pack(12, 12, dec_W_ka, dec_W_ka_P, me, team);
+    pack(12, 12, dec_W_ra, dec_W_ra_P, me, team);
+    pack(12, 12, dec_W_za, dec_W_za_P, me, team);
+    pack(12, 12, enc_W_ka, enc_W_ka_P, me, team);
+    pack(12, 12, enc_W_ra, enc_W_ra_P, me, team);
+    pack(12, 12, enc_W_za, enc_W_za_P, me, team);
+    if (d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
+    if (d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
+    if (d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
+    clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, me, team);
+    clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, me, team);
+    if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
+    if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
+    if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
+    if (d_dec_W_ra) clear(d_dec_W_ra, 12 * 12 * sizeof *d_dec_W_ra, me, team);
+    if (d_dec_W_rx) clear(d_dec_W_rx, 12 * 5 * sizeof *d_dec_W_rx, me, team);
+    if (d_dec_b_r) clear(d_dec_b_r, 12 * sizeof *d_dec_b_r, me, team);
+    if (d_dec_W_ka) clear(d_dec_W_ka, 12 * 12 * sizeof *d_dec_W_ka, me, team);
+    if (d_dec_W_kx) clear(d_dec_W_kx, 12 * 5 * sizeof *d_dec_W_kx, me, team);
+    if (d_dec_b_k) clear(d_dec_b_k, 12 * sizeof *d_dec_b_k, me, team);
+    if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
+    if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
+    if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
+    if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, me, team);
+    if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
+    if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
+    if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
+    if (d_enc_W_ra) clear(d_enc_W_ra, 12 * 12 * sizeof *d_enc_W_ra, me, team);
+    if (d_enc_W_rx) clear(d_enc_W_rx, 12 * 6 * sizeof *d_enc_W_rx, me, team);
+    if (d_enc_b_r) clear(d_enc_b_r, 12 * sizeof *d_enc_b_r, me, team);
+    if (d_enc_W_ka) clear(d_enc_W_ka, 12 * 12 * sizeof *d_enc_W_ka, me, team);
+    if (d_enc_W_kx) clear(d_enc_W_kx, 12 * 6 * sizeof *d_enc_W_kx, me, team);
+    if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
+    if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
+    meet(team);
 
     /* ---- initial states */
-    for (size_t b = 0; b < B; ++b) {
-        const double *const a0_b = a0 + b * 12;
-        double *const a_0 = a + b * 12;
-        for (size_t i = 0; i < 12; ++i) {
-            /* a[t] = a0    (B, n_a) */
-            a_0[i] = a0_b[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
+            const double *const a0_b = a0 + b * 12;
+            double *const a_0 = a + b * 12;
+            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                /* a[t] = a0    (B, n_a) */
+                put(a_0, i, m, get(a0_b, i, m));
+            }
         }
     }
+    meet(team);
 
     /* ---- forward: encoder, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_z_t = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                enc_z_z_t[i] = enc_b_z[i];
+                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const enc_z_r_t = enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0; i < 12; i += LANES) {
                 /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                enc_z_r_t[i] = enc_b_r[i];
+                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
             }
         }
-        product(active, rows, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const enc_z_k_t = enc_z_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_t[i] = 0.0;
-            }
-        }
-        product(active, rows, 6, 12, x, enc_W_kx_PT, 1.0, enc_z_k);
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
     }
+    meet(team);
 
     /* ---- forward: encoder */
-    for (size_t t = 1; t <= T_x; ++t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = 1; t <= T_x; ++t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
-            double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                enc_z_t[i] = sigmoid_1(enc_z_z_t[i]);
+            /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
+                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
+                double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
+                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                }
             }
-        }
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-            double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                enc_r_t[i] = sigmoid_1(enc_z_r_t[i]);
-                /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                enc_u_k_t[i] = enc_c_k[i];
+            /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
+                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
+                double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
+                    put(enc_r_t, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
+                    /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                    put(enc_u_k_t, i, 12, get(enc_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
-            double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                enc_z_k_t[i] += enc_b_k[i] + enc_r_t[i] * enc_u_k_t[i];
-                /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                enc_k_t[i] = tanh_1(enc_z_k_t[i]);
-                /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = enc_k_t[i] * (1.0 - enc_z_t[i]) + enc_z_t[i] * a_before[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
+                - 1) * B * 12, 12, enc_u_k + (t - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
+                        + get(enc_r_t, i, 12) * get(enc_u_k_t, i, 12));
+                    /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
+                    put(enc_k_t, i, 12, tanh_v(get(enc_z_k_t, i, 12)));
+                    /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
+                        + get(enc_z_t, i, 12) * get(a_before, i, 12));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step */
-    for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
-                /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(1 * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
+                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, rows, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
             double *const dec_u_yhat_t = dec_u_yhat + b * 5;
             double *const yhat_t = yhat + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
             double dec_m_yhat_max = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max = dec_z_yhat_t[i];
+            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_m_yhat_max_v = upto(i, 5, larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
+            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[b];
+                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp += exp_1(dec_u_yhat_t[i]);
+            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
+            for (size_t i = 0; i < 5; i += LANES) {
+                dec_l_yhat_logsumexp_v = upto(i, 5, dec_l_yhat_logsumexp_v
+                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
             }
+            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[b]);
+                put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
             }
         }
     }
+    meet(team);
 
     /* ---- forward: decoder, later steps */
-    for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* a[t] = a[t-1]    (B, n_a) */
-                a_t[i] = a_before[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* a[t] = a[t-1]    (B, n_a) */
+                    put(a_t, i, m, get(a_before, i, m));
+                }
             }
-        }
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                dec_z_z_t[i] = dec_b_z[i];
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                dec_z_t[i] = sigmoid_1(dec_z_z_t[i]);
-                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                dec_z_r_t[i] = dec_b_r[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
+                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
+                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-            - 1) * B * 12);
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                dec_r_t[i] = sigmoid_1(dec_z_r_t[i]);
-                /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                dec_u_k_t[i] = dec_c_k[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
+                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
+                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                }
             }
-        }
-        product(active, rows, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-            - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                dec_z_k_t[i] = dec_b_k[i] + dec_r_t[i] * dec_u_k_t[i];
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
+                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                }
             }
-        }
-        product(active, rows, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-            - T_x - 1) * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const a_t = a + (t * B + b) * 12;
-            double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                dec_k_t[i] = tanh_1(dec_z_k_t[i]);
-                /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                a_t[i] = dec_k_t[i] * (1.0 - dec_z_t[i]) + dec_z_t[i] * a_before[i];
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
+                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const a_t = a + (t * B + b) * 12;
+                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                for (size_t i = 0; i < 12; i += LANES) {
+                    /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
+                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                }
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                }
             }
-            for (size_t i = 0; i < 5; ++i) {
-                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                dec_z_yhat_t[i] = dec_b_y[i];
-            }
-        }
-        product(active, rows, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-            - 1) * B * 5);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max2 = dec_z_yhat_t[0];
-            for (size_t i = 0; i < 5; ++i) {
-                if (dec_z_yhat_t[i] > dec_m_yhat_max2 || dec_z_yhat_t[i] != dec_z_yhat_t[i]) dec_m_yhat_max2 = dec_z_yhat_t[i];
-            }
-            dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                dec_u_yhat_t[i] = dec_z_yhat_t[i] - dec_m_yhat[(t - T_x - 1) * B + b];
-            }
-            /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp2 = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                dec_l_yhat_logsumexp2 += exp_1(dec_u_yhat_t[i]);
-            }
-            dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
-            for (size_t i = 0; i < 5; ++i) {
-                /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                yhat_t[i] = exp_1(dec_u_yhat_t[i] - dec_l_yhat[(t - T_x - 1) * B + b]);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
+                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_m_yhat_max2_v = upto(i, 5, larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                }
+                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                }
+                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp2 = 0.0;
+                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    dec_l_yhat_logsumexp2_v = upto(i, 5, dec_l_yhat_logsumexp2_v
+                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                }
+                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                        - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                }
             }
         }
     }
+    meet(team);
     if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part((T_y - 1) * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, 1);
+        for (size_t r = 0; r < active.count; r += active.run) {
+            const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + (B + b) * 5;
             double *const delta_yhat_t = delta_yhat + (B + b) * 5;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
                 /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                delta_yhat_t[i] += dyhat_t[i];
+                put(delta_yhat_t, i, m, get(delta_yhat_t, i, m) + get(dyhat_t, i, m));
             }
         }
-        for (size_t b = 0; b < (T_y - 1) * B; ++b) {
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
             double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                 /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
     }
+    meet(team);
 
     /* ---- backward: decoder, later steps */
-    for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-            const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-            /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            double delta_dec_l_yhat_sum = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_sum += -(delta_yhat_t[i] * yhat_t[i]);
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                double delta_dec_l_yhat_sum = 0.0;
+                vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    delta_dec_l_yhat_sum_v = upto(i, 5, delta_dec_l_yhat_sum_v
+                        + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_sum_v);
+                }
+                delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
+                delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                    put(delta_dec_u_yhat_t, i, 5, get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
+                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t, i, 5));
+                    /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                }
             }
-            delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[(t - T_x - 1) * B + b] * yhat_t[i];
-                /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+            /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+            product(active, 5, 12, delta_dec_z_yhat + (t - T_x
+                - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
+                        - square_v(get(dec_k_t, i, m))));
+                    /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
+                        - square_v(get(dec_r_t, i, m))));
+                    /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(dec_k_t, i, m)));
+                    /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
+                        - square_v(get(dec_z_t, i, m))));
+                }
             }
-        }
-        /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat + (t - T_x
-            - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
-                /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
-                /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
-                /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
-                /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
-                /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
-                /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
+            /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+            product(active, 12, 5, delta_dec_z_k + (t - T_x
+                - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
+                + (t - T_x - 2) * B * 5);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                }
             }
-        }
-        /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-        product(active, rows, 12, 5, delta_dec_z_k + (t - T_x
-            - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        product(active, rows, 12, 5, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
-            }
-        }
-        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
-            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_dec_u_k + (t - T_x
+                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: decoder, later steps, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 2), (T_y - 1), list);
+        const rows all = whole((T_y - 1) * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
+        if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_za);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_zx) outer(active, rows, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_z_t = delta_dec_z_z + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_t[i];
-            }
-        }
+        if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
+        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+        if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ra);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_rx) outer(active, rows, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_r_t = delta_dec_z_r + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_t[i];
-            }
-        }
+        if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
+        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+        if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ka);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x
+            + 1) * B * 12, d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (p->d_dec_W_kx) outer(active, rows, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_k_t = delta_dec_z_k + (B + b) * 12;
-            const double *const delta_dec_u_k_t = delta_dec_u_k + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_t[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_t[i];
-            }
-        }
+        if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
+        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+        if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k);
+        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+        if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
-            + 2) * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
-            }
-        }
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
+            + 2) * B * 12, d_dec_W_ya, me, team);
+        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+        if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
     }
+    meet(team);
 
     /* ---- backward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
+        const rows all = part(1 * B, me, team);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
+        for (size_t r = 0; r < active.count; ++r) {
+            const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 5;
             double *const delta_yhat_t = delta_yhat + b * 5;
             const double *const yhat_t = yhat + b * 5;
             double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
             double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                delta_yhat_t[i] += dyhat_t[i];
+                put(delta_yhat_t, i, 5, get(delta_yhat_t, i, 5) + get(dyhat_t, i, 5));
             }
             /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
             double delta_dec_l_yhat_sum2 = 0.0;
-            for (size_t i = 0; i < 5; ++i) {
-                delta_dec_l_yhat_sum2 += -(delta_yhat_t[i] * yhat_t[i]);
+            vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
+            for (size_t i = 0; i < 5; i += LANES) {
+                delta_dec_l_yhat_sum2_v = upto(i, 5, delta_dec_l_yhat_sum2_v
+                    + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_sum2_v);
             }
+            delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
             delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
-            for (size_t i = 0; i < 5; ++i) {
+            for (size_t i = 0; i < 5; i += LANES) {
                 /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                delta_dec_u_yhat_t[i] = delta_yhat_t[i] * yhat_t[i]
-                    + delta_dec_l_yhat[b] * yhat_t[i];
+                put(delta_dec_u_yhat_t, i, 5, get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
+                    + delta_dec_l_yhat[b] * get(yhat_t, i, 5));
                 /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                delta_dec_z_yhat_t[i] = delta_dec_u_yhat_t[i];
+                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
             }
         }
-        for (size_t b = 0; b < 1 * B; ++b) {
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
             double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                 /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, rows, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
-            + 1) * B * 12);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (p->d_dec_W_ya) outer(active, rows, 5, 12, delta_dec_z_yhat, a + (T_x
-            + 1) * B * 12, d_dec_W_ya);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; ++i) {
-                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                d_dec_b_y[i] += delta_dec_z_yhat_t[i];
-            }
-        }
+        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
+            + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12);
     }
+    meet(team);
+    {
+        const rows all = whole(1 * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
+        if (p->last_y) meet(team);
+        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x
+            + 1) * B * 12, d_dec_W_ya, me, team);
+        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+        if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
+    }
+    meet(team);
 
     /* ---- backward: decoder, first step */
-    for (size_t t = (T_x + 1); t > T_x; --t) {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_rows(B, p->last_y, T_x, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                delta_dec_k_t[i] = delta_a_t[i] * (1.0 - dec_z_t[i]);
-                /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                delta_dec_z_k_t[i] = delta_dec_k_t[i] * (1.0 - dec_k_t[i] * dec_k_t[i]);
-                /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                delta_dec_u_k_t[i] = delta_dec_z_k_t[i] * dec_r_t[i];
-                /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                delta_dec_r_t[i] = delta_dec_z_k_t[i] * dec_u_k_t[i];
-                /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                delta_dec_z_r_t[i] = delta_dec_r_t[i] * (dec_r_t[i] - dec_r_t[i] * dec_r_t[i]);
-                /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                delta_dec_z_t[i] = delta_a_t[i] * (a_before[i] - dec_k_t[i]);
-                /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                delta_dec_z_z_t[i] = delta_dec_z_t[i] * (dec_z_t[i] - dec_z_t[i] * dec_z_t[i]);
-                /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * dec_z_t[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = (T_x + 1); t > T_x; --t) {
+            const rows active = active_rows(all, p->last_y, T_x, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
+                        - square_v(get(dec_k_t, i, m))));
+                    /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
+                        - square_v(get(dec_r_t, i, m))));
+                    /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(dec_k_t, i, m)));
+                    /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
+                        - square_v(get(dec_z_t, i, m))));
+                    /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                }
             }
-        }
-        product(active, rows, 12, 12, delta_dec_u_k + (t - T_x
-            - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_r + (t - T_x
-            - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_dec_z_z + (t - T_x
-            - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_dec_u_k + (t - T_x
+                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x
+                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x
+                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
+                - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: decoder, first step, all at once */
     {
-        const size_t *const rows = p->last_y ? list : NULL;
-        const size_t active = active_steps(B, p->last_y, T_x, (T_x + 1), 1, list);
+        const rows all = whole(1 * B);
+        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
+        if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_za) outer(active, rows, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_z_t = delta_dec_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                d_dec_b_z[i] += delta_dec_z_z_t[i];
-            }
-        }
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a
+            + T_x * B * 12, d_dec_W_za, me, team);
+        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+        if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ra) outer(active, rows, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_r_t = delta_dec_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                d_dec_b_r[i] += delta_dec_z_r_t[i];
-            }
-        }
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a
+            + T_x * B * 12, d_dec_W_ra, me, team);
+        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+        if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_dec_W_ka) outer(active, rows, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_dec_z_k_t = delta_dec_z_k + b * 12;
-            const double *const delta_dec_u_k_t = delta_dec_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                d_dec_b_k[i] += delta_dec_z_k_t[i];
-                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                d_dec_c_k[i] += delta_dec_u_k_t[i];
-            }
-        }
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a
+            + T_x * B * 12, d_dec_W_ka, me, team);
+        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+        if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
+        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+        if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k, d_dec_c_k);
     }
+    meet(team);
 
     /* ---- backward: encoder, all at once */
     {
-        for (size_t b = 0; b < T_x * B; ++b) {
+        const rows all = part(T_x * B, me, team);
+        for (size_t r = 0; r < all.count; r += all.run) {
+            const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + b * 12;
             double *const delta_a_t = delta_a + (B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
+            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                 /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                delta_a_t[i] += dstates_a_t[i];
+                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
     }
+    meet(team);
 
     /* ---- backward: encoder */
-    for (size_t t = T_x; t > 0; --t) {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_rows(B, p->last_x, 0, t, list);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-            const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-            const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-            double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-            const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-            const double *const a_before = a + ((t - 1) * B + b) * 12;
-            double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                const double delta_enc_k_i = delta_a_t[i] * (1.0 - enc_z_t[i]);
-                /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                delta_enc_z_k_t[i] = delta_enc_k_i * (1.0 - enc_k_t[i] * enc_k_t[i]);
-                /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                delta_enc_u_k_t[i] = delta_enc_z_k_t[i] * enc_r_t[i];
-                /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                const double delta_enc_r_i = delta_enc_z_k_t[i] * enc_u_k_t[i];
-                /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                delta_enc_z_r_t[i] = delta_enc_r_i * (enc_r_t[i] - enc_r_t[i] * enc_r_t[i]);
-                /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                const double delta_enc_z_i = delta_a_t[i] * (a_before[i] - enc_k_t[i]);
-                /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                delta_enc_z_z_t[i] = delta_enc_z_i * (enc_z_t[i] - enc_z_t[i] * enc_z_t[i]);
-                /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i] * enc_z_t[i];
+    {
+        const rows all = part(B, me, team);
+        for (size_t t = T_x; t > 0; --t) {
+            const rows active = active_rows(all, p->last_x, 0, t, list);
+            const rows idle = idle_rows(all, active);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
+                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                    const vec delta_enc_k_i = get(delta_a_t, i, m) * (1.0 - get(enc_z_t, i, m));
+                    /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                    put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
+                        - square_v(get(enc_k_t, i, m))));
+                    /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m) * get(enc_r_t, i, m));
+                    /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m) * get(enc_u_k_t, i, m);
+                    /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(enc_r_t, i, m)
+                        - square_v(get(enc_r_t, i, m))));
+                    /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                    const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
+                        - get(enc_k_t, i, m));
+                    /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                    put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
+                        - square_v(get(enc_z_t, i, m))));
+                    /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m)
+                        + get(delta_a_t, i, m) * get(enc_z_t, i, m));
+                }
             }
-        }
-        product(active, rows, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        product(active, rows, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a
-            + (t - 1) * B * 12);
-        for (size_t r = active; r < B; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_a_t = delta_a + (t * B + b) * 12;
-            double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                delta_a_before[i] += delta_a_t[i];
+            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a + (t
+                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            for (size_t r = 0; r < idle.count; r += idle.run) {
+                const size_t b = at(idle, r);
+                const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                }
             }
         }
     }
+    meet(team);
 
     /* ---- backward: encoder, all at once */
     {
-        const size_t *const rows = p->last_x ? list : NULL;
-        const size_t active = active_steps(B, p->last_x, 0, 1, T_x, list);
+        const rows all = part(T_x * B, me, team);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x);
-        if (d_x) product(active, rows, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_za) outer(active, rows, 12, 12, delta_enc_z_z, a, d_enc_W_za);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_zx) outer(active, rows, 12, 6, delta_enc_z_z, x, d_enc_W_zx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_z_t = delta_enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                d_enc_b_z[i] += delta_enc_z_z_t[i];
-            }
-        }
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ra) outer(active, rows, 12, 12, delta_enc_z_r, a, d_enc_W_ra);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_rx) outer(active, rows, 12, 6, delta_enc_z_r, x, d_enc_W_rx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                d_enc_b_r[i] += delta_enc_z_r_t[i];
-            }
-        }
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (p->d_enc_W_ka) outer(active, rows, 12, 12, delta_enc_u_k, a, d_enc_W_ka);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (p->d_enc_W_kx) outer(active, rows, 12, 6, delta_enc_z_k, x, d_enc_W_kx);
-        for (size_t r = 0; r < active; ++r) {
-            const size_t b = at(rows, r);
-            const double *const delta_enc_z_k_t = delta_enc_z_k + b * 12;
-            const double *const delta_enc_u_k_t = delta_enc_u_k + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                d_enc_b_k[i] += delta_enc_z_k_t[i];
-                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                d_enc_c_k[i] += delta_enc_u_k_t[i];
-            }
-        }
+        if (d_x) product(active, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product(active, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product(active, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x);
     }
+    meet(team);
+    {
+        const rows all = whole(T_x * B);
+        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
+        if (p->last_x) meet(team);
+        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_za) outer(active, 12, 12, delta_enc_z_z, a, d_enc_W_za, me, team);
+        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+        if (d_enc_W_zx) outer(active, 12, 6, delta_enc_z_z, x, d_enc_W_zx, me, team);
+        /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+        if (d_enc_b_z && me == team - 1) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z);
+        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_ra) outer(active, 12, 12, delta_enc_z_r, a, d_enc_W_ra, me, team);
+        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+        if (d_enc_W_rx) outer(active, 12, 6, delta_enc_z_r, x, d_enc_W_rx, me, team);
+        /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+        if (d_enc_b_r && me == team - 1) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r);
+        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+        if (d_enc_W_ka) outer(active, 12, 12, delta_enc_u_k, a, d_enc_W_ka, me, team);
+        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+        if (d_enc_W_kx) outer(active, 12, 6, delta_enc_z_k, x, d_enc_W_kx, me, team);
+        /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+        if (d_enc_b_k && me == team - 1) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k);
+        /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+        if (d_enc_c_k && me == team - 1) sum_rows(active, 12, delta_enc_u_k, d_enc_c_k);
+    }
+    meet(team);
 
     /* ---- gradients of the initial states */
-    if (d_a0) {
-        for (size_t b = 0; b < B; ++b) {
-            const double *const delta_a_0 = delta_a + b * 12;
-            double *const d_a0_b = d_a0 + b * 12;
-            for (size_t i = 0; i < 12; ++i) {
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                d_a0_b[i] = delta_a_0[i];
+    {
+        const rows all = part(B, me, team);
+        if (d_a0) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_a_0 = delta_a + b * 12;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                }
             }
         }
     }
+    meet(team);
+}
+
+void translation_vjp(const translation_args *p)
+{
+#ifdef _OPENMP
+    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
+    const size_t team = members(p->threads, steps * p->B, 8076);
+    if (team > 1) {
+#pragma omp parallel num_threads((int)team)
+        translation_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+        return;
+    }
+#endif
+    translation_vjp_part(p, 0, 1);
 }

@@ -18,6 +18,7 @@
 
 typedef struct {
     size_t T_x, T_y, B;
+    size_t threads; /* at most so many, 0 for as many as OpenMP would take */
     const double *enc_W_za; /* (12, 12) */
     const double *enc_W_zx; /* (12, 6) */
     const double *enc_b_z; /* (12) */

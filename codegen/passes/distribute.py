@@ -70,9 +70,9 @@ def _split(block: Block) -> list[Statement]:
     stays = {parts[i].number for i in waits_for}
     ahead -= {i for i in ahead if parts[i].number in stays - worth}  # a bias alone is no reason to part a sum
     spans = {
-        "ahead": [i for i in after if i in ahead],
+        "ahead": _in_order(ahead, after),
         "loop": [i for i in after if i not in ahead and i in needed],
-        "behind": [i for i in after if i not in ahead and i not in needed],
+        "behind": _in_order({i for i in after if i not in ahead and i not in needed}, after),
     }
     begun: set[int] = set()
     result: list[Statement] = []
@@ -137,6 +137,19 @@ def _after(parts: list[_Part], reverse: bool) -> dict[int, set[int]]:
             if middle in later:
                 after[start] = later | after[middle]
     return after
+
+
+def _in_order(members: set[int], after: Mapping[int, set[int]]) -> list[int]:
+    """Parts that are done for all steps at once, each behind those it has to come after.
+
+    That is not the order of one step where a part reads what another one wrote in the step before.
+    """
+    left, order = sorted(members), list[int]()
+    while left:
+        following = next(i for i in left if not any(i in after[j] for j in left))
+        left.remove(following)
+        order.append(following)
+    return order
 
 
 def _conflicts(one: _Part, other: _Part) -> Iterator[int]:

@@ -20,13 +20,14 @@ from codegen.ir import (
     Role,
     Rows,
     Scalar,
+    Span,
     Statement,
     Store,
     statements,
 )
 from codegen.passes.names import Names
 from codegen.passes.scalars import substitute
-from codegen.walk import map_scalars, reads, rewrite, writes
+from codegen.walk import at_other_steps, map_scalars, reads, rewrite, writes
 
 
 def fuse_loops(program: Program) -> Program:
@@ -35,12 +36,15 @@ def fuse_loops(program: Program) -> Program:
     before   for r: for i: z[i] = …        for r: for i: a[i] = tanh(z[i])
     after    for r: for i: { z[i] = …;  a[i] = tanh(z[i]) }
     needs    a row reads no other row, and within a joined loop a component no other component: true of
-             all loops that `to_loops` writes, whose vectors are indexed by the loop's own index
+             all loops that `to_loops` writes, whose vectors are indexed by the loop's own index; but where
+             a row is an example at a step, a loop may need another step of what an earlier loop writes
     """
 
     def change(statement: Statement) -> tuple[Statement, ...]:
         match statement:
-            case Block(body=body) | Rows(body=body):
+            case Block(body=body, span=span):
+                return (replace(statement, body=_joined(body, steps_apart=span is Span.ALL)),)
+            case Rows(body=body):
                 return (replace(statement, body=_joined(body)),)
             case _:
                 return (statement,)
@@ -48,12 +52,14 @@ def fuse_loops(program: Program) -> Program:
     return replace(program, body=rewrite(program.body, change))
 
 
-def _joined(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+def _joined(body: tuple[Statement, ...], steps_apart: bool = False) -> tuple[Statement, ...]:
     result: list[Statement] = []
     for statement in body:
         previous = result[-1] if result else None
         match previous, statement:
-            case (Rows(rows=first), Rows(rows=second)) if first == second:
+            case (Rows(rows=first), Rows(rows=second)) if first == second and not (
+                steps_apart and at_other_steps(previous.body, statement.body)
+            ):
                 result[-1] = Rows(first, _joined(previous.body + statement.body))
             case (For(extent=n), For(extent=m)) if n == m:
                 result[-1] = For(previous.index, n, previous.body + statement.body)

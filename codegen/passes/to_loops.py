@@ -95,10 +95,13 @@ class _ToLoops:
             case Outer(left=left, right=right):
                 operands = (self._operand(left, a), self._operand(right, a))
                 self._kernel(Kernel("outer", a.target, operands, rows=a.rows), a.note)
-            case BatchSum(value=value) if isinstance(value, Reduce):
-                self._reduce(a, value)
-            case BatchSum(value=value) | (Ref() as value):
-                self._each(a, value if isinstance(value, Elementwise) else _copy(value, self._shape(value)))
+            case BatchSum(value=Reduce(kind="sum", vector=vector)):
+                self._kernel(Kernel("total", a.target, (self._operand(vector, a),), rows=a.rows), a.note)
+            case BatchSum(value=value):
+                kernel = "sum_rows" if self._buffers[a.target.buffer].shape else "total"
+                self._kernel(Kernel(kernel, a.target, (self._operand(value, a),), rows=a.rows), a.note)
+            case Ref() as value:
+                self._each(a, _copy(value, self._shape(value)))
             case Reduce():
                 self._reduce(a, a.value)
             case Others(vector=vector):
@@ -123,25 +126,32 @@ class _ToLoops:
                 products.append((factor, arg))
                 body = substitute(body, lambda s, index=index: ZERO if s == Arg(index) else s)  # type: ignore[misc]
         note = a.note
-        if not (products and a.accumulate and body == ZERO):
+        base = self._base(body, value, a) if products else None
+        if base is None and not (products and body == ZERO):
             self._each(a, replace(value, body=body))
             note = ""
+        accumulate = a.accumulate or (base is None and body != ZERO)
         for factor, product in products:
-            self._product(a, factor, product, note)
-            note = ""
+            self._product(replace(a, accumulate=accumulate, note=note), factor, product, base)
+            note, base, accumulate = "", None, True
 
-    def _product(self, a: Assign, factor: Fraction, product: Product, note: str) -> None:
+    def _base(self, body: Scalar, value: Elementwise, a: Assign) -> Ref | None:
+        """What a product can start from as it is: a vector of each row, or one for all of them."""
+        arg = value.args[body.index] if isinstance(body, Arg) else None
+        if a.accumulate or self._last or not isinstance(arg, Ref):
+            return None
+        return arg if self._shape(arg) == self._buffers[a.target.buffer].shape else None
+
+    def _product(self, a: Assign, factor: Fraction, product: Product, base: Ref | None) -> None:
         vector = self._operand(product.vector, a)
         matrix = self._packed(product.matrix, product.transposed)
-        out = a.target
+        operands = (vector, matrix) if base is None else (vector, matrix, base)
+        out, accumulate = a.target, a.accumulate
         if self._last and self._buffers[out.buffer].layout is Layout.TIME:
-            out = self._temporary(a.target.buffer, self._buffers[out.buffer].shape)
-            self._each(
-                replace(a, target=out, accumulate=False, note=""), Elementwise(ZERO, (), self._shape(out))
-            )
-        self._kernel(Kernel("product", out, (vector, matrix), factor, a.rows), note)
+            out, accumulate = self._temporary(out.buffer, self._buffers[out.buffer].shape), False
+        self._kernel(Kernel("product", out, operands, factor, a.rows, accumulate), a.note)
         if out != a.target:
-            self._each(replace(a, accumulate=True, note=""), _copy(out, self._shape(out)))
+            self._each(replace(a, note=""), _copy(out, self._shape(out)))
 
     def _on_rows(self, kernel: str, a: Assign, vectors: tuple[AnyValue, ...]) -> None:
         operands = tuple(self._operand(v, a) for v in vectors)

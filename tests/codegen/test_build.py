@@ -29,7 +29,7 @@ from codegen.source import Source
 
 _STRUCT = """
 typedef struct {{
-    size_t T_x, T_y, B;
+    size_t T_x, T_y, B, threads;
     const double *x, *y, *s, *a0, *dyhat, *dstates_a;
     double *yhat, *states_a, *d_s, *d_x;
     double *loss;

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from codegen import minimax, toolchain
+from codegen import c_library, minimax, toolchain
 from codegen.elementary import FUNCTIONS, SUFFIX, coefficients, render
 
 Array = npt.NDArray[np.floating]
@@ -34,16 +34,10 @@ HEAD = """
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-#ifndef VEC_BYTES
-#define VEC_BYTES 16
-#endif
-#if defined(__GNUC__) && !defined(PLAIN)
-typedef REAL vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(REAL)), may_alias));
-#else
+#include <string.h>
+#ifdef PLAIN
 #undef __GNUC__
-typedef REAL vec;
 #endif
-enum { LANES = sizeof(vec) / sizeof(REAL) };
 """
 
 LOOPS = """
@@ -67,7 +61,7 @@ STATE = "unsigned state(void);\nunsigned state(void) { return __builtin_ia32_stm
 def source(dtype: str, functions: tuple[str, ...] = FUNCTIONS) -> str:
     """The functions of both kinds, and a loop over each."""
     loops = "".join(LOOPS.replace("NAME", name) for name in functions)
-    text = HEAD + "".join(render(functions, dtype, kind) for kind in SUFFIX) + loops
+    text = HEAD + c_library.library([f"{n}_1() {n}_v() LANES" for n in functions], dtype) + loops
     return text.replace("REAL", "float" if dtype == "float32" else "double").replace("TYPE", dtype)
 
 

@@ -1,0 +1,86 @@
+"""Scalars of a loop over components as C over vectors: LANES components at once.
+
+What is the same for all components of the loop stays a number, and is spread over the lanes where a
+vector is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from codegen.ir import Call, Const, Scalar, Select, rebuild
+from codegen.spell import ATOM, PRODUCT, Style, c_literal, spell
+from codegen.walk import parts
+
+LANEWISE = ("sqrt", "sin", "cos")
+"""Functions of the C library, taken lane by lane."""
+
+
+@dataclass(frozen=True)
+class _Same(Scalar):
+    """A number that all lanes share; `spread` where a vector is wanted."""
+
+    scalar: Scalar
+    spread: bool
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """How the scalars of one loop are spelled.
+
+    varies: whether a leaf differs between lanes. vector: the C of such a leaf. number: the C of a scalar
+    that does not vary.
+    """
+
+    dtype: str
+    varies: Callable[[Scalar], bool]
+    vector: Callable[[Scalar], str]
+    number: Callable[[Scalar], str]
+
+    def spell(self, scalar: Scalar) -> str:
+        """A vector."""
+        return spell(self._over_lanes(scalar, spread=True), self._style(), self._leaf)
+
+    def _over_lanes(self, scalar: Scalar, spread: bool) -> Scalar:
+        if not any(self.varies(part) for part in parts(scalar)):
+            return scalar if isinstance(scalar, Const) and not spread else _Same(scalar, spread)
+        match scalar:
+            case Call(op="power", args=(base, exponent)):
+                return Call("power", (self._over_lanes(base, True), exponent))
+            case Call(op=op, args=args):
+                numbers = op in ("add", "sub", "mul", "div")
+                return Call(op, tuple(self._over_lanes(a, not numbers) for a in args))
+            case Select(left=left, right=right):
+                numbers = any(self.varies(part) for side in (left, right) for part in parts(side))
+                wide = (not numbers, not numbers, True, True)
+                return rebuild(scalar, tuple(map(self._over_lanes, scalar.operands, wide)))
+            case _:
+                return scalar
+
+    def _leaf(self, scalar: Scalar) -> str:
+        if isinstance(scalar, _Same):
+            text = self.number(scalar.scalar)
+            if scalar.spread:
+                return f"all_v({text})"
+            return text if re.fullmatch(r"[\w\[\].]+", text) else f"({text})"
+        return self.vector(scalar)
+
+    def _style(self) -> Style:
+        def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
+            if exponent == 2:
+                return (
+                    (f"{base} * {base}", PRODUCT)
+                    if re.fullmatch(r"\w+", base)
+                    else (f"square_v({base})", ATOM)
+                )
+            return f"pow_v({base}, {c_literal(exponent, self.dtype)})", ATOM
+
+        return Style(
+            call=lambda name, args: f"{name}_v({', '.join(args)})",
+            literal=lambda value: c_literal(value, self.dtype),
+            select=lambda test, then, otherwise: (f"pick_v((words)({test}), {then}, {otherwise})", ATOM),
+            power=power,
+        )

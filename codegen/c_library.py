@@ -1,0 +1,97 @@
+"""The helpers that a C file needs, and no others: kernels, vectors and elementary functions.
+
+A template holds pieces, each headed by a line "@ type function() …" with what it defines. A piece is printed
+if a function of the file, or another piece that is printed, uses one of these.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import jinja2
+
+from codegen import elementary
+from codegen.spell import c_literal
+
+
+@dataclass(frozen=True)
+class _Piece:
+    names: frozenset[str]
+    text: str
+
+
+THRESHOLD = 1_000_000
+"""The multiply-adds from which on a call is shared by several threads."""
+
+
+def library(bodies: Iterable[str], dtype: str) -> str:
+    """The definitions that the bodies need, each behind what it needs itself.
+
+    They stand behind <math.h>, <stddef.h>, <stdint.h>, <string.h> and, with OpenMP, <omp.h>.
+    """
+    basic, kernels = (_pieces(names, dtype) for names in (("rows", "vectors"), ("kernels",)))
+    needed = _closure(_words(*bodies), [*basic, *kernels])
+    own = [
+        elementary.render([f for f in elementary.FUNCTIONS if f"{f}{suffix}()" in needed], dtype, kind)
+        for kind, suffix in elementary.SUFFIX.items()
+    ]
+    needed = _closure(needed | _words(*own), basic)
+    parts = [*_chosen(basic, needed), *filter(None, own), *_chosen(kernels, needed)]
+    return "\n".join(f"{part.strip()}\n" for part in parts)
+
+
+@functools.cache
+def names() -> frozenset[str]:
+    """What every definition that there may be is called."""
+    pieces = _pieces(("rows", "vectors", "kernels"), "float64")
+    return elementary.names().union(*({name.removesuffix("()") for name in piece.names} for piece in pieces))
+
+
+@functools.cache
+def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
+    layout = elementary.FORMATS[dtype]
+    context = {
+        "real": layout.real,
+        "word": layout.word,
+        "ending": "f" if layout.real == "float" else "",
+        "number": lambda value: c_literal(Fraction(value), dtype),
+        "threshold": THRESHOLD,
+    }
+    text = "\n".join(_environment().get_template(f"{name}.c.j2").render(context) for name in templates)
+    found = re.split(r"^@ (.*)\n", text, flags=re.MULTILINE)[1:]
+    return [_Piece(frozenset(n.split()), body) for n, body in zip(found[::2], found[1::2], strict=True)]
+
+
+def _closure(needed: frozenset[str], pieces: list[_Piece]) -> frozenset[str]:
+    """The words, and all those of the pieces that they call for."""
+    while True:
+        more = needed | _words(*_chosen(pieces, needed))
+        if more == needed:
+            return needed
+        needed = more
+
+
+def _chosen(pieces: list[_Piece], needed: frozenset[str]) -> list[str]:
+    return [piece.text for piece in pieces if piece.names & needed]
+
+
+def _words(*texts: str) -> frozenset[str]:
+    """The identifiers in C, with brackets where they are called; comments left out."""
+    code = (re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL) for text in texts)
+    found = (match for text in code for match in re.finditer(r"(\w+)(\(?)", text))
+    return frozenset(f"{name}()" if call else name for name, call in (match.groups() for match in found))
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("codegen"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )

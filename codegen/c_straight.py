@@ -1,0 +1,174 @@
+"""Straight-line code as C: a single example in numbers, more of them in vectors, one example a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from codegen.c_lanes import Lanes
+from codegen.c_places import Names, Places, elements
+from codegen.c_text import Text
+from codegen.errors import ProgramError
+from codegen.ir import Block, Layout, Let, Load, Local, Note, Program, Rows, Scalar, Statement, Store, Zero
+from codegen.walk import scalars
+
+
+@dataclass(frozen=True)
+class Straight:
+    """Prints a program of the straight level into `text`."""
+
+    program: Program
+    names: Names
+    places: Places
+    dtype: str
+    text: Text
+
+    def print(self) -> None:
+        for statement in self.program.body:
+            match statement:
+                case Zero(buffer=name):
+                    self._zero(name)
+                case Block(body=(Rows(body=body),)):
+                    self.places.step = statement.start
+                    with self.text.inside("if (B == 1)"):
+                        self.text.put("const size_t b = 0;")
+                        self._one(body)
+                    with self.text.inside("else"):
+                        self._many(body)
+                case _:
+                    raise ProgramError(f"emit_c: no straight C for {type(statement).__name__}")
+
+    def _zero(self, name: str) -> None:
+        buffer, spelled = self.program.buffers[name], self.names[name]
+        if buffer.layout is Layout.TOTAL:
+            self.text.put(f"{spelled}[0] = 0.0;")
+        else:
+            self.text.put(f"if ({spelled}) memset({spelled}, 0, {elements(buffer)} * sizeof *{spelled});")
+
+    # ------------------------------------------------------------------------- one example
+
+    def _one(self, body: tuple[Statement, ...]) -> None:
+        real = "float" if self.dtype == "float32" else "double"
+
+        def let(statement: Let) -> None:
+            value = self.places.scalar(statement.value)
+            self.text.put(f"const {real} {self.names[statement.name]} = {value};")
+
+        def store(statement: Store) -> None:
+            value = self.places.scalar(statement.value)
+            if self._layout(statement) is Layout.TOTAL and real == "float":
+                value = f"(double)({value})"
+            place = self.places.element(statement.ref, statement.components)
+            self.text.put(f"{place} {'+=' if statement.accumulate else '='} {value};")
+
+        self._statements(body, let, store)
+
+    # ------------------------------------------------------------------------- one example a lane
+
+    def _many(self, body: tuple[Statement, ...]) -> None:
+        sums = {s.ref.buffer: s for s in body if isinstance(s, Store) and self._layout(s) is Layout.PARAMETER}
+        for name in sums:
+            self.text.put(f"vec {self._sum(name)}[{elements(self.program.buffers[name])}] = {{0}};")
+        with self.text.inside("for (size_t b = 0; b < B; b += LANES)"):
+            self._lanes(body)
+        for name in sums:
+            with self.text.inside(f"if ({self.names[name]})"):
+                size = elements(self.program.buffers[name])
+                with self.text.inside(f"for (size_t i = 0; i < {size}; ++i)"):
+                    self.text.put(f"{self.names[name]}[i] += sum_of({self._sum(name)}[i]);")
+
+    def _lanes(self, body: tuple[Statement, ...]) -> None:
+        columns: dict[Load, str] = {}
+        lanes = Lanes(self.dtype, self._varies, lambda leaf: self._lane(leaf, columns), self.places.scalar)
+
+        def bind(statement: Statement) -> None:
+            for part in scalars(statement):
+                if isinstance(part, Load) and self._varies(part) and part not in columns:
+                    at = "_".join(str(n) for n in (part.ref.lag, *(int(c) + 1 for c in part.components)))
+                    columns[part] = self.names.pointer(part.ref.buffer, at)
+                    self.text.put(f"const vec {columns[part]} = column({self._column(part)});")
+
+        def let(statement: Let) -> None:
+            bind(statement)
+            self.text.put(f"const vec {self.names[statement.name]} = {lanes.spell(statement.value)};")
+
+        def store(statement: Store) -> None:
+            bind(statement)
+            value = lanes.spell(statement.value)
+            match self._layout(statement):
+                case Layout.TOTAL:
+                    to_double = "(double)" if self.dtype == "float32" else ""
+                    place = self.places.element(statement.ref, statement.components)
+                    self.text.put(f"{place} += {to_double}sum_of(upto(b, B, {value}, all_v(0)));")
+                case Layout.PARAMETER:
+                    place = self.places.element(statement.ref, statement.components)
+                    place = f"{self._sum(statement.ref.buffer)}[{place.partition('[')[2]}"
+                    self.text.put(f"{place} = upto(b, B, {place} + {value}, {place});")
+                case _:
+                    self.text.put(f"put_column({self._column(statement)}, {value});")
+
+        self._statements(body, let, store, grouped=(Layout.BATCH, Layout.TIME))
+
+    def _varies(self, leaf: Scalar) -> bool:
+        return isinstance(leaf, Local) or (
+            isinstance(leaf, Load) and self._layout(leaf) is not Layout.PARAMETER
+        )
+
+    def _lane(self, leaf: Scalar, columns: dict[Load, str]) -> str:
+        match leaf:
+            case Local(name=name):
+                return self.names[name]
+            case Load():
+                return columns[leaf]
+            case _:
+                raise ProgramError(f"emit_c: no C for {type(leaf).__name__}")
+
+    def _column(self, place: Load | Store) -> str:
+        """Arguments of `column`: one component of all examples, the distance between them, and which."""
+        buffer = self.program.buffers[place.ref.buffer]
+        width = 1
+        component = 0
+        for extent, at in zip(buffer.shape, place.components, strict=True):
+            component, width = component * int(extent) + int(at), width * int(extent)
+        first = self.places.base(place.ref)
+        return f"{first}{f' + {component}' if component else ''}, {width}, b, B"
+
+    def _sum(self, name: str) -> str:
+        return self.names.pointer(name, "sum")
+
+    def _layout(self, place: Load | Store) -> Layout:
+        return self.program.buffers[place.ref.buffer].layout
+
+    # ------------------------------------------------------------------------- both
+
+    def _statements(
+        self,
+        body: tuple[Statement, ...],
+        let: Callable[[Let], None],
+        store: Callable[[Store], None],
+        grouped: tuple[Layout, ...] = (Layout.BATCH, Layout.TIME, Layout.PARAMETER),
+    ) -> None:
+        """Stores to one result that the caller may not want stand together behind one condition."""
+
+        def target(statement: Statement) -> str:
+            stores = isinstance(statement, Store) and self._layout(statement) in grouped
+            return statement.ref.buffer if stores and isinstance(statement, Store) else ""
+
+        for name, group in groupby(body, target):
+            if name:
+                with self.text.inside(f"if ({self.names[name]})"):
+                    for statement in group:
+                        if isinstance(statement, Store):
+                            store(statement)
+                continue
+            for statement in group:
+                match statement:
+                    case Note(text=text):
+                        self.text.put(f"/* {text} */")
+                    case Let():
+                        let(statement)
+                    case Store():
+                        store(statement)
+                    case _:
+                        raise ProgramError(f"emit_c: no straight C for {type(statement).__name__}")
