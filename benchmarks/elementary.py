@@ -27,7 +27,7 @@ from codegen.toolchain import find_compiler, flags_for
 
 Array = npt.NDArray[np.floating]
 
-FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus")
+FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail")
 RISING = ("exp", "tanh", "sigmoid")
 SPAN = 1 << 24  # numbers of one task
 BOUNDS = {"float32": 1.5, "float64": 2.0}
@@ -58,6 +58,8 @@ static inline wide exact_sigmoid(wide z)
     return (z < 0 ? e : 1) / (1 + e);
 }}
 static inline wide exact_softplus(wide z) {{ return (z < 0 ? 0 : z) + log1p{q}(exp{q}(-fabs{q}(z))); }}
+static inline wide exact_tail(wide z) {{ return log1p{q}(exp{q}(-fabs{q}(z))); }}
+static inline real plain_tail(real z) {{ return log1p{f}(exp{f}(-fabs{f}(z))); }}
 static inline real plain_sigmoid(real z) {{ return 1 / (1 + exp{f}(-z)); }}
 static inline real plain_softplus(real z) {{ return (z > 0 ? z : 0) + log1p{f}(exp{f}(-fabs{f}(z))); }}
 
@@ -155,7 +157,7 @@ def source(dtype: str) -> str:
     head = _HEAD.format(real=real, wide=wide, word=word, q=ending, f=short, digits=digits, least=least)
     parts = [head, c_library.library([f"{n}_1() {n}_v() LANES" for n in FUNCTIONS], dtype)]
     for name in FUNCTIONS:
-        own = name in ("sigmoid", "softplus")
+        own = name in ("sigmoid", "softplus", "tail")
         parts.append(_EACH.format(n=name, libm=f"plain_{name}" if own else f"{name}{short}"))
     return "\n".join(parts)
 
@@ -244,6 +246,7 @@ def check_exact(library: ctypes.CDLL, name: str, sample: int = 200) -> float:
         reference = {
             "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z)),
             "softplus": lambda z: mpmath.log1p(mpmath.exp(z)),
+            "tail": lambda z: mpmath.log1p(mpmath.exp(-abs(z))),
         }.get(name) or getattr(mpmath, name)
         return max(
             float(abs((mpmath.mpf(u) + mpmath.mpf(v)) / reference(mpmath.mpf(z)) - 1))

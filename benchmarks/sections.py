@@ -26,6 +26,8 @@ MEDIUM, LARGE = Size(32, 64, 64, 128, 32), Size(64, 64, 256, 512, 128)
 
 ABLATIONS: list[tuple[str, dict[str, Any]]] = [
     ("as it is", {}),
+    *((f"without {name}", {"passes": [n for n in codegen.PASSES if n != name]}) for name in codegen.PASSES),
+    ("elementary functions of the C library", {"math": "libm"}),
     ("portable: without -march=native", {"target": "portable"}),
 ]
 """(label, further arguments of `codegen.build`). The first is what the others are compared with."""

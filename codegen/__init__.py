@@ -5,8 +5,10 @@ from codegen.errors import ArgumentError, ArgumentTypeError, BuildError, Codegen
 from codegen.folder import load as load_folder
 from codegen.interface import Interface
 from codegen.network import Network, Plan
+from codegen.pipeline import OPTIONAL as PASSES
 
 __all__ = [
+    "PASSES",
     "ArgumentError",
     "ArgumentTypeError",
     "BuildError",

@@ -28,17 +28,21 @@ THRESHOLD = 1_000_000
 """The multiply-adds from which on a call is shared by several threads."""
 
 
-def library(bodies: Iterable[str], dtype: str) -> str:
+def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
     """The definitions that the bodies need, each behind what it needs itself.
 
+    math: "own" for elementary functions of ours, "libm" for those of the C library.
     They stand behind <math.h>, <stddef.h>, <stdint.h>, <string.h> and, with OpenMP, <omp.h>.
     """
-    basic, kernels = (_pieces(names, dtype) for names in (("rows", "vectors"), ("kernels",)))
+    basic, kernels, libm = (_pieces(names, dtype) for names in (("rows", "vectors"), ("kernels",), ("libm",)))
     needed = _closure(_words(*bodies), [*basic, *kernels])
-    own = [
-        elementary.render([f for f in elementary.FUNCTIONS if f"{f}{suffix}()" in needed], dtype, kind)
-        for kind, suffix in elementary.SUFFIX.items()
-    ]
+    if math == "libm":
+        own = _chosen(libm, needed)
+    else:
+        own = [
+            elementary.render([f for f in elementary.FUNCTIONS if f"{f}{suffix}()" in needed], dtype, kind)
+            for kind, suffix in elementary.SUFFIX.items()
+        ]
     needed = _closure(needed | _words(*own), basic)
     parts = [*_chosen(basic, needed), *filter(None, own), *_chosen(kernels, needed)]
     return "\n".join(f"{part.strip()}\n" for part in parts)
@@ -60,6 +64,7 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
         "ending": "f" if layout.real == "float" else "",
         "number": lambda value: c_literal(Fraction(value), dtype),
         "threshold": THRESHOLD,
+        "elementary": elementary.FUNCTIONS,
     }
     text = "\n".join(_environment().get_template(f"{name}.c.j2").render(context) for name in templates)
     found = re.split(r"^@ (.*)\n", text, flags=re.MULTILINE)[1:]

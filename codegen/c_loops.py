@@ -157,7 +157,7 @@ class Loops:
                 case Update(op=op, value=value):
                     v = self._in_lanes(statement)
                     combined = _COMBINED[op][0].format(v, lanes.spell(value))
-                    self._text.put(f"{v} = upto({i}, {n}, {combined}, {v});")
+                    self._text.put(f"{v} = pick_v(upto({i}, {n}), {combined}, {v});")
                 case _:
                     raise ProgramError(f"emit_c: no C for {type(statement).__name__} over components")
 

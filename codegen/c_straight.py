@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,7 +11,21 @@ from codegen.c_lanes import Lanes
 from codegen.c_places import Names, Places, elements
 from codegen.c_text import Text
 from codegen.errors import ProgramError
-from codegen.ir import Block, Layout, Let, Load, Local, Note, Program, Rows, Scalar, Statement, Store, Zero
+from codegen.ir import (
+    Block,
+    Layout,
+    Let,
+    Load,
+    Local,
+    Note,
+    Program,
+    Ref,
+    Rows,
+    Scalar,
+    Statement,
+    Store,
+    Zero,
+)
 from codegen.walk import scalars
 
 
@@ -67,46 +82,52 @@ class Straight:
     # ------------------------------------------------------------------------- one example a lane
 
     def _many(self, body: tuple[Statement, ...]) -> None:
-        sums = {s.ref.buffer: s for s in body if isinstance(s, Store) and self._layout(s) is Layout.PARAMETER}
-        for name in sums:
-            self.text.put(f"vec {self._sum(name)}[{elements(self.program.buffers[name])}] = {{0}};")
+        sums = {s.ref.buffer: self._layout(s) for s in body if isinstance(s, Store)}
+        sizes = {name: elements(self.program.buffers[name]) for name in sums}
+        for name, layout in sums.items():
+            if layout is Layout.TOTAL:
+                self.text.put(f"double {self._sum(name)}[LANES] = {{0}};")
+            elif layout is Layout.PARAMETER:
+                self.text.put(f"vec {self._sum(name)}[{sizes[name]}] = {{0}};")
         with self.text.inside("for (size_t b = 0; b < B; b += LANES)"):
+            if {Layout.TOTAL, Layout.PARAMETER} & set(sums.values()):
+                self.text.put("const words mask = upto(b, B);")
             self._lanes(body)
-        for name in sums:
-            with self.text.inside(f"if ({self.names[name]})"):
-                size = elements(self.program.buffers[name])
-                with self.text.inside(f"for (size_t i = 0; i < {size}; ++i)"):
+        for name, layout in sums.items():
+            if layout is Layout.TOTAL:
+                with self.text.inside("for (size_t q = 0; q < LANES; ++q)"):
+                    self.text.put(f"{self.names[name]}[0] += {self._sum(name)}[q];")
+            elif layout is Layout.PARAMETER:
+                head = f"for (size_t i = 0; {self.names[name]} && i < {sizes[name]}; ++i)"
+                with self.text.inside(head):
                     self.text.put(f"{self.names[name]}[i] += sum_of({self._sum(name)}[i]);")
 
     def _lanes(self, body: tuple[Statement, ...]) -> None:
-        columns: dict[Load, str] = {}
+        columns: dict[Ref, str] = {}
+        for part in (part for statement in body for part in scalars(statement)):
+            if isinstance(part, Load) and self._varies(part) and part.ref not in columns:
+                columns[part.ref] = self.names.pointer(part.ref.buffer, str(part.ref.lag))
+                self.text.put(
+                    f"vec {columns[part.ref]}[{self._width(part)}];",
+                    f"columns({self._rows(part)}, {columns[part.ref]});",
+                )
         lanes = Lanes(self.dtype, self._varies, lambda leaf: self._lane(leaf, columns), self.places.scalar)
 
-        def bind(statement: Statement) -> None:
-            for part in scalars(statement):
-                if isinstance(part, Load) and self._varies(part) and part not in columns:
-                    at = "_".join(str(n) for n in (part.ref.lag, *(int(c) + 1 for c in part.components)))
-                    columns[part] = self.names.pointer(part.ref.buffer, at)
-                    self.text.put(f"const vec {columns[part]} = column({self._column(part)});")
-
         def let(statement: Let) -> None:
-            bind(statement)
             self.text.put(f"const vec {self.names[statement.name]} = {lanes.spell(statement.value)};")
 
         def store(statement: Store) -> None:
-            bind(statement)
             value = lanes.spell(statement.value)
             match self._layout(statement):
                 case Layout.TOTAL:
-                    to_double = "(double)" if self.dtype == "float32" else ""
-                    place = self.places.element(statement.ref, statement.components)
-                    self.text.put(f"{place} += {to_double}sum_of(upto(b, B, {value}, all_v(0)));")
+                    self.text.put(f"add_lanes({self._sum(statement.ref.buffer)}, masked(mask, {value}));")
                 case Layout.PARAMETER:
-                    place = self.places.element(statement.ref, statement.components)
-                    place = f"{self._sum(statement.ref.buffer)}[{place.partition('[')[2]}"
-                    self.text.put(f"{place} = upto(b, B, {place} + {value}, {place});")
+                    place = f"{self._sum(statement.ref.buffer)}[{self._component(statement)}]"
+                    self.text.put(f"{place} += masked(mask, {value});")
                 case _:
-                    self.text.put(f"put_column({self._column(statement)}, {value});")
+                    self.text.put(
+                        f"put_column({self._rows(statement)}, {self._component(statement)}, {value});"
+                    )
 
         self._statements(body, let, store, grouped=(Layout.BATCH, Layout.TIME))
 
@@ -115,24 +136,28 @@ class Straight:
             isinstance(leaf, Load) and self._layout(leaf) is not Layout.PARAMETER
         )
 
-    def _lane(self, leaf: Scalar, columns: dict[Load, str]) -> str:
+    def _lane(self, leaf: Scalar, columns: dict[Ref, str]) -> str:
         match leaf:
             case Local(name=name):
                 return self.names[name]
             case Load():
-                return columns[leaf]
+                return f"{columns[leaf.ref]}[{self._component(leaf)}]"
             case _:
                 raise ProgramError(f"emit_c: no C for {type(leaf).__name__}")
 
-    def _column(self, place: Load | Store) -> str:
-        """Arguments of `column`: one component of all examples, the distance between them, and which."""
-        buffer = self.program.buffers[place.ref.buffer]
-        width = 1
+    def _width(self, place: Load | Store) -> int:
+        """How many components an example has."""
+        return math.prod(int(extent) for extent in self.program.buffers[place.ref.buffer].shape)
+
+    def _component(self, place: Load | Store) -> int:
         component = 0
-        for extent, at in zip(buffer.shape, place.components, strict=True):
-            component, width = component * int(extent) + int(at), width * int(extent)
-        first = self.places.base(place.ref)
-        return f"{first}{f' + {component}' if component else ''}, {width}, b, B"
+        for extent, at in zip(self.program.buffers[place.ref.buffer].shape, place.components, strict=True):
+            component = component * int(extent) + int(at)
+        return component
+
+    def _rows(self, place: Load | Store) -> str:
+        """Where the examples are, how many numbers each has, and which examples are meant."""
+        return f"{self.places.base(place.ref)}, {self._width(place)}, b, B"
 
     def _sum(self, name: str) -> str:
         return self.names.pointer(name, "sum")

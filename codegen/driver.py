@@ -7,7 +7,7 @@ import hashlib
 import keyword
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -52,18 +52,27 @@ class Emitted:
 
 
 def emit(
-    model: Subject, sizes: Mapping[str, int], dtype: Any = "float64", T: Steps = None, name: str | None = None
+    model: Subject,
+    sizes: Mapping[str, int],
+    dtype: Any = "float64",
+    T: Steps = None,
+    name: str | None = None,
+    *,
+    passes: Iterable[str] | None = None,
+    math: str = "own",
 ) -> Emitted:
     """The C of a network as text; nothing is compiled.
 
     sizes: a number for each of the model's sizes. dtype: "float64" or "float32". T: the number of steps
     if it is fixed, a pair (T_x, T_y) for an encoder–decoder; tiny networks are then written out without
-    loops. name: the prefix of all C names, the model's name if not given.
+    loops. name: the prefix of all C names, the model's name if not given. passes: which of
+    `codegen.PASSES` to run, None for all; they change speed, not results. math: "own" for elementary
+    functions of this project, vectors at once, or "libm" for those of the C library.
 
     Raises ArgumentError or ArgumentTypeError, which name the argument.
     """
     face = _fixed(model, sizes, dtype, T)
-    return _emit(model, face, _prefix(model, name))
+    return _emit(model, face, _prefix(model, name), _chosen(passes), _math(math))
 
 
 def build(
@@ -74,6 +83,8 @@ def build(
     *,
     threads: int | None = None,
     target: str = "native",
+    passes: Iterable[str] | None = None,
+    math: str = "own",
 ) -> Network:
     """The compiled network, taken from the cache if it was built before.
 
@@ -88,8 +99,11 @@ def build(
     if target not in ("native", "portable"):
         raise ArgumentError("target", "'native' or 'portable'", repr(target))
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
-    recipe = digest(_version(), _written_out(model), repr(face), prefix)
-    (module,) = compile_cached(recipe, lambda: [_emit(model, face, prefix).source], target=target)
+    chosen, math = _chosen(passes), _math(math)
+    recipe = digest(_version(), _written_out(model), repr(face), prefix, repr(chosen), math)
+    (module,) = compile_cached(
+        recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target
+    )
     return Network(face, CBackend(module, prefix, struct_fields(face), threads))
 
 
@@ -122,15 +136,15 @@ def _vector(derivation: Derivation) -> tuple[Program, ...]:
     return tuple(pipeline.run(p, pipeline.vector_passes()) for p in programs)
 
 
-def _emit(model: Subject, face: Interface, prefix: str) -> Emitted:
+def _emit(model: Subject, face: Interface, prefix: str, chosen: tuple[str, ...], math: str) -> Emitted:
     derivation = derived(model)
     assert face.sizes is not None
     vector = _vector(derivation)
-    loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes)) for p in vector)
+    loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes, chosen)) for p in vector)
     counts = fixed_counts(face)
-    straight = {} if counts is None else pipeline.straighten(vector, face.sizes, counts)
+    straight = {} if counts is None else pipeline.straighten(vector, face.sizes, counts, chosen)
     steps = {"T_x": counts.T_x, "T_y": counts.T_y} if counts is not None and straight else {}
-    texts = Texts(prefix, derivation.model.title, face, loops, straight, steps)
+    texts = Texts(prefix, derivation.model.title, face, loops, straight, steps, math)
     return Emitted(render(texts), face)
 
 
@@ -202,6 +216,25 @@ def _whole(argument: str, value: Any) -> int:
     if isinstance(value, bool) or not 1 <= number <= LARGEST:
         raise ArgumentError(argument, f"a whole number from 1 to {LARGEST}", repr(value))
     return number
+
+
+def _chosen(passes: Iterable[str] | None) -> tuple[str, ...]:
+    """The optional passes to run, in their order."""
+    if passes is None:
+        return pipeline.OPTIONAL
+    if isinstance(passes, (str, bytes)) or not isinstance(passes, Iterable):
+        raise ArgumentTypeError("passes", "a sequence of names", type(passes).__name__)
+    names = tuple(passes)
+    for name in names:
+        if name not in pipeline.OPTIONAL:
+            raise ArgumentError("passes", f"names out of {', '.join(pipeline.OPTIONAL)}", repr(name))
+    return tuple(name for name in pipeline.OPTIONAL if name in names)
+
+
+def _math(math: str) -> str:
+    if math not in ("own", "libm"):
+        raise ArgumentError("math", "'own' or 'libm'", repr(math))
+    return math
 
 
 def _dtype(dtype: Any) -> str:

@@ -1,4 +1,4 @@
-"""exp, tanh, sigmoid, log, log1p, softplus, relu and leaky_relu as C text of our own, without branches.
+"""exp, tanh, sigmoid, log, log1p, softplus, tail, relu and leaky_relu as C text of our own, no branches.
 
 `render` gives the functions asked for, and what they call, from templates/elementary.c.j2 with the
 coefficients of templates/elementary.toml (codegen/minimax.py). Two kinds of the same text:
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import jinja2
 
-FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "relu", "leaky_relu")
+FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail", "relu", "leaky_relu")
 SUFFIX = {"scalar": "_1", "vector": "_v"}
 
 _TEMPLATES = Path(__file__).parent / "templates"

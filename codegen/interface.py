@@ -20,9 +20,9 @@ layout of what they are the gradient of. A backend overwrites results, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -79,3 +79,18 @@ class Backend(Protocol):
 
 class Prepared(Protocol):
     def __call__(self) -> None: ...
+
+
+class Repeat(Protocol):
+    def __call__(self, inputs: Sequence[Array], results: Iterable[Array]) -> float:
+        """Fill the results, of canonical layout, and return the loss."""
+
+
+@runtime_checkable
+class Repeating(Protocol):
+    """A backend that can prepare for calls with other arrays of the same shapes."""
+
+    def repeat(
+        self, function: str, counts: Counts, fixed: Arrays, inputs: Sequence[str], results: Sequence[str]
+    ) -> Repeat:
+        """`fixed`: arrays that all these calls share. Of the others, the canonical names, in order."""

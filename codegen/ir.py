@@ -71,12 +71,12 @@ class Load(Scalar):
 
 
 ARITHMETIC = ("add", "sub", "mul", "div", "neg")
-FUNCTIONS = ("tanh", "sigmoid", "softplus", "relu", "leaky_relu", "exp", "log", "sqrt", "sin", "cos", "power")
+FUNCTIONS = ("tanh", "sigmoid", "softplus", "relu", "leaky_relu", "exp", "log", "sqrt", "sin", "cos")
 
 
 @dataclass(frozen=True)
 class Call(Scalar):
-    """An operation of ARITHMETIC or FUNCTIONS; power(x, k) has a constant second argument."""
+    """Of ARITHMETIC or FUNCTIONS; or power(x, k) with a constant k; or tail(z) = ln(1 + e^−|z|)."""
 
     op: str
     args: tuple[Scalar, ...]
@@ -351,11 +351,10 @@ class Kernel:
 
     pack(out, matrix)               out = matrix, in panels
     pack_transposed(out, matrix)    out = matrixᵀ, in panels
-    product(out, vector, matrix)    out[row] (+)= factor · vector[row] · matrix, matrix (k, n) in panels;
-                                    a third operand is what each row starts from
+    product(out, vector, matrix)    out[row] (+)= factor · vector[row] · matrix, (k, n) in panels; a third
+                                    operand is what each row starts from
     outer(out, left, right)         out += Σ over rows of left[row]ᵀ right[row]
-    sum_rows(out, value)            out += Σ over rows of value[row]
-    total(out, value)               out += Σ over rows and components
+    sum_rows(out, value), total     out += Σ over rows of value[row]; total: and over components
     others(out, vector), others_pull(out, cotangent, vector)    as the values of those names, each row
     """
 

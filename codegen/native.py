@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from codegen.interface import Arrays, Counts
+from codegen.interface import Array, Arrays, Counts, Repeat
 
 _ALIGNMENT = 64
+_KEPT = 1 << 20  # bytes of workspace that a thread may keep for its next call
 _FORKED: list[bool] = []
 """Not empty in a child of fork, where the threads that OpenMP remembers do not exist: calls run on one."""
 if hasattr(os, "register_at_fork"):
@@ -70,6 +72,14 @@ class CBackend:
         args.work = work
         return PreparedCall(getattr(self._lib, f"{self._prefix}_{function}"), args, tuple(owners))
 
+    def repeat(
+        self, function: str, counts: Counts, fixed: Arrays, inputs: Sequence[str], results: Sequence[str]
+    ) -> Repeat:
+        """Calls with these arrays and others in the same places, from any thread."""
+        template = self.prepare(function, counts, fixed)
+        places = [self._members[name] for name in (*inputs, *results)]
+        return _Repeat(self._ffi, self._pointer, template, lambda: self._workspace(function, counts), places)
+
     def _workspace(self, function: str, counts: Counts) -> Any:
         needed = getattr(self._lib, f"{self._prefix}_{function}_work")
         room = f"a workspace for T_x = {counts.T_x}, T_y = {counts.T_y}, B = {counts.B}"
@@ -87,13 +97,50 @@ class CBackend:
 class PreparedCall:
     """A C function with its arguments, which it keeps alive."""
 
-    __slots__ = ("_args", "_function", "_owners")
+    __slots__ = ("_owners", "args", "function")
 
     def __init__(self, function: Any, args: Any, owners: tuple[Any, ...]) -> None:
-        self._function, self._args, self._owners = function, args, owners
+        self.function, self.args, self._owners = function, args, owners
 
     def __call__(self) -> None:
-        self._function(self._args)
+        self.function(self.args)
+
+
+class _Repeat:
+    """Implements `codegen.interface.Repeat`. A thread keeps its workspace if that is small."""
+
+    def __init__(
+        self,
+        ffi: Any,
+        pointer: Any,
+        template: PreparedCall,
+        workspace: Callable[[], Any],
+        places: list[_Member],
+    ) -> None:
+        self._new, self._from_buffer, self._pointer = ffi.new, ffi.from_buffer, pointer
+        self._template, self._workspace = template, workspace
+        self._places = [(place.name, place.array) for place in places]
+        self._loss = ffi.typeof("double *")
+        self._own = threading.local()
+
+    def __call__(self, inputs: Sequence[Array], results: Iterable[Array]) -> float:
+        args = self._new(self._pointer, self._template.args[0])
+        loss = args.loss = self._new(self._loss)
+        work = args.work = getattr(self._own, "work", None) or self._room()
+        from_buffer = self._from_buffer
+        for (name, kind), array in zip(self._places, (*inputs, *results), strict=True):
+            setattr(args, name, from_buffer(kind, array))
+        if _FORKED:
+            args.threads = 1
+        self._template.function(args)
+        del work
+        return loss[0]  # type: ignore[no-any-return]
+
+    def _room(self) -> Any:
+        work = self._workspace()
+        if len(work) <= _KEPT:
+            self._own.work = work
+        return work
 
 
 @dataclass(frozen=True)

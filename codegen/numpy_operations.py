@@ -70,6 +70,7 @@ OPERATIONS: dict[str, Any] = {
     "tanh": np.tanh,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "softplus": _softplus,
+    "tail": lambda z: np.log1p(np.exp(np.where(np.real(z) > 0, -z, z))),
     "relu": lambda z: np.where(np.real(z) <= 0, 0, z),
     "leaky_relu": lambda z: np.where(np.real(z) <= 0, z / 100, z),
     "exp": np.exp,

@@ -21,7 +21,8 @@ from codegen.source import Source
 class Texts:
     """What a network is made of, as text.
 
-    loops: its functions. straight: the same for exactly `steps` steps, by function; may be empty.
+    loops: its functions. straight: the same for exactly `steps` steps, by function; may be empty. math: whose
+    elementary functions, "own" or "libm".
     """
 
     prefix: str
@@ -30,6 +31,7 @@ class Texts:
     loops: tuple[Program, ...]
     straight: Mapping[str, Program]
     steps: Mapping[str, int]
+    math: str = "own"
 
 
 def render(texts: Texts) -> Source:
@@ -50,7 +52,9 @@ def render(texts: Texts) -> Source:
         "precision": f"{dtype} ({real})",
         "sizes": ", ".join(f"{k} = {v}" for k, v in (face.sizes or {}).items()),
         "fixed": ", ".join(f"{c} = {n}" for c, n in texts.steps.items()),
-        "library": library(["members() padded()", *(t for f in emitted for t in (f.body, f.size))], dtype),
+        "library": library(
+            ["members() padded()", *(t for f in emitted for t in (f.body, f.size))], dtype, texts.math
+        ),
         "functions": _functions(texts, loops, straight, fields),
         "declarations": declarations,
     }

@@ -123,6 +123,8 @@ typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)
 typedef uint64_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
 enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE static __attribute__((noinline, unused))
+#define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
@@ -132,30 +134,51 @@ typedef double vec;
 typedef uint64_t words;
 enum { LANES = 1, TILE = 4 };
 #define INLINE static inline
+#define NOINLINE static
+#define FETCH(place) ((void)0)
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
 #endif
 
+/* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
+NOINLINE vec get_some(const double *x, size_t n)
+{
+    double lane[LANES] = {0};
+    for (size_t half = LANES / 2, q = 0; half; half /= 2)
+        if (n & half) {
+            memcpy(lane + q, x + q, half * sizeof *x);
+            q += half;
+        }
+    return *(const vec *)lane;
+}
+
+NOINLINE void put_some(double *x, size_t n, vec v)
+{
+    double lane[LANES];
+    memcpy(lane, &v, sizeof v);
+    for (size_t half = LANES / 2, q = 0; half; half /= 2)
+        if (n & half) {
+            memcpy(x + q, lane + q, half * sizeof *x);
+            q += half;
+        }
+}
+
 /* x[i], x[i + 1], … up to x[n - 1], then zeros */
 INLINE vec get(const double *x, size_t i, size_t n)
 {
-    const size_t left = n - i;
-    if (left >= LANES)
+    if (n - i >= LANES)
         return *(const vec *)(x + i);
-    vec v = {0};
-    memcpy(&v, x + i, left * sizeof *x);
-    return v;
+    return get_some(x + i, n - i);
 }
 
 INLINE void put(double *x, size_t i, size_t n, vec v)
 {
-    const size_t left = n - i;
-    if (left >= LANES)
+    if (n - i >= LANES)
         *(vec *)(x + i) = v;
     else
-        memcpy(x + i, &v, left * sizeof *x);
+        put_some(x + i, n - i, v);
 }
 
 INLINE vec square_v(vec v) { return v * v; }
@@ -239,8 +262,8 @@ INLINE vec log_scaled_v(vec f, vec n)
     return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
 }
 
-/* max(z, 0) + ln(1 + e) with e = e^-|z| in two parts, e + rest; 1 + e = 2 (1 + f) where e > 1/2 */
-INLINE vec softplus_v(vec z)
+/* ln(1 + e^-|z|) */
+INLINE vec tail_v(vec z)
 {
     vec a = magnitude_v(z);
     a = pick_v((words)(a > 746.0), all_v(746.0), a);
@@ -254,9 +277,11 @@ INLINE vec softplus_v(vec z)
     const words halved = (words)(e > 0.5);
     const vec f = pick_v(halved, 0.5 * e - 0.5, e);
     const vec logarithm = log_scaled_v(f, pick_v(halved, all_v(-1.0), all_v(0.0)));
-    const vec positive = pick_v((words)(z > 0.0), z, all_v(0.0));
-    return logarithm + (positive + rest * (1.0 - 0.5 * e));
+    return logarithm + rest * (1.0 - 0.5 * e);
 }
+
+/* NaN passes; the slope at 0 is taken as 0 */
+INLINE vec relu_v(vec z) { return pick_v((words)(z <= 0.0), all_v(0.0), z); }
 
 /* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
@@ -290,8 +315,8 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
     panels(k, n, 1, k, M, P, me, team);
 }
 
-/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
- * all, no base is zero. */
+/* What a product is made of: row r of X (…, k), of `base` and of Y (…, n). A base of step 0 is one row for all, no
+ * base is zero. */
 typedef struct {
     rows R;
     size_t k, n, step;
@@ -299,8 +324,9 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P)
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
+                         const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
@@ -311,13 +337,11 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q) {
-        const double *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
-        double *const y = f->Y + at(f->R, r + q) * f->n;
+        const size_t row = at(f->R, r + q);
         for (size_t w = 0; w < W; ++w) {
-            vec term = f->factor * sum[q][w];
-            if (base)
-                term += get(base, i + w * LANES, f->n);
-            put(y, i + w * LANES, f->n, term);
+            const size_t c = i + w * LANES;
+            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
         }
     }
 }
@@ -325,12 +349,15 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 /* All rows times a panel of W vectors */
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
+    vec start[3] = {0};
+    for (size_t w = 0; w < W && f->base && !f->step; ++w)
+        start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P);
+        product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P);
+        product_tile(2, W, f, r, i, P, start);
     for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P);
+        product_tile(1, W, f, r, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -353,35 +380,35 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
-/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
- * (…, n) and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
-                       const double *restrict A, const double *restrict P, double *restrict G)
+/* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
+ * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
+                       const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
-        const double *const a = A + at(R, r) * n + i;
+    for (size_t q = 0; q < N && i + q < end; ++q)
+        for (size_t w = 0; w < W; ++w)
+            FETCH(G + (i + q) * m + j + w * LANES);
+    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
-    }
+                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W; ++w) {
+        for (size_t w = 0; w < W && i + q < end; ++w) {
             double *const g = G + (i + q) * m;
             put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
         }
 }
 
 /* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
-                        const double *restrict A, const double *restrict P, double *restrict G)
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
+                        const double *P, double *G)
 {
-    for (; i + TILE <= end; i += TILE)
-        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
-    for (; i + 2 <= end; i += 2)
-        outer_tile(2, W, R, n, m, i, j, A, P, G);
-    for (; i < end; ++i)
-        outer_tile(1, W, R, n, m, i, j, A, P, G);
+    for (; i < end; i += TILE, A += R * TILE)
+        if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else
+            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
@@ -389,24 +416,34 @@ INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, si
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
-    double P[CHUNK * 3 * LANES];
+    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
-    const size_t first = mine.first, last = mine.first + mine.count;
+    const size_t last = mine.first + mine.count;
     for (size_t r = 0; r < R.count; r += CHUNK) {
-        rows some = R;
-        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
-        some.list = R.list ? R.list + r : NULL;
-        some.first = R.first + r;
-        for (size_t j = 0, width; j < m; j += width * LANES) {
-            width = panel(vectors(m - j));
-            for (size_t q = 0; q < some.count; ++q)
-                for (size_t w = 0; w < width; ++w)
-                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
-            switch (width) {
-            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
-            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
-            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
+        const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        for (size_t i = mine.first; i < last; i += BLOCK) {
+            const size_t end = i + BLOCK < last ? i + BLOCK : last;
+            for (size_t c = i; c < end; c += TILE)
+                for (size_t q = 0; q < count; ++q) {
+                    double *const to = a + (c - i) * count + q * TILE;
+                    const double *const from = A + at(R, r + q) * n + c;
+                    if (end - c >= TILE)
+                        memcpy(to, from, TILE * sizeof *to);
+                    else
+                        for (size_t d = 0; d < TILE; ++d)
+                            to[d] = d < end - c ? from[d] : 0.0;
+                }
+            for (size_t j = 0, width; j < m; j += width * LANES) {
+                width = panel(vectors(m - j));
+                for (size_t q = 0; q < count; ++q)
+                    for (size_t w = 0; w < width; ++w)
+                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                switch (width) {
+                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
+                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                }
             }
         }
     }
@@ -415,12 +452,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
 /* g += sum over the given rows of V (…, n) */
 static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        vec sum = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vec sum = *(const vec *)(g + i);
         for (size_t r = 0; r < R.count; ++r)
-            sum += get(V + at(R, r) * n, i, n);
-        put(g, i, n, get(g, i, n) + sum);
+            sum += *(const vec *)(V + at(R, r) * n + i);
+        *(vec *)(g + i) = sum;
     }
+    for (; i < n; ++i)
+        for (size_t r = 0; r < R.count; ++r)
+            g[i] += V[at(R, r) * n + i];
 }
 
 /* The sum of all numbers in the given rows of V (…, n) */
@@ -676,8 +717,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                 put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
-                put(loss_part_t, i, m, softplus_v(-get(z_yhat_t, i, m)) * get(y_t, i, m)
-                    + softplus_v(get(z_yhat_t, i, m)) * (1.0 - get(y_t, i, m)));
+                put(loss_part_t, i, m, (relu_v(-get(z_yhat_t, i, m))
+                    + tail_v(get(z_yhat_t, i, m))) * get(y_t, i, m) + (relu_v(get(z_yhat_t, i, m))
+                    + tail_v(get(z_yhat_t, i, m))) * (1.0 - get(y_t, i, m)));
             }
         }
     }

@@ -123,6 +123,8 @@ typedef double vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)
 typedef uint64_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(double)), may_alias));
 enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE static __attribute__((noinline, unused))
+#define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
@@ -132,57 +134,93 @@ typedef double vec;
 typedef uint64_t words;
 enum { LANES = 1, TILE = 4 };
 #define INLINE static inline
+#define NOINLINE static
+#define FETCH(place) ((void)0)
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
 #endif
 
+/* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
+NOINLINE vec get_some(const double *x, size_t n)
+{
+    double lane[LANES] = {0};
+    for (size_t half = LANES / 2, q = 0; half; half /= 2)
+        if (n & half) {
+            memcpy(lane + q, x + q, half * sizeof *x);
+            q += half;
+        }
+    return *(const vec *)lane;
+}
+
+NOINLINE void put_some(double *x, size_t n, vec v)
+{
+    double lane[LANES];
+    memcpy(lane, &v, sizeof v);
+    for (size_t half = LANES / 2, q = 0; half; half /= 2)
+        if (n & half) {
+            memcpy(x + q, lane + q, half * sizeof *x);
+            q += half;
+        }
+}
+
 /* x[i], x[i + 1], … up to x[n - 1], then zeros */
 INLINE vec get(const double *x, size_t i, size_t n)
 {
-    const size_t left = n - i;
-    if (left >= LANES)
+    if (n - i >= LANES)
         return *(const vec *)(x + i);
-    vec v = {0};
-    memcpy(&v, x + i, left * sizeof *x);
-    return v;
+    return get_some(x + i, n - i);
 }
 
 INLINE void put(double *x, size_t i, size_t n, vec v)
 {
-    const size_t left = n - i;
-    if (left >= LANES)
+    if (n - i >= LANES)
         *(vec *)(x + i) = v;
     else
-        memcpy(x + i, &v, left * sizeof *x);
+        put_some(x + i, n - i, v);
 }
 
-/* a in the first n - i lanes, b in the others */
-INLINE vec upto(size_t i, size_t n, vec a, vec b)
+/* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
+INLINE words upto(size_t i, size_t n)
 {
-    const size_t left = n - i;
-    if (left >= LANES)
-        return a;
-    memcpy(&b, &a, left * sizeof(double));
-    return b;
+    uint64_t lane[LANES];
+    for (size_t q = 0; q < LANES; ++q)
+        lane[q] = q < n - i ? (uint64_t)-1 : 0;
+    words mask;
+    memcpy(&mask, lane, sizeof mask);
+    return mask;
 }
 
-/* One number of each of LANES examples, from example b on, n apart; 0 where there is no example */
-INLINE vec column(const double *x, size_t n, size_t b, size_t B)
+/* 0 in the lanes that do not count */
+INLINE vec masked(words mask, vec v) { return from_bits_v(mask & bits_v(v)); }
+
+/* Rows of n numbers, each example in a lane of its own; beyond the last example, the last one again */
+static void columns(const double *x, size_t n, size_t b, size_t B, vec *out)
 {
-    double v[LANES] = {0};
-    const size_t end = B - b < LANES ? B - b : LANES;
-    for (size_t i = 0; i < end; ++i)
-        v[i] = x[(b + i) * n];
-    return *(const vec *)v;
+    double *const lane = (double *)out;
+    for (size_t q = 0; q < LANES; ++q) {
+        const double *const row = x + (b + q < B ? b + q : B - 1) * n;
+        for (size_t i = 0; i < n; ++i)
+            lane[i * LANES + q] = row[i];
+    }
 }
 
-INLINE void put_column(double *x, size_t n, size_t b, size_t B, vec v)
+/* Component i of as many rows of n numbers as there are */
+INLINE void put_column(double *x, size_t n, size_t b, size_t B, size_t i, vec v)
 {
-    const size_t end = B - b < LANES ? B - b : LANES;
-    for (size_t i = 0; i < end; ++i)
-        x[(b + i) * n] = ((const double *)&v)[i];
+    double lane[LANES];
+    memcpy(lane, &v, sizeof v);
+    for (size_t q = 0; q < LANES && b + q < B; ++q)
+        x[(b + q) * n + i] = lane[q];
+}
+
+INLINE void add_lanes(double *sum, vec v)
+{
+    double lane[LANES];
+    memcpy(lane, &v, sizeof v);
+    for (size_t q = 0; q < LANES; ++q)
+        sum[q] += lane[q];
 }
 
 INLINE double sum_of(vec v)
@@ -286,8 +324,8 @@ static inline double log_scaled_1(double f, double n)
     return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
 }
 
-/* max(z, 0) + ln(1 + e) with e = e^-|z| in two parts, e + rest; 1 + e = 2 (1 + f) where e > 1/2 */
-static inline double softplus_1(double z)
+/* ln(1 + e^-|z|) */
+static inline double tail_1(double z)
 {
     double a = magnitude_1(z);
     a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
@@ -301,9 +339,11 @@ static inline double softplus_1(double z)
     const uint64_t halved = (uint64_t)(e > 0.5);
     const double f = pick_1(halved, 0.5 * e - 0.5, e);
     const double logarithm = log_scaled_1(f, pick_1(halved, all_1(-1.0), all_1(0.0)));
-    const double positive = pick_1((uint64_t)(z > 0.0), z, all_1(0.0));
-    return logarithm + (positive + rest * (1.0 - 0.5 * e));
+    return logarithm + rest * (1.0 - 0.5 * e);
 }
+
+/* NaN passes; the slope at 0 is taken as 0 */
+static inline double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
@@ -384,8 +424,8 @@ INLINE vec log_scaled_v(vec f, vec n)
     return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
 }
 
-/* max(z, 0) + ln(1 + e) with e = e^-|z| in two parts, e + rest; 1 + e = 2 (1 + f) where e > 1/2 */
-INLINE vec softplus_v(vec z)
+/* ln(1 + e^-|z|) */
+INLINE vec tail_v(vec z)
 {
     vec a = magnitude_v(z);
     a = pick_v((words)(a > 746.0), all_v(746.0), a);
@@ -399,9 +439,11 @@ INLINE vec softplus_v(vec z)
     const words halved = (words)(e > 0.5);
     const vec f = pick_v(halved, 0.5 * e - 0.5, e);
     const vec logarithm = log_scaled_v(f, pick_v(halved, all_v(-1.0), all_v(0.0)));
-    const vec positive = pick_v((words)(z > 0.0), z, all_v(0.0));
-    return logarithm + (positive + rest * (1.0 - 0.5 * e));
+    return logarithm + rest * (1.0 - 0.5 * e);
 }
+
+/* NaN passes; the slope at 0 is taken as 0 */
+INLINE vec relu_v(vec z) { return pick_v((words)(z <= 0.0), all_v(0.0), z); }
 
 /* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
@@ -435,8 +477,8 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
     panels(k, n, 1, k, M, P, me, team);
 }
 
-/* What a product is made of: row r of X (…, k), and of `base` and Y (…, n). A base of step 0 is one row for
- * all, no base is zero. */
+/* What a product is made of: row r of X (…, k), of `base` and of Y (…, n). A base of step 0 is one row for all, no
+ * base is zero. */
 typedef struct {
     rows R;
     size_t k, n, step;
@@ -444,8 +486,9 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P)
+/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
+                         const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
@@ -456,13 +499,11 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q) {
-        const double *const base = f->base ? f->base + at(f->R, r + q) * f->step : NULL;
-        double *const y = f->Y + at(f->R, r + q) * f->n;
+        const size_t row = at(f->R, r + q);
         for (size_t w = 0; w < W; ++w) {
-            vec term = f->factor * sum[q][w];
-            if (base)
-                term += get(base, i + w * LANES, f->n);
-            put(y, i + w * LANES, f->n, term);
+            const size_t c = i + w * LANES;
+            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
         }
     }
 }
@@ -470,12 +511,15 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 /* All rows times a panel of W vectors */
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
+    vec start[3] = {0};
+    for (size_t w = 0; w < W && f->base && !f->step; ++w)
+        start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P);
+        product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P);
+        product_tile(2, W, f, r, i, P, start);
     for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P);
+        product_tile(1, W, f, r, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -498,35 +542,35 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
-/* N rows of G (…, m), from i on, and a panel of W vectors from column j on: the sum over the rows of A
- * (…, n) and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, rows R, size_t n, size_t m, size_t i, size_t j,
-                       const double *restrict A, const double *restrict P, double *restrict G)
+/* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
+ * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
+                       const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t r = 0; r < R.count; ++r, P += W * LANES) {
-        const double *const a = A + at(R, r) * n + i;
+    for (size_t q = 0; q < N && i + q < end; ++q)
+        for (size_t w = 0; w < W; ++w)
+            FETCH(G + (i + q) * m + j + w * LANES);
+    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += a[q] * *(const vec *)(P + w * LANES);
-    }
+                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W; ++w) {
+        for (size_t w = 0; w < W && i + q < end; ++w) {
             double *const g = G + (i + q) * m;
             put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
         }
 }
 
 /* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, size_t end, size_t j,
-                        const double *restrict A, const double *restrict P, double *restrict G)
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
+                        const double *P, double *G)
 {
-    for (; i + TILE <= end; i += TILE)
-        outer_tile(TILE, W, R, n, m, i, j, A, P, G);
-    for (; i + 2 <= end; i += 2)
-        outer_tile(2, W, R, n, m, i, j, A, P, G);
-    for (; i < end; ++i)
-        outer_tile(1, W, R, n, m, i, j, A, P, G);
+    for (; i < end; i += TILE, A += R * TILE)
+        if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else
+            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
@@ -534,24 +578,34 @@ INLINE void outer_panel(const size_t W, rows R, size_t n, size_t m, size_t i, si
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128 }; /* rows whose part of X is copied side by side */
-    double P[CHUNK * 3 * LANES];
+    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
-    const size_t first = mine.first, last = mine.first + mine.count;
+    const size_t last = mine.first + mine.count;
     for (size_t r = 0; r < R.count; r += CHUNK) {
-        rows some = R;
-        some.count = r + CHUNK < R.count ? CHUNK : R.count - r;
-        some.list = R.list ? R.list + r : NULL;
-        some.first = R.first + r;
-        for (size_t j = 0, width; j < m; j += width * LANES) {
-            width = panel(vectors(m - j));
-            for (size_t q = 0; q < some.count; ++q)
-                for (size_t w = 0; w < width; ++w)
-                    *(vec *)(P + (q * width + w) * LANES) = get(X + at(some, q) * m, j + w * LANES, m);
-            switch (width) {
-            case 3: outer_panel(3, some, n, m, first, last, j, A, P, G); break;
-            case 2: outer_panel(2, some, n, m, first, last, j, A, P, G); break;
-            default: outer_panel(1, some, n, m, first, last, j, A, P, G);
+        const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        for (size_t i = mine.first; i < last; i += BLOCK) {
+            const size_t end = i + BLOCK < last ? i + BLOCK : last;
+            for (size_t c = i; c < end; c += TILE)
+                for (size_t q = 0; q < count; ++q) {
+                    double *const to = a + (c - i) * count + q * TILE;
+                    const double *const from = A + at(R, r + q) * n + c;
+                    if (end - c >= TILE)
+                        memcpy(to, from, TILE * sizeof *to);
+                    else
+                        for (size_t d = 0; d < TILE; ++d)
+                            to[d] = d < end - c ? from[d] : 0.0;
+                }
+            for (size_t j = 0, width; j < m; j += width * LANES) {
+                width = panel(vectors(m - j));
+                for (size_t q = 0; q < count; ++q)
+                    for (size_t w = 0; w < width; ++w)
+                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                switch (width) {
+                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
+                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                }
             }
         }
     }
@@ -560,12 +614,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
 /* g += sum over the given rows of V (…, n) */
 static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        vec sum = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vec sum = *(const vec *)(g + i);
         for (size_t r = 0; r < R.count; ++r)
-            sum += get(V + at(R, r) * n, i, n);
-        put(g, i, n, get(g, i, n) + sum);
+            sum += *(const vec *)(V + at(R, r) * n + i);
+        *(vec *)(g + i) = sum;
     }
+    for (; i < n; ++i)
+        for (size_t r = 0; r < R.count; ++r)
+            g[i] += V[at(R, r) * n + i];
 }
 
 /* The sum of all numbers in the given rows of V (…, n) */
@@ -711,12 +769,16 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
         const double delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
             + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-        loss[0] += softplus_1(-z_yhat_1_1) * y[b * 2] + softplus_1(z_yhat_1_1) * (1.0 - y[b * 2])
-            + softplus_1(-z_yhat_1_2) * y[b * 2 + 1] + softplus_1(z_yhat_1_2) * (1.0
-            - y[b * 2 + 1]) + softplus_1(-z_yhat_2_1) * y[(B + b) * 2]
-            + softplus_1(z_yhat_2_1) * (1.0 - y[(B + b) * 2])
-            + softplus_1(-z_yhat_2_2) * y[(B + b) * 2 + 1] + softplus_1(z_yhat_2_2) * (1.0
-            - y[(B + b) * 2 + 1]);
+        const double common_ = tail_1(z_yhat_1_1);
+        const double common2 = tail_1(z_yhat_1_2);
+        const double common3 = tail_1(z_yhat_2_1);
+        const double common4 = tail_1(z_yhat_2_2);
+        loss[0] += (relu_1(-z_yhat_1_1) + common_) * y[b * 2] + (relu_1(z_yhat_1_1)
+            + common_) * (1.0 - y[b * 2]) + (relu_1(-z_yhat_1_2) + common2) * y[b * 2 + 1]
+            + (relu_1(z_yhat_1_2) + common2) * (1.0 - y[b * 2 + 1]) + (relu_1(-z_yhat_2_1)
+            + common3) * y[(B + b) * 2] + (relu_1(z_yhat_2_1) + common3) * (1.0 - y[(B + b) * 2])
+            + (relu_1(-z_yhat_2_2) + common4) * y[(B + b) * 2 + 1] + (relu_1(z_yhat_2_2)
+            + common4) * (1.0 - y[(B + b) * 2 + 1]);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -791,28 +853,36 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         }
     }
     else {
+        double loss_sum[LANES] = {0};
         vec d_W_aa_sum[4 * 4] = {0};
         vec d_W_ax_sum[4 * 3] = {0};
         vec d_b_a_sum[4] = {0};
         vec d_W_ya_sum[2 * 4] = {0};
         vec d_b_y_sum[2] = {0};
         for (size_t b = 0; b < B; b += LANES) {
+            const words mask = upto(b, B);
+            vec a0_0[4];
+            columns(a0, 4, b, B, a0_0);
+            vec x_1[3];
+            columns(x, 3, b, B, x_1);
+            vec x_2[3];
+            columns(x + B * 3, 3, b, B, x_2);
+            vec y_2[2];
+            columns(y + B * 2, 2, b, B, y_2);
+            vec y_1[2];
+            columns(y, 2, b, B, y_1);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec a0_0_1 = column(a0, 4, b, B);
-            const vec a0_0_2 = column(a0 + 1, 4, b, B);
-            const vec a0_0_3 = column(a0 + 2, 4, b, B);
-            const vec a0_0_4 = column(a0 + 3, 4, b, B);
-            const vec x_1_1 = column(x, 3, b, B);
-            const vec x_1_2 = column(x + 1, 3, b, B);
-            const vec x_1_3 = column(x + 2, 3, b, B);
-            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
-                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
-                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
-                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
-                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
+                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
+                + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
+                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
+                + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
+                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
+                + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
+                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
                 + b_a[3];
             /* (2)  a[1] = tanh(z_a)    (B, n_a) */
             const vec a_1_1 = tanh_v(z_a_1_1);
@@ -825,17 +895,16 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
                 + W_ya[7] * a_1_4 + b_y[1];
             /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec x_2_1 = column(x + B * 3, 3, b, B);
-            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
-            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
             const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
             const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
             const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
+                + b_a[2];
             const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
+                + b_a[3];
             /* (2)  a[2] = tanh(z_a)    (B, n_a) */
             const vec a_2_1 = tanh_v(z_a_2_1);
             const vec a_2_2 = tanh_v(z_a_2_2);
@@ -850,10 +919,8 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
             const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
             /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
-            const vec y_2_1 = column(y + B * 2, 2, b, B);
-            const vec delta_z_yhat_2_1 = yhat_2_1 - y_2_1;
-            const vec y_2_2 = column(y + B * 2 + 1, 2, b, B);
-            const vec delta_z_yhat_2_2 = yhat_2_2 - y_2_2;
+            const vec delta_z_yhat_2_1 = yhat_2_1 - y_2[0];
+            const vec delta_z_yhat_2_2 = yhat_2_2 - y_2[1];
             /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
             const vec delta_a_2_1 = W_ya[0] * delta_z_yhat_2_1 + W_ya[4] * delta_z_yhat_2_2;
             const vec delta_a_2_2 = W_ya[1] * delta_z_yhat_2_1 + W_ya[5] * delta_z_yhat_2_2;
@@ -868,10 +935,8 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
             const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
             /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
-            const vec y_1_1 = column(y, 2, b, B);
-            const vec delta_z_yhat_1_1 = yhat_1_1 - y_1_1;
-            const vec y_1_2 = column(y + 1, 2, b, B);
-            const vec delta_z_yhat_1_2 = yhat_1_2 - y_1_2;
+            const vec delta_z_yhat_1_1 = yhat_1_1 - y_1[0];
+            const vec delta_z_yhat_1_2 = yhat_1_2 - y_1[1];
             /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
             const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
                 + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + W_ya[0] * delta_z_yhat_1_1
@@ -899,111 +964,81 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
                 + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
             const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
                 + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-            loss[0] += sum_of(upto(b, B, softplus_v(-z_yhat_1_1) * y_1_1
-                + softplus_v(z_yhat_1_1) * (1.0 - y_1_1) + softplus_v(-z_yhat_1_2) * y_1_2
-                + softplus_v(z_yhat_1_2) * (1.0 - y_1_2) + softplus_v(-z_yhat_2_1) * y_2_1
-                + softplus_v(z_yhat_2_1) * (1.0 - y_2_1) + softplus_v(-z_yhat_2_2) * y_2_2
-                + softplus_v(z_yhat_2_2) * (1.0 - y_2_2), all_v(0)));
+            const vec common_ = tail_v(z_yhat_1_1);
+            const vec common2 = tail_v(z_yhat_1_2);
+            const vec common3 = tail_v(z_yhat_2_1);
+            const vec common4 = tail_v(z_yhat_2_2);
+            add_lanes(loss_sum, masked(mask, (relu_v(-z_yhat_1_1) + common_) * y_1[0]
+                + (relu_v(z_yhat_1_1) + common_) * (1.0 - y_1[0]) + (relu_v(-z_yhat_1_2)
+                + common2) * y_1[1] + (relu_v(z_yhat_1_2) + common2) * (1.0 - y_1[1])
+                + (relu_v(-z_yhat_2_1) + common3) * y_2[0] + (relu_v(z_yhat_2_1) + common3) * (1.0
+                - y_2[0]) + (relu_v(-z_yhat_2_2) + common4) * y_2[1] + (relu_v(z_yhat_2_2)
+                + common4) * (1.0 - y_2[1])));
             if (d_x) {
-                put_column(d_x, 3, b, B, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x + 1, 3, b, B, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
                     + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x + 2, 3, b, B, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
                     + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, B, W_ax[0] * delta_z_a_2_1 + W_ax[3] * delta_z_a_2_2
-                    + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3 + 1, 3, b, B, W_ax[1] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, B, 0, W_ax[0] * delta_z_a_2_1
+                    + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
+                put_column(d_x + B * 3, 3, b, B, 1, W_ax[1] * delta_z_a_2_1
                     + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3 + 2, 3, b, B, W_ax[2] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, B, 2, W_ax[2] * delta_z_a_2_1
                     + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
             }
-            d_W_aa_sum[0] = upto(b, B, d_W_aa_sum[0] + delta_z_a_2_1 * a_1_1
-                + delta_z_a_1_1 * a0_0_1, d_W_aa_sum[0]);
-            d_W_aa_sum[1] = upto(b, B, d_W_aa_sum[1] + delta_z_a_2_1 * a_1_2
-                + delta_z_a_1_1 * a0_0_2, d_W_aa_sum[1]);
-            d_W_aa_sum[2] = upto(b, B, d_W_aa_sum[2] + delta_z_a_2_1 * a_1_3
-                + delta_z_a_1_1 * a0_0_3, d_W_aa_sum[2]);
-            d_W_aa_sum[3] = upto(b, B, d_W_aa_sum[3] + delta_z_a_2_1 * a_1_4
-                + delta_z_a_1_1 * a0_0_4, d_W_aa_sum[3]);
-            d_W_aa_sum[4] = upto(b, B, d_W_aa_sum[4] + delta_z_a_2_2 * a_1_1
-                + delta_z_a_1_2 * a0_0_1, d_W_aa_sum[4]);
-            d_W_aa_sum[5] = upto(b, B, d_W_aa_sum[5] + delta_z_a_2_2 * a_1_2
-                + delta_z_a_1_2 * a0_0_2, d_W_aa_sum[5]);
-            d_W_aa_sum[6] = upto(b, B, d_W_aa_sum[6] + delta_z_a_2_2 * a_1_3
-                + delta_z_a_1_2 * a0_0_3, d_W_aa_sum[6]);
-            d_W_aa_sum[7] = upto(b, B, d_W_aa_sum[7] + delta_z_a_2_2 * a_1_4
-                + delta_z_a_1_2 * a0_0_4, d_W_aa_sum[7]);
-            d_W_aa_sum[8] = upto(b, B, d_W_aa_sum[8] + delta_z_a_2_3 * a_1_1
-                + delta_z_a_1_3 * a0_0_1, d_W_aa_sum[8]);
-            d_W_aa_sum[9] = upto(b, B, d_W_aa_sum[9] + delta_z_a_2_3 * a_1_2
-                + delta_z_a_1_3 * a0_0_2, d_W_aa_sum[9]);
-            d_W_aa_sum[10] = upto(b, B, d_W_aa_sum[10] + delta_z_a_2_3 * a_1_3
-                + delta_z_a_1_3 * a0_0_3, d_W_aa_sum[10]);
-            d_W_aa_sum[11] = upto(b, B, d_W_aa_sum[11] + delta_z_a_2_3 * a_1_4
-                + delta_z_a_1_3 * a0_0_4, d_W_aa_sum[11]);
-            d_W_aa_sum[12] = upto(b, B, d_W_aa_sum[12] + delta_z_a_2_4 * a_1_1
-                + delta_z_a_1_4 * a0_0_1, d_W_aa_sum[12]);
-            d_W_aa_sum[13] = upto(b, B, d_W_aa_sum[13] + delta_z_a_2_4 * a_1_2
-                + delta_z_a_1_4 * a0_0_2, d_W_aa_sum[13]);
-            d_W_aa_sum[14] = upto(b, B, d_W_aa_sum[14] + delta_z_a_2_4 * a_1_3
-                + delta_z_a_1_4 * a0_0_3, d_W_aa_sum[14]);
-            d_W_aa_sum[15] = upto(b, B, d_W_aa_sum[15] + delta_z_a_2_4 * a_1_4
-                + delta_z_a_1_4 * a0_0_4, d_W_aa_sum[15]);
-            d_W_ax_sum[0] = upto(b, B, d_W_ax_sum[0] + delta_z_a_2_1 * x_2_1
-                + delta_z_a_1_1 * x_1_1, d_W_ax_sum[0]);
-            d_W_ax_sum[1] = upto(b, B, d_W_ax_sum[1] + delta_z_a_2_1 * x_2_2
-                + delta_z_a_1_1 * x_1_2, d_W_ax_sum[1]);
-            d_W_ax_sum[2] = upto(b, B, d_W_ax_sum[2] + delta_z_a_2_1 * x_2_3
-                + delta_z_a_1_1 * x_1_3, d_W_ax_sum[2]);
-            d_W_ax_sum[3] = upto(b, B, d_W_ax_sum[3] + delta_z_a_2_2 * x_2_1
-                + delta_z_a_1_2 * x_1_1, d_W_ax_sum[3]);
-            d_W_ax_sum[4] = upto(b, B, d_W_ax_sum[4] + delta_z_a_2_2 * x_2_2
-                + delta_z_a_1_2 * x_1_2, d_W_ax_sum[4]);
-            d_W_ax_sum[5] = upto(b, B, d_W_ax_sum[5] + delta_z_a_2_2 * x_2_3
-                + delta_z_a_1_2 * x_1_3, d_W_ax_sum[5]);
-            d_W_ax_sum[6] = upto(b, B, d_W_ax_sum[6] + delta_z_a_2_3 * x_2_1
-                + delta_z_a_1_3 * x_1_1, d_W_ax_sum[6]);
-            d_W_ax_sum[7] = upto(b, B, d_W_ax_sum[7] + delta_z_a_2_3 * x_2_2
-                + delta_z_a_1_3 * x_1_2, d_W_ax_sum[7]);
-            d_W_ax_sum[8] = upto(b, B, d_W_ax_sum[8] + delta_z_a_2_3 * x_2_3
-                + delta_z_a_1_3 * x_1_3, d_W_ax_sum[8]);
-            d_W_ax_sum[9] = upto(b, B, d_W_ax_sum[9] + delta_z_a_2_4 * x_2_1
-                + delta_z_a_1_4 * x_1_1, d_W_ax_sum[9]);
-            d_W_ax_sum[10] = upto(b, B, d_W_ax_sum[10] + delta_z_a_2_4 * x_2_2
-                + delta_z_a_1_4 * x_1_2, d_W_ax_sum[10]);
-            d_W_ax_sum[11] = upto(b, B, d_W_ax_sum[11] + delta_z_a_2_4 * x_2_3
-                + delta_z_a_1_4 * x_1_3, d_W_ax_sum[11]);
-            d_b_a_sum[0] = upto(b, B, d_b_a_sum[0] + delta_z_a_2_1 + delta_z_a_1_1, d_b_a_sum[0]);
-            d_b_a_sum[1] = upto(b, B, d_b_a_sum[1] + delta_z_a_2_2 + delta_z_a_1_2, d_b_a_sum[1]);
-            d_b_a_sum[2] = upto(b, B, d_b_a_sum[2] + delta_z_a_2_3 + delta_z_a_1_3, d_b_a_sum[2]);
-            d_b_a_sum[3] = upto(b, B, d_b_a_sum[3] + delta_z_a_2_4 + delta_z_a_1_4, d_b_a_sum[3]);
-            d_W_ya_sum[0] = upto(b, B, d_W_ya_sum[0] + delta_z_yhat_2_1 * a_2_1
-                + delta_z_yhat_1_1 * a_1_1, d_W_ya_sum[0]);
-            d_W_ya_sum[1] = upto(b, B, d_W_ya_sum[1] + delta_z_yhat_2_1 * a_2_2
-                + delta_z_yhat_1_1 * a_1_2, d_W_ya_sum[1]);
-            d_W_ya_sum[2] = upto(b, B, d_W_ya_sum[2] + delta_z_yhat_2_1 * a_2_3
-                + delta_z_yhat_1_1 * a_1_3, d_W_ya_sum[2]);
-            d_W_ya_sum[3] = upto(b, B, d_W_ya_sum[3] + delta_z_yhat_2_1 * a_2_4
-                + delta_z_yhat_1_1 * a_1_4, d_W_ya_sum[3]);
-            d_W_ya_sum[4] = upto(b, B, d_W_ya_sum[4] + delta_z_yhat_2_2 * a_2_1
-                + delta_z_yhat_1_2 * a_1_1, d_W_ya_sum[4]);
-            d_W_ya_sum[5] = upto(b, B, d_W_ya_sum[5] + delta_z_yhat_2_2 * a_2_2
-                + delta_z_yhat_1_2 * a_1_2, d_W_ya_sum[5]);
-            d_W_ya_sum[6] = upto(b, B, d_W_ya_sum[6] + delta_z_yhat_2_2 * a_2_3
-                + delta_z_yhat_1_2 * a_1_3, d_W_ya_sum[6]);
-            d_W_ya_sum[7] = upto(b, B, d_W_ya_sum[7] + delta_z_yhat_2_2 * a_2_4
-                + delta_z_yhat_1_2 * a_1_4, d_W_ya_sum[7]);
-            d_b_y_sum[0] = upto(b, B, d_b_y_sum[0] + delta_z_yhat_2_1
-                + delta_z_yhat_1_1, d_b_y_sum[0]);
-            d_b_y_sum[1] = upto(b, B, d_b_y_sum[1] + delta_z_yhat_2_2
-                + delta_z_yhat_1_2, d_b_y_sum[1]);
+            d_W_aa_sum[0] += masked(mask, delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_0[0]);
+            d_W_aa_sum[1] += masked(mask, delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_0[1]);
+            d_W_aa_sum[2] += masked(mask, delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_0[2]);
+            d_W_aa_sum[3] += masked(mask, delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_0[3]);
+            d_W_aa_sum[4] += masked(mask, delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_0[0]);
+            d_W_aa_sum[5] += masked(mask, delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_0[1]);
+            d_W_aa_sum[6] += masked(mask, delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_0[2]);
+            d_W_aa_sum[7] += masked(mask, delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_0[3]);
+            d_W_aa_sum[8] += masked(mask, delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_0[0]);
+            d_W_aa_sum[9] += masked(mask, delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_0[1]);
+            d_W_aa_sum[10] += masked(mask, delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_0[2]);
+            d_W_aa_sum[11] += masked(mask, delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_0[3]);
+            d_W_aa_sum[12] += masked(mask, delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_0[0]);
+            d_W_aa_sum[13] += masked(mask, delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_0[1]);
+            d_W_aa_sum[14] += masked(mask, delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_0[2]);
+            d_W_aa_sum[15] += masked(mask, delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_0[3]);
+            d_W_ax_sum[0] += masked(mask, delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0]);
+            d_W_ax_sum[1] += masked(mask, delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1]);
+            d_W_ax_sum[2] += masked(mask, delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2]);
+            d_W_ax_sum[3] += masked(mask, delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0]);
+            d_W_ax_sum[4] += masked(mask, delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1]);
+            d_W_ax_sum[5] += masked(mask, delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2]);
+            d_W_ax_sum[6] += masked(mask, delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0]);
+            d_W_ax_sum[7] += masked(mask, delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1]);
+            d_W_ax_sum[8] += masked(mask, delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2]);
+            d_W_ax_sum[9] += masked(mask, delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0]);
+            d_W_ax_sum[10] += masked(mask, delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1]);
+            d_W_ax_sum[11] += masked(mask, delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2]);
+            d_b_a_sum[0] += masked(mask, delta_z_a_2_1 + delta_z_a_1_1);
+            d_b_a_sum[1] += masked(mask, delta_z_a_2_2 + delta_z_a_1_2);
+            d_b_a_sum[2] += masked(mask, delta_z_a_2_3 + delta_z_a_1_3);
+            d_b_a_sum[3] += masked(mask, delta_z_a_2_4 + delta_z_a_1_4);
+            d_W_ya_sum[0] += masked(mask, delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1);
+            d_W_ya_sum[1] += masked(mask, delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2);
+            d_W_ya_sum[2] += masked(mask, delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3);
+            d_W_ya_sum[3] += masked(mask, delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4);
+            d_W_ya_sum[4] += masked(mask, delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1);
+            d_W_ya_sum[5] += masked(mask, delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2);
+            d_W_ya_sum[6] += masked(mask, delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3);
+            d_W_ya_sum[7] += masked(mask, delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4);
+            d_b_y_sum[0] += masked(mask, delta_z_yhat_2_1 + delta_z_yhat_1_1);
+            d_b_y_sum[1] += masked(mask, delta_z_yhat_2_2 + delta_z_yhat_1_2);
             if (d_a0) {
-                put_column(d_a0, 4, b, B, delta_a_0_1);
-                put_column(d_a0 + 1, 4, b, B, delta_a_0_2);
-                put_column(d_a0 + 2, 4, b, B, delta_a_0_3);
-                put_column(d_a0 + 3, 4, b, B, delta_a_0_4);
+                put_column(d_a0, 4, b, B, 0, delta_a_0_1);
+                put_column(d_a0, 4, b, B, 1, delta_a_0_2);
+                put_column(d_a0, 4, b, B, 2, delta_a_0_3);
+                put_column(d_a0, 4, b, B, 3, delta_a_0_4);
             }
+        }
+        for (size_t q = 0; q < LANES; ++q) {
+            loss[0] += loss_sum[q];
         }
         if (d_W_aa) {
             for (size_t i = 0; i < 4 * 4; ++i) {
@@ -1171,8 +1206,9 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                 put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
-                put(loss_part_t, i, m, softplus_v(-get(z_yhat_t, i, m)) * get(y_t, i, m)
-                    + softplus_v(get(z_yhat_t, i, m)) * (1.0 - get(y_t, i, m)));
+                put(loss_part_t, i, m, (relu_v(-get(z_yhat_t, i, m))
+                    + tail_v(get(z_yhat_t, i, m))) * get(y_t, i, m) + (relu_v(get(z_yhat_t, i, m))
+                    + tail_v(get(z_yhat_t, i, m))) * (1.0 - get(y_t, i, m)));
             }
         }
     }
@@ -1395,22 +1431,24 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
     }
     else {
         for (size_t b = 0; b < B; b += LANES) {
+            vec a0_0[4];
+            columns(a0, 4, b, B, a0_0);
+            vec x_1[3];
+            columns(x, 3, b, B, x_1);
+            vec x_2[3];
+            columns(x + B * 3, 3, b, B, x_2);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec a0_0_1 = column(a0, 4, b, B);
-            const vec a0_0_2 = column(a0 + 1, 4, b, B);
-            const vec a0_0_3 = column(a0 + 2, 4, b, B);
-            const vec a0_0_4 = column(a0 + 3, 4, b, B);
-            const vec x_1_1 = column(x, 3, b, B);
-            const vec x_1_2 = column(x + 1, 3, b, B);
-            const vec x_1_3 = column(x + 2, 3, b, B);
-            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
-                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
-                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
-                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
-                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
+                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
+                + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
+                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
+                + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
+                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
+                + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
+                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
                 + b_a[3];
             /* (2)  a[1] = tanh(z_a)    (B, n_a) */
             const vec a_1_1 = tanh_v(z_a_1_1);
@@ -1423,17 +1461,16 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
                 + W_ya[7] * a_1_4 + b_y[1];
             /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec x_2_1 = column(x + B * 3, 3, b, B);
-            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
-            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
             const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
             const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
             const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
+                + b_a[2];
             const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
+                + b_a[3];
             /* (2)  a[2] = tanh(z_a)    (B, n_a) */
             const vec a_2_1 = tanh_v(z_a_2_1);
             const vec a_2_2 = tanh_v(z_a_2_2);
@@ -1445,24 +1482,24 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
                 + W_ya[7] * a_2_4 + b_y[1];
             if (a) {
-                put_column(a, 4, b, B, a0_0_1);
-                put_column(a + 1, 4, b, B, a0_0_2);
-                put_column(a + 2, 4, b, B, a0_0_3);
-                put_column(a + 3, 4, b, B, a0_0_4);
-                put_column(a + B * 4, 4, b, B, a_1_1);
-                put_column(a + B * 4 + 1, 4, b, B, a_1_2);
-                put_column(a + B * 4 + 2, 4, b, B, a_1_3);
-                put_column(a + B * 4 + 3, 4, b, B, a_1_4);
-                put_column(a + 2 * B * 4, 4, b, B, a_2_1);
-                put_column(a + 2 * B * 4 + 1, 4, b, B, a_2_2);
-                put_column(a + 2 * B * 4 + 2, 4, b, B, a_2_3);
-                put_column(a + 2 * B * 4 + 3, 4, b, B, a_2_4);
+                put_column(a, 4, b, B, 0, a0_0[0]);
+                put_column(a, 4, b, B, 1, a0_0[1]);
+                put_column(a, 4, b, B, 2, a0_0[2]);
+                put_column(a, 4, b, B, 3, a0_0[3]);
+                put_column(a + B * 4, 4, b, B, 0, a_1_1);
+                put_column(a + B * 4, 4, b, B, 1, a_1_2);
+                put_column(a + B * 4, 4, b, B, 2, a_1_3);
+                put_column(a + B * 4, 4, b, B, 3, a_1_4);
+                put_column(a + 2 * B * 4, 4, b, B, 0, a_2_1);
+                put_column(a + 2 * B * 4, 4, b, B, 1, a_2_2);
+                put_column(a + 2 * B * 4, 4, b, B, 2, a_2_3);
+                put_column(a + 2 * B * 4, 4, b, B, 3, a_2_4);
             }
             if (yhat) {
-                put_column(yhat, 2, b, B, sigmoid_v(z_yhat_1_1));
-                put_column(yhat + 1, 2, b, B, sigmoid_v(z_yhat_1_2));
-                put_column(yhat + B * 2, 2, b, B, sigmoid_v(z_yhat_2_1));
-                put_column(yhat + B * 2 + 1, 2, b, B, sigmoid_v(z_yhat_2_2));
+                put_column(yhat, 2, b, B, 0, sigmoid_v(z_yhat_1_1));
+                put_column(yhat, 2, b, B, 1, sigmoid_v(z_yhat_1_2));
+                put_column(yhat + B * 2, 2, b, B, 0, sigmoid_v(z_yhat_2_1));
+                put_column(yhat + B * 2, 2, b, B, 1, sigmoid_v(z_yhat_2_2));
             }
         }
     }
@@ -1822,22 +1859,33 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         vec d_W_ya_sum[2 * 4] = {0};
         vec d_b_y_sum[2] = {0};
         for (size_t b = 0; b < B; b += LANES) {
+            const words mask = upto(b, B);
+            vec a0_0[4];
+            columns(a0, 4, b, B, a0_0);
+            vec x_1[3];
+            columns(x, 3, b, B, x_1);
+            vec x_2[3];
+            columns(x + B * 3, 3, b, B, x_2);
+            vec dyhat_2[2];
+            columns(dyhat + B * 2, 2, b, B, dyhat_2);
+            vec dstates_a_2[4];
+            columns(dstates_a + B * 4, 4, b, B, dstates_a_2);
+            vec dyhat_1[2];
+            columns(dyhat, 2, b, B, dyhat_1);
+            vec dstates_a_1[4];
+            columns(dstates_a, 4, b, B, dstates_a_1);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec a0_0_1 = column(a0, 4, b, B);
-            const vec a0_0_2 = column(a0 + 1, 4, b, B);
-            const vec a0_0_3 = column(a0 + 2, 4, b, B);
-            const vec a0_0_4 = column(a0 + 3, 4, b, B);
-            const vec x_1_1 = column(x, 3, b, B);
-            const vec x_1_2 = column(x + 1, 3, b, B);
-            const vec x_1_3 = column(x + 2, 3, b, B);
-            const vec z_a_1_1 = W_aa[0] * a0_0_1 + W_aa[1] * a0_0_2 + W_aa[2] * a0_0_3
-                + W_aa[3] * a0_0_4 + W_ax[0] * x_1_1 + W_ax[1] * x_1_2 + W_ax[2] * x_1_3 + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0_1 + W_aa[5] * a0_0_2 + W_aa[6] * a0_0_3
-                + W_aa[7] * a0_0_4 + W_ax[3] * x_1_1 + W_ax[4] * x_1_2 + W_ax[5] * x_1_3 + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0_1 + W_aa[9] * a0_0_2 + W_aa[10] * a0_0_3
-                + W_aa[11] * a0_0_4 + W_ax[6] * x_1_1 + W_ax[7] * x_1_2 + W_ax[8] * x_1_3 + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0_1 + W_aa[13] * a0_0_2 + W_aa[14] * a0_0_3
-                + W_aa[15] * a0_0_4 + W_ax[9] * x_1_1 + W_ax[10] * x_1_2 + W_ax[11] * x_1_3
+            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
+                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
+                + b_a[0];
+            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
+                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
+                + b_a[1];
+            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
+                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
+                + b_a[2];
+            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
+                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
                 + b_a[3];
             /* (2)  a[1] = tanh(z_a)    (B, n_a) */
             const vec a_1_1 = tanh_v(z_a_1_1);
@@ -1850,17 +1898,16 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
                 + W_ya[7] * a_1_4 + b_y[1];
             /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec x_2_1 = column(x + B * 3, 3, b, B);
-            const vec x_2_2 = column(x + B * 3 + 1, 3, b, B);
-            const vec x_2_3 = column(x + B * 3 + 2, 3, b, B);
             const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2_1 + W_ax[1] * x_2_2 + W_ax[2] * x_2_3 + b_a[0];
+                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
             const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2_1 + W_ax[4] * x_2_2 + W_ax[5] * x_2_3 + b_a[1];
+                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
             const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2_1 + W_ax[7] * x_2_2 + W_ax[8] * x_2_3 + b_a[2];
+                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
+                + b_a[2];
             const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2_1 + W_ax[10] * x_2_2 + W_ax[11] * x_2_3 + b_a[3];
+                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
+                + b_a[3];
             /* (2)  a[2] = tanh(z_a)    (B, n_a) */
             const vec a_2_1 = tanh_v(z_a_2_1);
             const vec a_2_2 = tanh_v(z_a_2_2);
@@ -1875,22 +1922,16 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
             const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
             /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
-            const vec dyhat_2_1 = column(dyhat + B * 2, 2, b, B);
-            const vec delta_z_yhat_2_1 = dyhat_2_1 * (yhat_2_1 - yhat_2_1 * yhat_2_1);
-            const vec dyhat_2_2 = column(dyhat + B * 2 + 1, 2, b, B);
-            const vec delta_z_yhat_2_2 = dyhat_2_2 * (yhat_2_2 - yhat_2_2 * yhat_2_2);
+            const vec delta_z_yhat_2_1 = dyhat_2[0] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
+            const vec delta_z_yhat_2_2 = dyhat_2[1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
             /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec dstates_a_2_1 = column(dstates_a + B * 4, 4, b, B);
-            const vec delta_a_2_1 = dstates_a_2_1 + W_ya[0] * delta_z_yhat_2_1
+            const vec delta_a_2_1 = dstates_a_2[0] + W_ya[0] * delta_z_yhat_2_1
                 + W_ya[4] * delta_z_yhat_2_2;
-            const vec dstates_a_2_2 = column(dstates_a + B * 4 + 1, 4, b, B);
-            const vec delta_a_2_2 = dstates_a_2_2 + W_ya[1] * delta_z_yhat_2_1
+            const vec delta_a_2_2 = dstates_a_2[1] + W_ya[1] * delta_z_yhat_2_1
                 + W_ya[5] * delta_z_yhat_2_2;
-            const vec dstates_a_2_3 = column(dstates_a + B * 4 + 2, 4, b, B);
-            const vec delta_a_2_3 = dstates_a_2_3 + W_ya[2] * delta_z_yhat_2_1
+            const vec delta_a_2_3 = dstates_a_2[2] + W_ya[2] * delta_z_yhat_2_1
                 + W_ya[6] * delta_z_yhat_2_2;
-            const vec dstates_a_2_4 = column(dstates_a + B * 4 + 3, 4, b, B);
-            const vec delta_a_2_4 = dstates_a_2_4 + W_ya[3] * delta_z_yhat_2_1
+            const vec delta_a_2_4 = dstates_a_2[3] + W_ya[3] * delta_z_yhat_2_1
                 + W_ya[7] * delta_z_yhat_2_2;
             /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
             const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
@@ -1901,26 +1942,20 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
             const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
             /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
-            const vec dyhat_1_1 = column(dyhat, 2, b, B);
-            const vec delta_z_yhat_1_1 = dyhat_1_1 * (yhat_1_1 - yhat_1_1 * yhat_1_1);
-            const vec dyhat_1_2 = column(dyhat + 1, 2, b, B);
-            const vec delta_z_yhat_1_2 = dyhat_1_2 * (yhat_1_2 - yhat_1_2 * yhat_1_2);
+            const vec delta_z_yhat_1_1 = dyhat_1[0] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
+            const vec delta_z_yhat_1_2 = dyhat_1[1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
             /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec dstates_a_1_1 = column(dstates_a, 4, b, B);
             const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
-                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a_1_1
+                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a_1[0]
                 + W_ya[0] * delta_z_yhat_1_1 + W_ya[4] * delta_z_yhat_1_2;
-            const vec dstates_a_1_2 = column(dstates_a + 1, 4, b, B);
             const vec delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
-                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a_1_2
+                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a_1[1]
                 + W_ya[1] * delta_z_yhat_1_1 + W_ya[5] * delta_z_yhat_1_2;
-            const vec dstates_a_1_3 = column(dstates_a + 2, 4, b, B);
             const vec delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
-                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a_1_3
+                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a_1[2]
                 + W_ya[2] * delta_z_yhat_1_1 + W_ya[6] * delta_z_yhat_1_2;
-            const vec dstates_a_1_4 = column(dstates_a + 3, 4, b, B);
             const vec delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
-                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a_1_4
+                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a_1[3]
                 + W_ya[3] * delta_z_yhat_1_1 + W_ya[7] * delta_z_yhat_1_2;
             /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
             const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
@@ -1937,104 +1972,66 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
                 + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
             if (d_x) {
-                put_column(d_x, 3, b, B, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x + 1, 3, b, B, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
                     + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x + 2, 3, b, B, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                put_column(d_x, 3, b, B, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
                     + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, B, W_ax[0] * delta_z_a_2_1 + W_ax[3] * delta_z_a_2_2
-                    + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3 + 1, 3, b, B, W_ax[1] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, B, 0, W_ax[0] * delta_z_a_2_1
+                    + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
+                put_column(d_x + B * 3, 3, b, B, 1, W_ax[1] * delta_z_a_2_1
                     + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3 + 2, 3, b, B, W_ax[2] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, B, 2, W_ax[2] * delta_z_a_2_1
                     + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
             }
-            d_W_aa_sum[0] = upto(b, B, d_W_aa_sum[0] + delta_z_a_2_1 * a_1_1
-                + delta_z_a_1_1 * a0_0_1, d_W_aa_sum[0]);
-            d_W_aa_sum[1] = upto(b, B, d_W_aa_sum[1] + delta_z_a_2_1 * a_1_2
-                + delta_z_a_1_1 * a0_0_2, d_W_aa_sum[1]);
-            d_W_aa_sum[2] = upto(b, B, d_W_aa_sum[2] + delta_z_a_2_1 * a_1_3
-                + delta_z_a_1_1 * a0_0_3, d_W_aa_sum[2]);
-            d_W_aa_sum[3] = upto(b, B, d_W_aa_sum[3] + delta_z_a_2_1 * a_1_4
-                + delta_z_a_1_1 * a0_0_4, d_W_aa_sum[3]);
-            d_W_aa_sum[4] = upto(b, B, d_W_aa_sum[4] + delta_z_a_2_2 * a_1_1
-                + delta_z_a_1_2 * a0_0_1, d_W_aa_sum[4]);
-            d_W_aa_sum[5] = upto(b, B, d_W_aa_sum[5] + delta_z_a_2_2 * a_1_2
-                + delta_z_a_1_2 * a0_0_2, d_W_aa_sum[5]);
-            d_W_aa_sum[6] = upto(b, B, d_W_aa_sum[6] + delta_z_a_2_2 * a_1_3
-                + delta_z_a_1_2 * a0_0_3, d_W_aa_sum[6]);
-            d_W_aa_sum[7] = upto(b, B, d_W_aa_sum[7] + delta_z_a_2_2 * a_1_4
-                + delta_z_a_1_2 * a0_0_4, d_W_aa_sum[7]);
-            d_W_aa_sum[8] = upto(b, B, d_W_aa_sum[8] + delta_z_a_2_3 * a_1_1
-                + delta_z_a_1_3 * a0_0_1, d_W_aa_sum[8]);
-            d_W_aa_sum[9] = upto(b, B, d_W_aa_sum[9] + delta_z_a_2_3 * a_1_2
-                + delta_z_a_1_3 * a0_0_2, d_W_aa_sum[9]);
-            d_W_aa_sum[10] = upto(b, B, d_W_aa_sum[10] + delta_z_a_2_3 * a_1_3
-                + delta_z_a_1_3 * a0_0_3, d_W_aa_sum[10]);
-            d_W_aa_sum[11] = upto(b, B, d_W_aa_sum[11] + delta_z_a_2_3 * a_1_4
-                + delta_z_a_1_3 * a0_0_4, d_W_aa_sum[11]);
-            d_W_aa_sum[12] = upto(b, B, d_W_aa_sum[12] + delta_z_a_2_4 * a_1_1
-                + delta_z_a_1_4 * a0_0_1, d_W_aa_sum[12]);
-            d_W_aa_sum[13] = upto(b, B, d_W_aa_sum[13] + delta_z_a_2_4 * a_1_2
-                + delta_z_a_1_4 * a0_0_2, d_W_aa_sum[13]);
-            d_W_aa_sum[14] = upto(b, B, d_W_aa_sum[14] + delta_z_a_2_4 * a_1_3
-                + delta_z_a_1_4 * a0_0_3, d_W_aa_sum[14]);
-            d_W_aa_sum[15] = upto(b, B, d_W_aa_sum[15] + delta_z_a_2_4 * a_1_4
-                + delta_z_a_1_4 * a0_0_4, d_W_aa_sum[15]);
-            d_W_ax_sum[0] = upto(b, B, d_W_ax_sum[0] + delta_z_a_2_1 * x_2_1
-                + delta_z_a_1_1 * x_1_1, d_W_ax_sum[0]);
-            d_W_ax_sum[1] = upto(b, B, d_W_ax_sum[1] + delta_z_a_2_1 * x_2_2
-                + delta_z_a_1_1 * x_1_2, d_W_ax_sum[1]);
-            d_W_ax_sum[2] = upto(b, B, d_W_ax_sum[2] + delta_z_a_2_1 * x_2_3
-                + delta_z_a_1_1 * x_1_3, d_W_ax_sum[2]);
-            d_W_ax_sum[3] = upto(b, B, d_W_ax_sum[3] + delta_z_a_2_2 * x_2_1
-                + delta_z_a_1_2 * x_1_1, d_W_ax_sum[3]);
-            d_W_ax_sum[4] = upto(b, B, d_W_ax_sum[4] + delta_z_a_2_2 * x_2_2
-                + delta_z_a_1_2 * x_1_2, d_W_ax_sum[4]);
-            d_W_ax_sum[5] = upto(b, B, d_W_ax_sum[5] + delta_z_a_2_2 * x_2_3
-                + delta_z_a_1_2 * x_1_3, d_W_ax_sum[5]);
-            d_W_ax_sum[6] = upto(b, B, d_W_ax_sum[6] + delta_z_a_2_3 * x_2_1
-                + delta_z_a_1_3 * x_1_1, d_W_ax_sum[6]);
-            d_W_ax_sum[7] = upto(b, B, d_W_ax_sum[7] + delta_z_a_2_3 * x_2_2
-                + delta_z_a_1_3 * x_1_2, d_W_ax_sum[7]);
-            d_W_ax_sum[8] = upto(b, B, d_W_ax_sum[8] + delta_z_a_2_3 * x_2_3
-                + delta_z_a_1_3 * x_1_3, d_W_ax_sum[8]);
-            d_W_ax_sum[9] = upto(b, B, d_W_ax_sum[9] + delta_z_a_2_4 * x_2_1
-                + delta_z_a_1_4 * x_1_1, d_W_ax_sum[9]);
-            d_W_ax_sum[10] = upto(b, B, d_W_ax_sum[10] + delta_z_a_2_4 * x_2_2
-                + delta_z_a_1_4 * x_1_2, d_W_ax_sum[10]);
-            d_W_ax_sum[11] = upto(b, B, d_W_ax_sum[11] + delta_z_a_2_4 * x_2_3
-                + delta_z_a_1_4 * x_1_3, d_W_ax_sum[11]);
-            d_b_a_sum[0] = upto(b, B, d_b_a_sum[0] + delta_z_a_2_1 + delta_z_a_1_1, d_b_a_sum[0]);
-            d_b_a_sum[1] = upto(b, B, d_b_a_sum[1] + delta_z_a_2_2 + delta_z_a_1_2, d_b_a_sum[1]);
-            d_b_a_sum[2] = upto(b, B, d_b_a_sum[2] + delta_z_a_2_3 + delta_z_a_1_3, d_b_a_sum[2]);
-            d_b_a_sum[3] = upto(b, B, d_b_a_sum[3] + delta_z_a_2_4 + delta_z_a_1_4, d_b_a_sum[3]);
-            d_W_ya_sum[0] = upto(b, B, d_W_ya_sum[0] + delta_z_yhat_2_1 * a_2_1
-                + delta_z_yhat_1_1 * a_1_1, d_W_ya_sum[0]);
-            d_W_ya_sum[1] = upto(b, B, d_W_ya_sum[1] + delta_z_yhat_2_1 * a_2_2
-                + delta_z_yhat_1_1 * a_1_2, d_W_ya_sum[1]);
-            d_W_ya_sum[2] = upto(b, B, d_W_ya_sum[2] + delta_z_yhat_2_1 * a_2_3
-                + delta_z_yhat_1_1 * a_1_3, d_W_ya_sum[2]);
-            d_W_ya_sum[3] = upto(b, B, d_W_ya_sum[3] + delta_z_yhat_2_1 * a_2_4
-                + delta_z_yhat_1_1 * a_1_4, d_W_ya_sum[3]);
-            d_W_ya_sum[4] = upto(b, B, d_W_ya_sum[4] + delta_z_yhat_2_2 * a_2_1
-                + delta_z_yhat_1_2 * a_1_1, d_W_ya_sum[4]);
-            d_W_ya_sum[5] = upto(b, B, d_W_ya_sum[5] + delta_z_yhat_2_2 * a_2_2
-                + delta_z_yhat_1_2 * a_1_2, d_W_ya_sum[5]);
-            d_W_ya_sum[6] = upto(b, B, d_W_ya_sum[6] + delta_z_yhat_2_2 * a_2_3
-                + delta_z_yhat_1_2 * a_1_3, d_W_ya_sum[6]);
-            d_W_ya_sum[7] = upto(b, B, d_W_ya_sum[7] + delta_z_yhat_2_2 * a_2_4
-                + delta_z_yhat_1_2 * a_1_4, d_W_ya_sum[7]);
-            d_b_y_sum[0] = upto(b, B, d_b_y_sum[0] + delta_z_yhat_2_1
-                + delta_z_yhat_1_1, d_b_y_sum[0]);
-            d_b_y_sum[1] = upto(b, B, d_b_y_sum[1] + delta_z_yhat_2_2
-                + delta_z_yhat_1_2, d_b_y_sum[1]);
+            d_W_aa_sum[0] += masked(mask, delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_0[0]);
+            d_W_aa_sum[1] += masked(mask, delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_0[1]);
+            d_W_aa_sum[2] += masked(mask, delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_0[2]);
+            d_W_aa_sum[3] += masked(mask, delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_0[3]);
+            d_W_aa_sum[4] += masked(mask, delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_0[0]);
+            d_W_aa_sum[5] += masked(mask, delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_0[1]);
+            d_W_aa_sum[6] += masked(mask, delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_0[2]);
+            d_W_aa_sum[7] += masked(mask, delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_0[3]);
+            d_W_aa_sum[8] += masked(mask, delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_0[0]);
+            d_W_aa_sum[9] += masked(mask, delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_0[1]);
+            d_W_aa_sum[10] += masked(mask, delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_0[2]);
+            d_W_aa_sum[11] += masked(mask, delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_0[3]);
+            d_W_aa_sum[12] += masked(mask, delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_0[0]);
+            d_W_aa_sum[13] += masked(mask, delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_0[1]);
+            d_W_aa_sum[14] += masked(mask, delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_0[2]);
+            d_W_aa_sum[15] += masked(mask, delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_0[3]);
+            d_W_ax_sum[0] += masked(mask, delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0]);
+            d_W_ax_sum[1] += masked(mask, delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1]);
+            d_W_ax_sum[2] += masked(mask, delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2]);
+            d_W_ax_sum[3] += masked(mask, delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0]);
+            d_W_ax_sum[4] += masked(mask, delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1]);
+            d_W_ax_sum[5] += masked(mask, delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2]);
+            d_W_ax_sum[6] += masked(mask, delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0]);
+            d_W_ax_sum[7] += masked(mask, delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1]);
+            d_W_ax_sum[8] += masked(mask, delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2]);
+            d_W_ax_sum[9] += masked(mask, delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0]);
+            d_W_ax_sum[10] += masked(mask, delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1]);
+            d_W_ax_sum[11] += masked(mask, delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2]);
+            d_b_a_sum[0] += masked(mask, delta_z_a_2_1 + delta_z_a_1_1);
+            d_b_a_sum[1] += masked(mask, delta_z_a_2_2 + delta_z_a_1_2);
+            d_b_a_sum[2] += masked(mask, delta_z_a_2_3 + delta_z_a_1_3);
+            d_b_a_sum[3] += masked(mask, delta_z_a_2_4 + delta_z_a_1_4);
+            d_W_ya_sum[0] += masked(mask, delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1);
+            d_W_ya_sum[1] += masked(mask, delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2);
+            d_W_ya_sum[2] += masked(mask, delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3);
+            d_W_ya_sum[3] += masked(mask, delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4);
+            d_W_ya_sum[4] += masked(mask, delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1);
+            d_W_ya_sum[5] += masked(mask, delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2);
+            d_W_ya_sum[6] += masked(mask, delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3);
+            d_W_ya_sum[7] += masked(mask, delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4);
+            d_b_y_sum[0] += masked(mask, delta_z_yhat_2_1 + delta_z_yhat_1_1);
+            d_b_y_sum[1] += masked(mask, delta_z_yhat_2_2 + delta_z_yhat_1_2);
             if (d_a0) {
-                put_column(d_a0, 4, b, B, delta_a_0_1);
-                put_column(d_a0 + 1, 4, b, B, delta_a_0_2);
-                put_column(d_a0 + 2, 4, b, B, delta_a_0_3);
-                put_column(d_a0 + 3, 4, b, B, delta_a_0_4);
+                put_column(d_a0, 4, b, B, 0, delta_a_0_1);
+                put_column(d_a0, 4, b, B, 1, delta_a_0_2);
+                put_column(d_a0, 4, b, B, 2, delta_a_0_3);
+                put_column(d_a0, 4, b, B, 3, delta_a_0_4);
             }
         }
         if (d_W_aa) {

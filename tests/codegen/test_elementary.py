@@ -21,7 +21,7 @@ Array = npt.NDArray[np.floating]
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 BOUNDS = {"float32": 1.5, "float64": 2.0}
-CURVED = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus")
+CURVED = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail")
 WARNINGS = ("all", "extra", "pedantic", "conversion", "shadow", "double-promotion", "vla", "error")
 X86 = platform.machine() in ("x86_64", "AMD64")
 PROCESSORS = ("", "-mavx2", "-mavx2 -mfma", "-mavx512f", "-march=native") if X86 else ("", "-march=native")
@@ -123,6 +123,8 @@ def exact(name: str, x: Array) -> npt.NDArray[np.longdouble]:
                 return np.where(z < 0, e, 1) / (1 + e)
             case "softplus":
                 return np.maximum(z, 0) + np.log1p(e)
+            case "tail":
+                return np.asarray(np.log1p(e))
             case _:
                 return np.asarray(getattr(np, name)(z))
 
@@ -155,6 +157,7 @@ def test_the_reference_agrees_with_mpmath(name: str) -> None:
         formula = {
             "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z)),
             "softplus": lambda z: mpmath.log1p(mpmath.exp(z)),
+            "tail": lambda z: mpmath.log1p(mpmath.exp(-abs(z))),
         }.get(name, getattr(mpmath, name, None))
         for z, value in zip(x.tolist(), exact(name, x), strict=True):
             upper = float(value)
@@ -200,6 +203,7 @@ SPECIAL: dict[str, tuple[tuple[float, float], ...]] = {
         (NAN, NAN),
     ),
     "softplus": ((INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0), (NAN, NAN)),
+    "tail": ((INF, 0.0), (-INF, 0.0), (1e30, 0.0), (-1e30, 0.0), (NAN, NAN)),
     "relu": ((0.0, 0.0), (-0.0, 0.0), (2.5, 2.5), (-2.5, 0.0), (INF, INF), (-INF, 0.0), (NAN, NAN)),
     "leaky_relu": ((0.0, 0.0), (2.5, 2.5), (-100.0, -1.0), (INF, INF), (-INF, -INF), (NAN, NAN)),
 }
