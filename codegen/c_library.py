@@ -24,7 +24,7 @@ class _Piece:
     text: str
 
 
-THRESHOLD = 1_000_000
+THRESHOLD = 5_000_000
 """The multiply-adds from which on a call is shared by several threads."""
 
 

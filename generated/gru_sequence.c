@@ -36,13 +36,15 @@ static void meet(size_t team)
 }
 
 #ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
- * where it is less than 1000000 multiply-adds. */
-static size_t members(size_t allowed, size_t rows, size_t work)
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
+ * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
+static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
 {
-    if (allowed == 1 || rows * work < 1000000)
+    const size_t most = (B + 7) / 8;
+    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
         return 1;
-    return allowed ? allowed : (size_t)omp_get_max_threads();
+    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
+    return allowed < most ? allowed : most;
 }
 #endif
 
@@ -886,7 +888,7 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 6080);
+    const size_t team = members(p->threads, steps, p->B, 6080);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1098,7 +1100,7 @@ void gru_sequence_forward(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 2432);
+    const size_t team = members(p->threads, steps, p->B, 2432);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1515,7 +1517,7 @@ void gru_sequence_vjp(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 6080);
+    const size_t team = members(p->threads, steps, p->B, 6080);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

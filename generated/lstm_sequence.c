@@ -36,13 +36,15 @@ static void meet(size_t team)
 }
 
 #ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
- * where it is less than 1000000 multiply-adds. */
-static size_t members(size_t allowed, size_t rows, size_t work)
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
+ * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
+static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
 {
-    if (allowed == 1 || rows * work < 1000000)
+    const size_t most = (B + 7) / 8;
+    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
         return 1;
-    return allowed ? allowed : (size_t)omp_get_max_threads();
+    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
+    return allowed < most ? allowed : most;
 }
 #endif
 
@@ -1071,7 +1073,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 8000);
+    const size_t team = members(p->threads, steps, p->B, 8000);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1358,7 +1360,7 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 3200);
+    const size_t team = members(p->threads, steps, p->B, 3200);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1912,7 +1914,7 @@ void lstm_sequence_vjp(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 8000);
+    const size_t team = members(p->threads, steps, p->B, 8000);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

@@ -36,13 +36,15 @@ static void meet(size_t team)
 }
 
 #ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but one alone
- * where it is less than 1000000 multiply-adds. */
-static size_t members(size_t allowed, size_t rows, size_t work)
+/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
+ * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
+static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
 {
-    if (allowed == 1 || rows * work < 1000000)
+    const size_t most = (B + 7) / 8;
+    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
         return 1;
-    return allowed ? allowed : (size_t)omp_get_max_threads();
+    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
+    return allowed < most ? allowed : most;
 }
 #endif
 
@@ -1040,30 +1042,20 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         for (size_t q = 0; q < LANES; ++q) {
             loss[0] += loss_sum[q];
         }
-        if (d_W_aa) {
-            for (size_t i = 0; i < 4 * 4; ++i) {
-                d_W_aa[i] += sum_of(d_W_aa_sum[i]);
-            }
+        for (size_t i = 0; d_W_aa && i < 4 * 4; ++i) {
+            d_W_aa[i] += sum_of(d_W_aa_sum[i]);
         }
-        if (d_W_ax) {
-            for (size_t i = 0; i < 4 * 3; ++i) {
-                d_W_ax[i] += sum_of(d_W_ax_sum[i]);
-            }
+        for (size_t i = 0; d_W_ax && i < 4 * 3; ++i) {
+            d_W_ax[i] += sum_of(d_W_ax_sum[i]);
         }
-        if (d_b_a) {
-            for (size_t i = 0; i < 4; ++i) {
-                d_b_a[i] += sum_of(d_b_a_sum[i]);
-            }
+        for (size_t i = 0; d_b_a && i < 4; ++i) {
+            d_b_a[i] += sum_of(d_b_a_sum[i]);
         }
-        if (d_W_ya) {
-            for (size_t i = 0; i < 2 * 4; ++i) {
-                d_W_ya[i] += sum_of(d_W_ya_sum[i]);
-            }
+        for (size_t i = 0; d_W_ya && i < 2 * 4; ++i) {
+            d_W_ya[i] += sum_of(d_W_ya_sum[i]);
         }
-        if (d_b_y) {
-            for (size_t i = 0; i < 2; ++i) {
-                d_b_y[i] += sum_of(d_b_y_sum[i]);
-            }
+        for (size_t i = 0; d_b_y && i < 2; ++i) {
+            d_b_y[i] += sum_of(d_b_y_sum[i]);
         }
     }
 }
@@ -1331,7 +1323,7 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     }
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 180);
+    const size_t team = members(p->threads, steps, p->B, 180);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1637,7 +1629,7 @@ void rnn_t2_forward(const rnn_t2_args *p)
     }
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 72);
+    const size_t team = members(p->threads, steps, p->B, 72);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -2034,30 +2026,20 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
                 put_column(d_a0, 4, b, B, 3, delta_a_0_4);
             }
         }
-        if (d_W_aa) {
-            for (size_t i = 0; i < 4 * 4; ++i) {
-                d_W_aa[i] += sum_of(d_W_aa_sum[i]);
-            }
+        for (size_t i = 0; d_W_aa && i < 4 * 4; ++i) {
+            d_W_aa[i] += sum_of(d_W_aa_sum[i]);
         }
-        if (d_W_ax) {
-            for (size_t i = 0; i < 4 * 3; ++i) {
-                d_W_ax[i] += sum_of(d_W_ax_sum[i]);
-            }
+        for (size_t i = 0; d_W_ax && i < 4 * 3; ++i) {
+            d_W_ax[i] += sum_of(d_W_ax_sum[i]);
         }
-        if (d_b_a) {
-            for (size_t i = 0; i < 4; ++i) {
-                d_b_a[i] += sum_of(d_b_a_sum[i]);
-            }
+        for (size_t i = 0; d_b_a && i < 4; ++i) {
+            d_b_a[i] += sum_of(d_b_a_sum[i]);
         }
-        if (d_W_ya) {
-            for (size_t i = 0; i < 2 * 4; ++i) {
-                d_W_ya[i] += sum_of(d_W_ya_sum[i]);
-            }
+        for (size_t i = 0; d_W_ya && i < 2 * 4; ++i) {
+            d_W_ya[i] += sum_of(d_W_ya_sum[i]);
         }
-        if (d_b_y) {
-            for (size_t i = 0; i < 2; ++i) {
-                d_b_y[i] += sum_of(d_b_y_sum[i]);
-            }
+        for (size_t i = 0; d_b_y && i < 2; ++i) {
+            d_b_y[i] += sum_of(d_b_y_sum[i]);
         }
     }
 }
@@ -2324,7 +2306,7 @@ void rnn_t2_vjp(const rnn_t2_args *p)
     }
 #ifdef _OPENMP
     const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps * p->B, 180);
+    const size_t team = members(p->threads, steps, p->B, 180);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
