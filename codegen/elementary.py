@@ -3,10 +3,10 @@
 `render` gives the functions asked for, and what they call, from templates/elementary.c.j2 with the
 coefficients of templates/elementary.toml (codegen/minimax.py). Two kinds of the same text:
 
-    scalar  {real} exp_1({real} x)   which gcc vectorises in a plain loop
+    scalar  {real} exp_1({real} x)   for single numbers
     vector  vec exp_v(vec x)         where templates/vectors.c.j2 stands before
 
-Both need <math.h> and <stdint.h>, and give the same bits. Not here: who calls them, and how wide `vec` is.
+Both stand behind templates/vectors.c.j2, which says how wide `vec` is, and give the same bits.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _piece(name: str, dtype: str, kind: str) -> str:
             T="vec" if vector else layout.real,
             U="words" if vector else layout.word,
             s=SUFFIX[kind],
-            how="INLINE" if vector else "static inline",
+            how="INLINE" if vector else "NOINLINE" if name in FUNCTIONS else "static inline",
             format=layout,
             constant=table.constant,
             polynomial=table.polynomial,

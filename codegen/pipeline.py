@@ -11,6 +11,7 @@ from codegen.passes.common import share_common
 from codegen.passes.dead_code import drop_dead_code
 from codegen.passes.distribute import distribute
 from codegen.passes.fuse import contract_temporaries, fuse_loops
+from codegen.passes.reuse_buffers import reuse_buffers
 from codegen.passes.softplus import share_tails
 from codegen.passes.specialise import specialise
 from codegen.passes.to_loops import to_loops
@@ -25,6 +26,7 @@ OPTIONAL: tuple[str, ...] = (
     "distribute",
     "fuse_loops",
     "contract_temporaries",
+    "reuse_buffers",
     "unroll",
     "share_common",
 )
@@ -42,7 +44,15 @@ def loop_passes(sizes: Mapping[str, int], chosen: Sequence[str] = OPTIONAL) -> t
     def specialise_sizes(program: Program) -> Program:
         return specialise(program, sizes)
 
-    passes = (specialise_sizes, share_tails, distribute, to_loops, fuse_loops, contract_temporaries)
+    passes = (
+        specialise_sizes,
+        share_tails,
+        distribute,
+        to_loops,
+        fuse_loops,
+        contract_temporaries,
+        reuse_buffers,
+    )
     return _wanted(passes, chosen)
 
 

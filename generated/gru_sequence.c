@@ -352,8 +352,9 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
     vec start[3] = {0};
-    for (size_t w = 0; w < W && f->base && !f->step; ++w)
-        start[w] = get(f->base, i + w * LANES, f->n);
+    for (size_t w = 0; w < W; ++w)
+        if (f->base && !f->step)
+            start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
         product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
@@ -388,18 +389,19 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_
                        const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t q = 0; q < N && i + q < end; ++q)
+    for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q) * m + j + w * LANES);
+            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
     for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W && i + q < end; ++w) {
-            double *const g = G + (i + q) * m;
-            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
-        }
+        for (size_t w = 0; w < W; ++w)
+            if (i + q < end) {
+                double *const g = G + (i + q) * m;
+                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+            }
 }
 
 /* Rows i to end of G and a panel of W vectors */
@@ -418,7 +420,7 @@ INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
     double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
     const size_t last = mine.first + mine.count;
@@ -483,7 +485,7 @@ static double total(rows R, size_t n, const double *V)
 size_t gru_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -523,15 +525,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_z = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const z = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_r = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
@@ -604,31 +600,31 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_z_t = z_z + b * 16;
+            double *const z_t = z + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-                put(z_z_t, i, 16, get(b_z, i, 16));
+                put(z_t, i, 16, get(b_z, i, 16));
             }
         }
-        product(active, 8, 16, x, W_zx_PT, 1.0, z_z, 16, z_z);
+        product(active, 8, 16, x, W_zx_PT, 1.0, z, 16, z);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_r_t = z_r + b * 16;
+            double *const r__t = r_ + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-                put(z_r_t, i, 16, get(b_r, i, 16));
+                put(r__t, i, 16, get(b_r, i, 16));
             }
         }
-        product(active, 8, 16, x, W_rx_PT, 1.0, z_r, 16, z_r);
+        product(active, 8, 16, x, W_rx_PT, 1.0, r_, 16, r_);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
+            double *const delta_z_z_t = delta_z_z + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
+                put(delta_z_z_t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, delta_z_z, 16, delta_z_z);
     }
     meet(team);
 
@@ -648,48 +644,45 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t
-                - 1) * B * 16, 16, z_z + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16, z
+                + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
                 double *const z_t = z + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t, i, m, sigmoid_v(get(z_z_t, i, m)));
+                    put(z_t, i, m, sigmoid_v(get(z_t, i, m)));
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t
-                - 1) * B * 16, 16, z_r + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t
+                - 1) * B * 16, 16, r_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t, i, m, sigmoid_v(get(z_r_t, i, m)));
+                    put(r__t, i, m, sigmoid_v(get(r__t, i, m)));
                     /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
                     put(u_k_t, i, m, get(r__t, i, m) * get(a_before, i, m));
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
-                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, delta_z_z + (t
+                - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-                double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    put(delta_z_z_t, i, m, tanh_v(get(delta_z_z_t, i, m)));
                     /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(k__t, i, m) * (1.0 - get(z_t, i, m))
+                    put(a_t, i, m, get(delta_z_z_t, i, m) * (1.0 - get(z_t, i, m))
                         + get(z_t, i, m) * get(a_before, i, m));
                 }
             }
@@ -703,25 +696,25 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
+            double *const loss_part_t = loss_part + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
+                put(loss_part_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, loss_part, 4, loss_part);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 4;
-            double *const yhat_t = yhat + b * 4;
-            const double *const y_t = y + b * 4;
             double *const loss_part_t = loss_part + b * 4;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            const double *const y_t = y + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
-                put(loss_part_t, i, m, (relu_v(-get(z_yhat_t, i, m))
-                    + tail_v(get(z_yhat_t, i, m))) * get(y_t, i, m) + (relu_v(get(z_yhat_t, i, m))
-                    + tail_v(get(z_yhat_t, i, m))) * (1.0 - get(y_t, i, m)));
+                put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
+                put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
+                    + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
+                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m))) * (1.0
+                    - get(y_t, i, m)));
             }
         }
     }
@@ -742,12 +735,11 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const yhat_t = yhat + b * 4;
-            const double *const y_t = y + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            const double *const y_t = y + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                 /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(yhat_t, i, m) - get(y_t, i, m));
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) - get(y_t, i, m));
             }
         }
         /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
@@ -775,13 +767,13 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
                     const vec delta_k_i = get(delta_a_t, i, m) * (1.0 - get(z_t, i, m));
                     /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(delta_z_z_t, i, m))));
                 }
             }
             /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
@@ -793,9 +785,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
@@ -805,7 +796,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                         - square_v(get(r__t, i, m))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
                     const vec delta_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(k__t, i, m));
+                        - get(delta_z_z_t, i, m));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
                     put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
@@ -1113,7 +1104,7 @@ void gru_sequence_forward(const gru_sequence_args *p)
 size_t gru_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1153,16 +1144,10 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_z = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const z = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_r = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
@@ -1233,31 +1218,31 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_z_t = z_z + b * 16;
+            double *const z_t = z + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-                put(z_z_t, i, 16, get(b_z, i, 16));
+                put(z_t, i, 16, get(b_z, i, 16));
             }
         }
-        product(active, 8, 16, x, W_zx_PT, 1.0, z_z, 16, z_z);
+        product(active, 8, 16, x, W_zx_PT, 1.0, z, 16, z);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_r_t = z_r + b * 16;
+            double *const r__t = r_ + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-                put(z_r_t, i, 16, get(b_r, i, 16));
+                put(r__t, i, 16, get(b_r, i, 16));
             }
         }
-        product(active, 8, 16, x, W_rx_PT, 1.0, z_r, 16, z_r);
+        product(active, 8, 16, x, W_rx_PT, 1.0, r_, 16, r_);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
+            double *const delta_z_z_t = delta_z_z + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
+                put(delta_z_z_t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, delta_z_z, 16, delta_z_z);
     }
     meet(team);
 
@@ -1277,48 +1262,45 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t
-                - 1) * B * 16, 16, z_z + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16, z
+                + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
                 double *const z_t = z + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t, i, m, sigmoid_v(get(z_z_t, i, m)));
+                    put(z_t, i, m, sigmoid_v(get(z_t, i, m)));
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t
-                - 1) * B * 16, 16, z_r + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t
+                - 1) * B * 16, 16, r_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t, i, m, sigmoid_v(get(z_r_t, i, m)));
+                    put(r__t, i, m, sigmoid_v(get(r__t, i, m)));
                     /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
                     put(u_k_t, i, m, get(r__t, i, m) * get(a_before, i, m));
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
-                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, delta_z_z + (t
+                - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-                double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    put(delta_z_z_t, i, m, tanh_v(get(delta_z_z_t, i, m)));
                     /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(k__t, i, m) * (1.0 - get(z_t, i, m))
+                    put(a_t, i, m, get(delta_z_z_t, i, m) * (1.0 - get(z_t, i, m))
                         + get(z_t, i, m) * get(a_before, i, m));
                 }
             }
@@ -1332,20 +1314,19 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
+            double *const yhat_t = yhat + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
+                put(yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, yhat, 4, yhat);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 4;
             double *const yhat_t = yhat + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
+                put(yhat_t, i, m, sigmoid_v(get(yhat_t, i, m)));
             }
         }
     }
@@ -1359,14 +1340,13 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 4;
-            double *const delta_yhat_t = delta_yhat + b * 4;
-            const double *const yhat_t = yhat + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            const double *const yhat_t = yhat + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                 /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_yhat_t, i, m, get(dyhat_t, i, m));
+                put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
                 /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_yhat_t, i, m) * (get(yhat_t, i, m)
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) * (get(yhat_t, i, m)
                     - square_v(get(yhat_t, i, m))));
             }
         }
@@ -1404,13 +1384,13 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
                     const vec delta_k_i = get(delta_a_t, i, m) * (1.0 - get(z_t, i, m));
                     /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(delta_z_z_t, i, m))));
                 }
             }
             /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
@@ -1422,9 +1402,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
@@ -1434,7 +1413,7 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                         - square_v(get(r__t, i, m))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
                     const vec delta_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(k__t, i, m));
+                        - get(delta_z_z_t, i, m));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
                     put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */

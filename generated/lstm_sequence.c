@@ -258,7 +258,7 @@ static inline double log_scaled_1(double f, double n)
 }
 
 /* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
-static inline double log_1(double x)
+NOINLINE double log_1(double x)
 {
     const uint64_t tiny = (uint64_t)(x < 0x1p-1022);
     const double y = pick_1(tiny, x * 0x1p+53, x);
@@ -414,8 +414,9 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
     vec start[3] = {0};
-    for (size_t w = 0; w < W && f->base && !f->step; ++w)
-        start[w] = get(f->base, i + w * LANES, f->n);
+    for (size_t w = 0; w < W; ++w)
+        if (f->base && !f->step)
+            start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
         product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
@@ -450,18 +451,19 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_
                        const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t q = 0; q < N && i + q < end; ++q)
+    for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q) * m + j + w * LANES);
+            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
     for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W && i + q < end; ++w) {
-            double *const g = G + (i + q) * m;
-            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
-        }
+        for (size_t w = 0; w < W; ++w)
+            if (i + q < end) {
+                double *const g = G + (i + q) * m;
+                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+            }
 }
 
 /* Rows i to end of G and a panel of W vectors */
@@ -480,7 +482,7 @@ INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
     double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
     const size_t last = mine.first + mine.count;
@@ -545,7 +547,7 @@ static double total(rows R, size_t n, const double *V)
 size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -592,27 +594,15 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const i_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const u_a = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_u_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
@@ -680,12 +670,12 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         for (size_t r = 0; r < all.count; r += all.run) {
             const size_t b = at(all, r);
             const double *const c0_b = c0 + b * 16;
-            double *const c_0 = c + b * 16;
+            double *const delta_z_k_0 = delta_z_k + b * 16;
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* c[t] = c0    (B, n_a) */
-                put(c_0, i, m, get(c0_b, i, m));
+                put(delta_z_k_0, i, m, get(c0_b, i, m));
                 /* a[t] = a0    (B, n_a) */
                 put(a_0, i, m, get(a0_b, i, m));
             }
@@ -699,40 +689,40 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_i_t = z_i + b * 16;
+            double *const delta_z_i_t = delta_z_i + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                put(z_i_t, i, 16, get(b_i, i, 16));
+                put(delta_z_i_t, i, 16, get(b_i, i, 16));
             }
         }
-        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
+        product(active, 8, 16, x, W_ix_PT, 1.0, delta_z_i, 16, delta_z_i);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_f_t = z_f + b * 16;
+            double *const f_t = f + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                put(z_f_t, i, 16, get(b_f, i, 16));
+                put(f_t, i, 16, get(b_f, i, 16));
             }
         }
-        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
+        product(active, 8, 16, x, W_fx_PT, 1.0, f, 16, f);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_o_t = z_o + b * 16;
+            double *const delta_z_o_t = delta_z_o + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                put(z_o_t, i, 16, get(b_o, i, 16));
+                put(delta_z_o_t, i, 16, get(b_o, i, 16));
             }
         }
-        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
+        product(active, 8, 16, x, W_ox_PT, 1.0, delta_z_o, 16, delta_z_o);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
+            double *const k__t = k_ + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
+                put(k__t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, k_, 16, k_);
     }
     meet(team);
 
@@ -744,77 +734,73 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                double *const c_t = c + (t * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                     /* c[t] = c[t-1]    (B, n_a) */
-                    put(c_t, i, m, get(c_before, i, m));
+                    put(delta_z_k_t, i, m, get(delta_z_k_before, i, m));
                     /* a[t] = a[t-1]    (B, n_a) */
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
-                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t
+                - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-                double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(i__t, i, m, sigmoid_v(get(z_i_t, i, m)));
+                    put(delta_z_i_t, i, m, sigmoid_v(get(delta_z_i_t, i, m)));
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
-                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16, f
+                + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
                 double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t, i, m, sigmoid_v(get(z_f_t, i, m)));
+                    put(f_t, i, m, sigmoid_v(get(f_t, i, m)));
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
-                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t
+                - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-                double *const o_t = o + ((t - 1) * B + b) * 16;
+                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(o_t, i, m, sigmoid_v(get(z_o_t, i, m)));
+                    put(delta_z_o_t, i, m, sigmoid_v(get(delta_z_o_t, i, m)));
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
-                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t
+                - 1) * B * 16, 16, k_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-                double *const c_t = c + (t * B + b) * 16;
-                double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    put(k__t, i, m, tanh_v(get(k__t, i, m)));
                     /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(c_t, i, m, get(f_t, i, m) * get(c_before, i, m)
-                        + get(i__t, i, m) * get(k__t, i, m));
+                    put(delta_z_k_t, i, m, get(f_t, i, m) * get(delta_z_k_before, i, m)
+                        + get(delta_z_i_t, i, m) * get(k__t, i, m));
                     /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(u_a_t, i, m, tanh_v(get(c_t, i, m)));
+                    put(delta_z_f_t, i, m, tanh_v(get(delta_z_k_t, i, m)));
                     /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t, i, m, get(o_t, i, m) * get(u_a_t, i, m));
+                    put(a_t, i, m, get(delta_z_o_t, i, m) * get(delta_z_f_t, i, m));
                 }
             }
         }
@@ -827,45 +813,43 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
+            double *const loss_part_t = loss_part + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
+                put(loss_part_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, loss_part, 4, loss_part);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 4;
-            double *const u_yhat_t = u_yhat + b * 4;
-            double *const yhat_t = yhat + b * 4;
-            const double *const y_t = y + b * 4;
             double *const loss_part_t = loss_part + b * 4;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            const double *const y_t = y + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_t[0];
+            double m_yhat_max = loss_part_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(loss_part_t, i, 4)), m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
+                put(loss_part_t, i, 4, get(loss_part_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
                 l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
+                    + exp_v(get(loss_part_t, i, 4)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
-                put(loss_part_t, i, 4, get(y_t, i, 4) * (l_yhat[b] - get(u_yhat_t, i, 4)));
+                put(delta_z_yhat_t, i, 4, exp_v(get(loss_part_t, i, 4) - l_yhat[b]));
+                put(loss_part_t, i, 4, get(y_t, i, 4) * (l_yhat[b] - get(loss_part_t, i, 4)));
             }
         }
     }
@@ -887,8 +871,6 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const y_t = y + b * 4;
-            const double *const yhat_t = yhat + b * 4;
-            double *const delta_u_yhat_t = delta_u_yhat + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             /* (18)  delta_l_yhat = sum(y[t])    (B) */
             double delta_l_yhat_sum = 0.0;
@@ -901,9 +883,10 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_u_yhat_t, i, 4, -get(y_t, i, 4) + delta_l_yhat[b] * get(yhat_t, i, 4));
+                put(delta_z_yhat_t, i, 4, -get(y_t, i, 4)
+                    + delta_l_yhat[b] * get(delta_z_yhat_t, i, 4));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(delta_u_yhat_t, i, 4));
+                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4));
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
@@ -930,44 +913,42 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const o_t = o + ((t - 1) * B + b) * 16;
-                const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-                double *const delta_c_t = delta_c + (t * B + b) * 16;
-                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
                 double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                double *const delta_c_t = delta_c + (t * B + b) * 16;
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(o_t, i, m);
+                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
                     put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
-                        - square_v(get(u_a_t, i, m))));
+                        - square_v(get(delta_z_f_t, i, m))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t, i, m) * get(i__t, i, m);
+                    const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
                     put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
                     /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t, i, m) * get(u_a_t, i, m);
+                    const vec delta_o_i = get(delta_a_t, i, m) * get(delta_z_f_t, i, m);
                     /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t, i, m, delta_o_i * (get(o_t, i, m) - square_v(get(o_t, i, m))));
+                    put(delta_z_o_t, i, m, delta_o_i * (get(delta_z_o_t, i, m)
+                        - square_v(get(delta_z_o_t, i, m))));
                     /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t, i, m) * get(c_before, i, m);
+                    const vec delta_f_i = get(delta_c_t, i, m) * get(delta_z_k_before, i, m);
                     /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
                     put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
                     /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
                     const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
                     /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t, i, m, delta_i_i * (get(i__t, i, m)
-                        - square_v(get(i__t, i, m))));
+                    put(delta_z_i_t, i, m, delta_i_i * (get(delta_z_i_t, i, m)
+                        - square_v(get(delta_z_i_t, i, m))));
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t
                 - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
                 - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
@@ -1008,7 +989,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
@@ -1037,11 +1018,11 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
         if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k, a, d_W_ka, me, team);
+        if (d_W_ka) outer(active, 16, 16, delta_z_k + B * 16, a, d_W_ka, me, team);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        if (d_W_kx) outer(active, 16, 8, delta_z_k + B * 16, x, d_W_kx, me, team);
         /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k + B * 16, d_b_k);
     }
     meet(team);
 
@@ -1086,7 +1067,7 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1124,7 +1105,6 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const o = take(&work, B * 16 * sizeof(double));
     double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
@@ -1312,29 +1292,28 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
+            double *const u_yhat_t = u_yhat + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
+                put(u_yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, u_yhat, 4, u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 4;
             double *const u_yhat_t = u_yhat + b * 4;
             double *const yhat_t = yhat ? yhat + b * 4 : NULL;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_t[0];
+            double m_yhat_max = u_yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t, i, 4)), m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
+                put(u_yhat_t, i, 4, get(u_yhat_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
@@ -1373,7 +1352,7 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
 size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1421,28 +1400,16 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     double *restrict const d_c0 = p->d_c0;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const i_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const u_a = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_u_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
@@ -1508,12 +1475,12 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         for (size_t r = 0; r < all.count; r += all.run) {
             const size_t b = at(all, r);
             const double *const c0_b = c0 + b * 16;
-            double *const c_0 = c + b * 16;
+            double *const delta_z_k_0 = delta_z_k + b * 16;
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* c[t] = c0    (B, n_a) */
-                put(c_0, i, m, get(c0_b, i, m));
+                put(delta_z_k_0, i, m, get(c0_b, i, m));
                 /* a[t] = a0    (B, n_a) */
                 put(a_0, i, m, get(a0_b, i, m));
             }
@@ -1527,40 +1494,40 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_i_t = z_i + b * 16;
+            double *const delta_z_i_t = delta_z_i + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                put(z_i_t, i, 16, get(b_i, i, 16));
+                put(delta_z_i_t, i, 16, get(b_i, i, 16));
             }
         }
-        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
+        product(active, 8, 16, x, W_ix_PT, 1.0, delta_z_i, 16, delta_z_i);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_f_t = z_f + b * 16;
+            double *const f_t = f + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                put(z_f_t, i, 16, get(b_f, i, 16));
+                put(f_t, i, 16, get(b_f, i, 16));
             }
         }
-        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
+        product(active, 8, 16, x, W_fx_PT, 1.0, f, 16, f);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_o_t = z_o + b * 16;
+            double *const delta_z_o_t = delta_z_o + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                put(z_o_t, i, 16, get(b_o, i, 16));
+                put(delta_z_o_t, i, 16, get(b_o, i, 16));
             }
         }
-        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
+        product(active, 8, 16, x, W_ox_PT, 1.0, delta_z_o, 16, delta_z_o);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
+            double *const k__t = k_ + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
                 /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
+                put(k__t, i, 16, get(b_k, i, 16));
             }
         }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        product(active, 8, 16, x, W_kx_PT, 1.0, k_, 16, k_);
     }
     meet(team);
 
@@ -1572,77 +1539,73 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                double *const c_t = c + (t * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                     /* c[t] = c[t-1]    (B, n_a) */
-                    put(c_t, i, m, get(c_before, i, m));
+                    put(delta_z_k_t, i, m, get(delta_z_k_before, i, m));
                     /* a[t] = a[t-1]    (B, n_a) */
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
-                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t
+                - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-                double *const i__t = i_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(i__t, i, m, sigmoid_v(get(z_i_t, i, m)));
+                    put(delta_z_i_t, i, m, sigmoid_v(get(delta_z_i_t, i, m)));
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
-                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16, f
+                + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
                 double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t, i, m, sigmoid_v(get(z_f_t, i, m)));
+                    put(f_t, i, m, sigmoid_v(get(f_t, i, m)));
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
-                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t
+                - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-                double *const o_t = o + ((t - 1) * B + b) * 16;
+                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(o_t, i, m, sigmoid_v(get(z_o_t, i, m)));
+                    put(delta_z_o_t, i, m, sigmoid_v(get(delta_z_o_t, i, m)));
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
-                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t
+                - 1) * B * 16, 16, k_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-                double *const c_t = c + (t * B + b) * 16;
-                double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-                const double *const o_t = o + ((t - 1) * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(z_k_t, i, m)));
+                    put(k__t, i, m, tanh_v(get(k__t, i, m)));
                     /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(c_t, i, m, get(f_t, i, m) * get(c_before, i, m)
-                        + get(i__t, i, m) * get(k__t, i, m));
+                    put(delta_z_k_t, i, m, get(f_t, i, m) * get(delta_z_k_before, i, m)
+                        + get(delta_z_i_t, i, m) * get(k__t, i, m));
                     /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(u_a_t, i, m, tanh_v(get(c_t, i, m)));
+                    put(delta_z_f_t, i, m, tanh_v(get(delta_z_k_t, i, m)));
                     /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t, i, m, get(o_t, i, m) * get(u_a_t, i, m));
+                    put(a_t, i, m, get(delta_z_o_t, i, m) * get(delta_z_f_t, i, m));
                 }
             }
         }
@@ -1655,42 +1618,40 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
+            double *const yhat_t = yhat + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
+                put(yhat_t, i, 4, get(b_y, i, 4));
             }
         }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, yhat, 4, yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 4;
-            double *const u_yhat_t = u_yhat + b * 4;
             double *const yhat_t = yhat + b * 4;
             /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = z_yhat_t[0];
+            double m_yhat_max = yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(z_yhat_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t, i, 4)), m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_t, i, 4, get(z_yhat_t, i, 4) - m_yhat[b]);
+                put(yhat_t, i, 4, get(yhat_t, i, 4) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
                 l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
+                    + exp_v(get(yhat_t, i, 4)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
+                put(yhat_t, i, 4, exp_v(get(yhat_t, i, 4) - l_yhat[b]));
             }
         }
     }
@@ -1704,29 +1665,27 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 4;
-            double *const delta_yhat_t = delta_yhat + b * 4;
-            const double *const yhat_t = yhat + b * 4;
-            double *const delta_u_yhat_t = delta_u_yhat + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+            const double *const yhat_t = yhat + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_yhat_t, i, 4, get(dyhat_t, i, 4));
+                put(delta_z_yhat_t, i, 4, get(dyhat_t, i, 4));
             }
             /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
             double delta_l_yhat_sum = 0.0;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 4; i += LANES) {
                 delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                    + -(get(delta_yhat_t, i, 4) * get(yhat_t, i, 4)), delta_l_yhat_sum_v);
+                    + -(get(delta_z_yhat_t, i, 4) * get(yhat_t, i, 4)), delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_u_yhat_t, i, 4, get(delta_yhat_t, i, 4) * get(yhat_t, i, 4)
+                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4) * get(yhat_t, i, 4)
                     + delta_l_yhat[b] * get(yhat_t, i, 4));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(delta_u_yhat_t, i, 4));
+                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -1771,44 +1730,42 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const o_t = o + ((t - 1) * B + b) * 16;
-                const double *const u_a_t = u_a + ((t - 1) * B + b) * 16;
-                double *const delta_c_t = delta_c + (t * B + b) * 16;
-                const double *const i__t = i_ + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                const double *const c_before = c + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
                 double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                double *const delta_c_t = delta_c + (t * B + b) * 16;
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                const double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(o_t, i, m);
+                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
                     put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
-                        - square_v(get(u_a_t, i, m))));
+                        - square_v(get(delta_z_f_t, i, m))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t, i, m) * get(i__t, i, m);
+                    const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
                     put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
                     /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t, i, m) * get(u_a_t, i, m);
+                    const vec delta_o_i = get(delta_a_t, i, m) * get(delta_z_f_t, i, m);
                     /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t, i, m, delta_o_i * (get(o_t, i, m) - square_v(get(o_t, i, m))));
+                    put(delta_z_o_t, i, m, delta_o_i * (get(delta_z_o_t, i, m)
+                        - square_v(get(delta_z_o_t, i, m))));
                     /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t, i, m) * get(c_before, i, m);
+                    const vec delta_f_i = get(delta_c_t, i, m) * get(delta_z_k_before, i, m);
                     /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
                     put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
                     /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
                     const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
                     /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t, i, m, delta_i_i * (get(i__t, i, m)
-                        - square_v(get(i__t, i, m))));
+                    put(delta_z_i_t, i, m, delta_i_i * (get(delta_z_i_t, i, m)
+                        - square_v(get(delta_z_i_t, i, m))));
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, delta_a + (t
+            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t
                 - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
                 - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
@@ -1849,7 +1806,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
         if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
@@ -1878,11 +1835,11 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
         if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k, a, d_W_ka, me, team);
+        if (d_W_ka) outer(active, 16, 16, delta_z_k + B * 16, a, d_W_ka, me, team);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        if (d_W_kx) outer(active, 16, 8, delta_z_k + B * 16, x, d_W_kx, me, team);
         /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k + B * 16, d_b_k);
     }
     meet(team);
 

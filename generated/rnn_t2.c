@@ -271,7 +271,7 @@ static inline double with_sign_of_1(double x, double m)
 }
 
 /* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
-static inline double tanh_1(double x)
+NOINLINE double tanh_1(double x)
 {
     double a = magnitude_1(x);
     a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
@@ -295,7 +295,7 @@ static inline double tanh_1(double x)
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
     * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
         falls. */
-static inline double sigmoid_1(double z)
+NOINLINE double sigmoid_1(double z)
 {
     double a = magnitude_1(z);
     a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
@@ -327,7 +327,7 @@ static inline double log_scaled_1(double f, double n)
 }
 
 /* ln(1 + e^-|z|) */
-static inline double tail_1(double z)
+NOINLINE double tail_1(double z)
 {
     double a = magnitude_1(z);
     a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
@@ -345,7 +345,7 @@ static inline double tail_1(double z)
 }
 
 /* NaN passes; the slope at 0 is taken as 0 */
-static inline double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
+NOINLINE double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
@@ -514,8 +514,9 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
     vec start[3] = {0};
-    for (size_t w = 0; w < W && f->base && !f->step; ++w)
-        start[w] = get(f->base, i + w * LANES, f->n);
+    for (size_t w = 0; w < W; ++w)
+        if (f->base && !f->step)
+            start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
         product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
@@ -550,18 +551,19 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_
                        const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t q = 0; q < N && i + q < end; ++q)
+    for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q) * m + j + w * LANES);
+            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
     for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W && i + q < end; ++w) {
-            double *const g = G + (i + q) * m;
-            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
-        }
+        for (size_t w = 0; w < W; ++w)
+            if (i + q < end) {
+                double *const g = G + (i + q) * m;
+                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+            }
 }
 
 /* Rows i to end of G and a panel of W vectors */
@@ -580,7 +582,7 @@ INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
     double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
     const size_t last = mine.first + mine.count;
@@ -645,7 +647,7 @@ static double total(rows R, size_t n, const double *V)
 size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -1085,12 +1087,8 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
@@ -1105,7 +1103,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     pack(4, 4, W_aa, W_aa_P, me, team);
     if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_a, (T_x + 1) * B * 4 * sizeof *delta_a, me, team);
+    clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, me, team);
     if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
@@ -1135,13 +1133,13 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_a_t = z_a + b * 4;
+            double *const a_t = a + (B + b) * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 4, get(b_a, i, 4));
+                put(a_t, i, 4, get(b_a, i, 4));
             }
         }
-        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
+        product(active, 3, 4, x, W_ax_PT, 1.0, a + B * 4, 4, a + B * 4);
     }
     meet(team);
 
@@ -1161,15 +1159,14 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
-                + (t - 1) * B * 4);
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a
+                + t * B * 4);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                    put(a_t, i, m, tanh_v(get(a_t, i, m)));
                 }
             }
         }
@@ -1182,25 +1179,25 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 2;
+            double *const loss_part_t = loss_part + b * 2;
             for (size_t i = 0; i < 2; i += LANES) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 2, get(b_y, i, 2));
+                put(loss_part_t, i, 2, get(b_y, i, 2));
             }
         }
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, loss_part, 2, loss_part);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 2;
-            double *const yhat_t = yhat + b * 2;
-            const double *const y_t = y + b * 2;
             double *const loss_part_t = loss_part + b * 2;
+            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+            const double *const y_t = y + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
-                put(loss_part_t, i, m, (relu_v(-get(z_yhat_t, i, m))
-                    + tail_v(get(z_yhat_t, i, m))) * get(y_t, i, m) + (relu_v(get(z_yhat_t, i, m))
-                    + tail_v(get(z_yhat_t, i, m))) * (1.0 - get(y_t, i, m)));
+                put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
+                put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
+                    + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
+                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m))) * (1.0
+                    - get(y_t, i, m)));
             }
         }
     }
@@ -1221,16 +1218,15 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const yhat_t = yhat + b * 2;
-            const double *const y_t = y + b * 2;
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+            const double *const y_t = y + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(yhat_t, i, m) - get(y_t, i, m));
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) - get(y_t, i, m));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4, 4, delta_a + B * 4);
+        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4);
     }
     meet(team);
     {
@@ -1252,24 +1248,25 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 const double *const a_t = a + (t * B + b) * 4;
-                double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_a_t, i, m) * (1.0 - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) * (1.0
+                        - square_v(get(a_t, i, m))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
-                - 1) * B * 4, 4, delta_a + (t - 1) * B * 4);
+            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t
+                - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 4;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
+                const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
+                        + get(delta_z_a_t, i, m));
                 }
             }
         }
@@ -1281,7 +1278,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 4, 3, delta_z_a, W_ax_P, 1.0, d_x, 3, d_x);
+        if (d_x) product(active, 4, 3, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x);
     }
     meet(team);
     {
@@ -1289,11 +1286,11 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 4, 4, delta_z_a, a, d_W_aa, me, team);
+        if (d_W_aa) outer(active, 4, 4, delta_z_a + B * 4, a, d_W_aa, me, team);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 4, 3, delta_z_a, x, d_W_ax, me, team);
+        if (d_W_ax) outer(active, 4, 3, delta_z_a + B * 4, x, d_W_ax, me, team);
         /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a, d_b_a);
+        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a + B * 4, d_b_a);
     }
     meet(team);
 
@@ -1303,11 +1300,11 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         if (d_a0) {
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 4;
+                const double *const delta_z_a_0 = delta_z_a + b * 4;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
                 }
             }
         }
@@ -1642,7 +1639,7 @@ void rnn_t2_forward(const rnn_t2_args *p)
 size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -2069,13 +2066,9 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
@@ -2088,7 +2081,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     pack(2, 4, W_ya, W_ya_P, me, team);
     pack(4, 4, W_aa, W_aa_P, me, team);
     if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
-    clear(delta_a, (T_x + 1) * B * 4 * sizeof *delta_a, me, team);
+    clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, me, team);
     if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
@@ -2118,13 +2111,13 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_a_t = z_a + b * 4;
+            double *const a_t = a + (B + b) * 4;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 4, get(b_a, i, 4));
+                put(a_t, i, 4, get(b_a, i, 4));
             }
         }
-        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
+        product(active, 3, 4, x, W_ax_PT, 1.0, a + B * 4, 4, a + B * 4);
     }
     meet(team);
 
@@ -2144,15 +2137,14 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
-                + (t - 1) * B * 4);
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a
+                + t * B * 4);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                    put(a_t, i, m, tanh_v(get(a_t, i, m)));
                 }
             }
         }
@@ -2165,20 +2157,19 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 2;
+            double *const yhat_t = yhat + b * 2;
             for (size_t i = 0; i < 2; i += LANES) {
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 2, get(b_y, i, 2));
+                put(yhat_t, i, 2, get(b_y, i, 2));
             }
         }
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, yhat, 2, yhat);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
-            const double *const z_yhat_t = z_yhat + b * 2;
             double *const yhat_t = yhat + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
+                put(yhat_t, i, m, sigmoid_v(get(yhat_t, i, m)));
             }
         }
     }
@@ -2192,28 +2183,27 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             const double *const dyhat_t = dyhat + b * 2;
-            double *const delta_yhat_t = delta_yhat + b * 2;
-            const double *const yhat_t = yhat + b * 2;
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+            const double *const yhat_t = yhat + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
                 /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_yhat_t, i, m, get(dyhat_t, i, m));
+                put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
                 /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_yhat_t, i, m) * (get(yhat_t, i, m)
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) * (get(yhat_t, i, m)
                     - square_v(get(yhat_t, i, m))));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
             const size_t b = at(all, r);
             const double *const dstates_a_t = dstates_a + b * 4;
-            double *const delta_a_t = delta_a + (B + b) * 4;
+            double *const delta_z_a_t = delta_z_a + (B + b) * 4;
             for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                 /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 4, 4, delta_a + B * 4);
+        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4);
     }
     meet(team);
     {
@@ -2235,24 +2225,25 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 4;
+                double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 const double *const a_t = a + (t * B + b) * 4;
-                double *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_a_t, i, m) * (1.0 - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) * (1.0
+                        - square_v(get(a_t, i, m))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + (t - 1) * B * 4, W_aa_P, 1.0, delta_a + (t
-                - 1) * B * 4, 4, delta_a + (t - 1) * B * 4);
+            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t
+                - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 4;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 4;
+                const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
+                        + get(delta_z_a_t, i, m));
                 }
             }
         }
@@ -2264,7 +2255,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 4, 3, delta_z_a, W_ax_P, 1.0, d_x, 3, d_x);
+        if (d_x) product(active, 4, 3, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x);
     }
     meet(team);
     {
@@ -2272,11 +2263,11 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 4, 4, delta_z_a, a, d_W_aa, me, team);
+        if (d_W_aa) outer(active, 4, 4, delta_z_a + B * 4, a, d_W_aa, me, team);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 4, 3, delta_z_a, x, d_W_ax, me, team);
+        if (d_W_ax) outer(active, 4, 3, delta_z_a + B * 4, x, d_W_ax, me, team);
         /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a, d_b_a);
+        if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a + B * 4, d_b_a);
     }
     meet(team);
 
@@ -2286,11 +2277,11 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         if (d_a0) {
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 4;
+                const double *const delta_z_a_0 = delta_z_a + b * 4;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
                 }
             }
         }

@@ -251,7 +251,7 @@ static inline float log_scaled_1(float f, float n)
 }
 
 /* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
-static inline float log_1(float x)
+NOINLINE float log_1(float x)
 {
     const uint32_t tiny = (uint32_t)(x < 0x1p-126f);
     const float y = pick_1(tiny, x * 16777216.0f, x);
@@ -360,8 +360,9 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const float *P)
 {
     vec start[3] = {0};
-    for (size_t w = 0; w < W && f->base && !f->step; ++w)
-        start[w] = get(f->base, i + w * LANES, f->n);
+    for (size_t w = 0; w < W; ++w)
+        if (f->base && !f->step)
+            start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
         product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
@@ -396,18 +397,19 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_
                        const float *A, const float *P, float *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t q = 0; q < N && i + q < end; ++q)
+    for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q) * m + j + w * LANES);
+            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
     for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W && i + q < end; ++w) {
-            float *const g = G + (i + q) * m;
-            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
-        }
+        for (size_t w = 0; w < W; ++w)
+            if (i + q < end) {
+                float *const g = G + (i + q) * m;
+                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+            }
 }
 
 /* Rows i to end of G and a panel of W vectors */
@@ -426,7 +428,7 @@ INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end
 static void outer(rows R, size_t n, size_t m, const float *restrict A, const float *restrict X,
                   float *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(float) }; /* rows and columns of A that are copied side by side */
     float a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
     const size_t last = mine.first + mine.count;
@@ -491,7 +493,7 @@ static double total(rows R, size_t n, const float *V)
 size_t sentence_rating_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 /* What thread `me` of a team does. */
@@ -527,8 +529,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
     float *restrict const yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
@@ -546,7 +547,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
     pack(16, 16, W_aa, W_aa_P, me, team);
     if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, me, team);
     if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
     if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
@@ -705,11 +706,11 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const size_t b = at(all, r);
             const size_t t = p->last_x ? p->last_x[b] : T_x;
             const float *const delta_a_part_b = delta_a_part + b * 16;
-            float *const delta_a_t = delta_a + (t * B + b) * 16;
+            float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
             const float *const a_t = a + (t * B + b) * 16;
             float *const d_W_ya_part_b = d_W_ya_part + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
-                put(delta_a_t, i, 16, get(delta_a_t, i, 16) + get(delta_a_part_b, i, 16));
+                put(delta_z_a_t, i, 16, get(delta_z_a_t, i, 16) + get(delta_a_part_b, i, 16));
                 put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
             }
         }
@@ -728,25 +729,25 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_a_t, i, m)
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
                         * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f, delta_z_a + (t
+                - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const float *const delta_a_t = delta_a + (t * B + b) * 16;
-                float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
+                        + get(delta_z_a_t, i, m));
                 }
             }
         }
@@ -758,7 +759,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x);
     }
     meet(team);
     {
@@ -766,11 +767,11 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 16, 16, delta_z_a, a, d_W_aa, me, team);
+        if (d_W_aa) outer(active, 16, 16, delta_z_a + B * 16, a, d_W_aa, me, team);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 16, 8, delta_z_a, x, d_W_ax, me, team);
+        if (d_W_ax) outer(active, 16, 8, delta_z_a + B * 16, x, d_W_ax, me, team);
         /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a, d_b_a);
+        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a + B * 16, d_b_a);
     }
     meet(team);
 
@@ -780,11 +781,11 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         if (d_a0) {
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const float *const delta_a_0 = delta_a + b * 16;
+                const float *const delta_z_a_0 = delta_z_a + b * 16;
                 float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
                 }
             }
         }
@@ -984,7 +985,7 @@ void sentence_rating_forward(const sentence_rating_args *p)
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 /* What thread `me` of a team does. */
@@ -1021,8 +1022,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
     float *restrict const delta_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, T_x * B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
@@ -1038,7 +1038,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
     pack(5, 16, W_ya, W_ya_P, me, team);
     pack(16, 16, W_aa, W_aa_P, me, team);
     if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
+    clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, me, team);
     if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
     if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
@@ -1198,11 +1198,11 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const size_t b = at(all, r);
             const size_t t = p->last_x ? p->last_x[b] : T_x;
             const float *const delta_a_part_b = delta_a_part + b * 16;
-            float *const delta_a_t = delta_a + (t * B + b) * 16;
+            float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
             const float *const a_t = a + (t * B + b) * 16;
             float *const d_W_ya_part_b = d_W_ya_part + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
-                put(delta_a_t, i, 16, get(delta_a_t, i, 16) + get(delta_a_part_b, i, 16));
+                put(delta_z_a_t, i, 16, get(delta_z_a_t, i, 16) + get(delta_a_part_b, i, 16));
                 put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
             }
         }
@@ -1219,10 +1219,10 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         for (size_t r = 0; r < all.count; r += all.run) {
             const size_t b = at(all, r);
             const float *const dstates_a_t = dstates_a + b * 16;
-            float *const delta_a_t = delta_a + (B + b) * 16;
+            float *const delta_z_a_t = delta_z_a + (B + b) * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                 /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) + get(dstates_a_t, i, m));
             }
         }
     }
@@ -1236,25 +1236,25 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const rows idle = idle_rows(all, active);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                     /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_a_t, i, m)
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
                         * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f, delta_z_a + (t
+                - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
-                const float *const delta_a_t = delta_a + (t * B + b) * 16;
-                float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
+                        + get(delta_z_a_t, i, m));
                 }
             }
         }
@@ -1266,7 +1266,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x);
+        if (d_x) product(active, 16, 8, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x);
     }
     meet(team);
     {
@@ -1274,11 +1274,11 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 16, 16, delta_z_a, a, d_W_aa, me, team);
+        if (d_W_aa) outer(active, 16, 16, delta_z_a + B * 16, a, d_W_aa, me, team);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 16, 8, delta_z_a, x, d_W_ax, me, team);
+        if (d_W_ax) outer(active, 16, 8, delta_z_a + B * 16, x, d_W_ax, me, team);
         /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a, d_b_a);
+        if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a + B * 16, d_b_a);
     }
     meet(team);
 
@@ -1288,11 +1288,11 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         if (d_a0) {
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const float *const delta_a_0 = delta_a + b * 16;
+                const float *const delta_z_a_0 = delta_z_a + b * 16;
                 float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
                 }
             }
         }

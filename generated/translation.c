@@ -258,7 +258,7 @@ static inline double log_scaled_1(double f, double n)
 }
 
 /* x = 2^k (1 + f): k ln 2 + ln(1 + f); subnormal numbers are scaled up first */
-static inline double log_1(double x)
+NOINLINE double log_1(double x)
 {
     const uint64_t tiny = (uint64_t)(x < 0x1p-1022);
     const double y = pick_1(tiny, x * 0x1p+53, x);
@@ -414,8 +414,9 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
 INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end, size_t i, const double *P)
 {
     vec start[3] = {0};
-    for (size_t w = 0; w < W && f->base && !f->step; ++w)
-        start[w] = get(f->base, i + w * LANES, f->n);
+    for (size_t w = 0; w < W; ++w)
+        if (f->base && !f->step)
+            start[w] = get(f->base, i + w * LANES, f->n);
     for (; r + TILE <= end; r += TILE)
         product_tile(TILE, W, f, r, i, P, start);
     for (; r + 2 <= end; r += 2)
@@ -450,18 +451,19 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_
                        const double *A, const double *P, double *G)
 {
     vec sum[TILE][3] = {0};
-    for (size_t q = 0; q < N && i + q < end; ++q)
+    for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q) * m + j + w * LANES);
+            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
     for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
     for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W && i + q < end; ++w) {
-            double *const g = G + (i + q) * m;
-            put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
-        }
+        for (size_t w = 0; w < W; ++w)
+            if (i + q < end) {
+                double *const g = G + (i + q) * m;
+                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+            }
 }
 
 /* Rows i to end of G and a panel of W vectors */
@@ -480,7 +482,7 @@ INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end
 static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
-    enum { CHUNK = 128, BLOCK = 16 * TILE }; /* so many rows of as many columns of A are copied side by side */
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
     double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
     const rows mine = part(n, me, team);
     const size_t last = mine.first + mine.count;
@@ -545,7 +547,7 @@ static double total(rows R, size_t n, const double *V)
 size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(1 * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded((T_y - 1) * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(1 * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -607,23 +609,13 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
@@ -656,7 +648,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
-    double *restrict const loss_part2 = take(&work, (T_y - 1) * B * 5 * sizeof(double));
     double *restrict const dec_W_ya_P = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
     double *restrict const dec_W_rx_P = take(&work, 12 * vectors(5) * LANES * sizeof(double));
@@ -747,24 +738,24 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const enc_z_z_t = enc_z_z + b * 12;
+            double *const enc_z_t = enc_z + b * 12;
             for (size_t i = 0; i < 12; i += LANES) {
                 /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
+                put(enc_z_t, i, 12, get(enc_b_z, i, 12));
             }
         }
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z, 12, enc_z);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const enc_z_r_t = enc_z_r + b * 12;
+            double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
             for (size_t i = 0; i < 12; i += LANES) {
                 /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
+                put(delta_enc_z_r_t, i, 12, get(enc_b_r, i, 12));
             }
         }
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, delta_enc_z_r, 12, delta_enc_z_r);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
+        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
     }
     meet(team);
 
@@ -784,49 +775,46 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t
+                - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_t, i, m)));
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, delta_enc_z_r + (t
+                - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-                double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(enc_r_t, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
+                    put(delta_enc_z_r_t, i, 12, sigmoid_v(get(delta_enc_z_r_t, i, 12)));
                     /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                    put(enc_u_k_t, i, 12, get(enc_c_k, i, 12));
+                    put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
-                - 1) * B * 12, 12, enc_u_k + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, delta_enc_z_z + (t
+                - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
                 double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
                 const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
-                        + get(enc_r_t, i, 12) * get(enc_u_k_t, i, 12));
+                    put(enc_k_t, i, 12, get(enc_k_t, i, 12) + get(enc_b_k, i, 12)
+                        + get(delta_enc_z_r_t, i, 12) * get(delta_enc_z_z_t, i, 12));
                     /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t, i, 12, tanh_v(get(enc_z_k_t, i, 12)));
+                    put(enc_k_t, i, 12, tanh_v(get(enc_k_t, i, 12)));
                     /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
                         + get(enc_z_t, i, 12) * get(a_before, i, 12));
@@ -853,36 +841,36 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             }
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
+                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
                     /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
                     /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
@@ -893,17 +881,17 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                     /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
                     /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
                         + get(dec_z_t, i, 12) * get(a_before, i, 12));
@@ -919,45 +907,47 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        product(active, 12, 5, a + (T_x
+            + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5, delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+            const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             double *const yhat_t = yhat + b * 5;
             const double *const y_t = y + b * 5;
             double *const loss_part_t = loss_part + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_t[0];
+            double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
+                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
+                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
                 dec_l_yhat_logsumexp_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp_v
-                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
+                    + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
-                put(loss_part_t, i, 5, get(y_t, i, 5) * (dec_l_yhat[b] - get(dec_u_yhat_t, i, 5)));
+                put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5) - dec_l_yhat[b]));
+                put(loss_part_t, i, 5, get(y_t, i, 5) * (dec_l_yhat[b]
+                    - get(delta_dec_z_yhat_t, i, 5)));
             }
         }
     }
@@ -988,40 +978,40 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             }
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
+                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, delta_dec_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
                     /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, delta_dec_z_k
+                + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
                     /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
@@ -1032,53 +1022,54 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, delta_dec_u_k
+                + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
-                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
                         + get(dec_z_t, i, 12) * get(a_before, i, 12));
                 }
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                    put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat + (t - T_x
+                - 1) * B * 5, 5, delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B
+                    + b) * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
                 double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
                 /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-                double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5)
                         - (dec_m_yhat[(t - T_x - 1) * B + b]));
                 }
                 /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
@@ -1086,13 +1077,13 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
                     dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp2_v
-                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                        + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                    put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5)
                         - (dec_l_yhat[(t - T_x - 1) * B + b])));
                 }
             }
@@ -1107,11 +1098,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const y_t = y + (B + b) * 5;
-            const double *const dec_u_yhat_t = dec_u_yhat + (B + b) * 5;
-            double *const loss_part2_t = loss_part2 + b * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
             for (size_t i = 0; i < 5; i += LANES) {
-                put(loss_part2_t, i, 5, get(y_t, i, 5) * ((dec_l_yhat[B + b])
-                    - get(dec_u_yhat_t, i, 5)));
+                put(delta_dec_z_yhat_t, i, 5, get(y_t, i, 5) * ((dec_l_yhat[B + b])
+                    - get(delta_dec_z_yhat_t, i, 5)));
             }
         }
     }
@@ -1121,7 +1111,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
         if (p->last_y) meet(team);
         /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-        if (me == 0) loss[0] += total(active, 5, loss_part2);
+        if (me == 0) loss[0] += total(active, 5, delta_dec_z_yhat + B * 5);
     }
     meet(team);
     if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
@@ -1446,12 +1436,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
@@ -1460,12 +1448,14 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
                         - square_v(get(enc_k_t, i, m))));
                     /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m) * get(enc_r_t, i, m));
+                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m)
+                        * get(delta_enc_z_r_t, i, m));
                     /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m) * get(enc_u_k_t, i, m);
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m)
+                        * get(delta_enc_z_z_t, i, m);
                     /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(enc_r_t, i, m)
-                        - square_v(get(enc_r_t, i, m))));
+                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
+                        - square_v(get(delta_enc_z_r_t, i, m))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
                     const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
                         - get(enc_k_t, i, m));
@@ -2048,7 +2038,7 @@ void translation_forward(const translation_args *p)
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -2110,23 +2100,13 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
@@ -2245,24 +2225,24 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const enc_z_z_t = enc_z_z + b * 12;
+            double *const enc_z_t = enc_z + b * 12;
             for (size_t i = 0; i < 12; i += LANES) {
                 /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
+                put(enc_z_t, i, 12, get(enc_b_z, i, 12));
             }
         }
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z, 12, enc_z);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const enc_z_r_t = enc_z_r + b * 12;
+            double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
             for (size_t i = 0; i < 12; i += LANES) {
                 /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
+                put(delta_enc_z_r_t, i, 12, get(enc_b_r, i, 12));
             }
         }
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, delta_enc_z_r, 12, delta_enc_z_r);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
+        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
     }
     meet(team);
 
@@ -2282,49 +2262,46 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t
+                - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
-                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_t, i, m)));
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, delta_enc_z_r + (t
+                - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-                double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(enc_r_t, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
+                    put(delta_enc_z_r_t, i, 12, sigmoid_v(get(delta_enc_z_r_t, i, 12)));
                     /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                    put(enc_u_k_t, i, 12, get(enc_c_k, i, 12));
+                    put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k + (t
-                - 1) * B * 12, 12, enc_u_k + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, delta_enc_z_z + (t
+                - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
-                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
                 double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
                 const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
-                        + get(enc_r_t, i, 12) * get(enc_u_k_t, i, 12));
+                    put(enc_k_t, i, 12, get(enc_k_t, i, 12) + get(enc_b_k, i, 12)
+                        + get(delta_enc_z_r_t, i, 12) * get(delta_enc_z_z_t, i, 12));
                     /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t, i, 12, tanh_v(get(enc_z_k_t, i, 12)));
+                    put(enc_k_t, i, 12, tanh_v(get(enc_k_t, i, 12)));
                     /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
                         + get(enc_z_t, i, 12) * get(a_before, i, 12));
@@ -2351,36 +2328,36 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             }
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
+                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
                     /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
                     /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
@@ -2391,17 +2368,17 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                     /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
                     /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
                         + get(dec_z_t, i, 12) * get(a_before, i, 12));
@@ -2417,42 +2394,43 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        product(active, 12, 5, a + (T_x
+            + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5, delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+            const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             double *const yhat_t = yhat + b * 5;
             /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_t[0];
+            double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
+                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
+                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
                 dec_l_yhat_logsumexp_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp_v
-                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
+                    + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
+                put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5) - dec_l_yhat[b]));
             }
         }
     }
@@ -2475,40 +2453,40 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             }
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
+                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
+                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, delta_dec_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
+                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
                     /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
+                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, delta_dec_z_k
+                + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
+                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
                     /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
@@ -2519,53 +2497,54 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
+                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, delta_dec_u_k
+                + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
-                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
                 for (size_t i = 0; i < 12; i += LANES) {
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
                     put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
                         + get(dec_z_t, i, 12) * get(a_before, i, 12));
                 }
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
+                    put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat + (t - T_x
+                - 1) * B * 5, 5, delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B
+                    + b) * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
                 double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
                 /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-                double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5)
                         - (dec_m_yhat[(t - T_x - 1) * B + b]));
                 }
                 /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
@@ -2573,13 +2552,13 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
                     dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp2_v
-                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                        + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
                     /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                    put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5)
                         - (dec_l_yhat[(t - T_x - 1) * B + b])));
                 }
             }
@@ -2938,12 +2917,10 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                const double *const enc_r_t = enc_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                const double *const enc_u_k_t = enc_u_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
+                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
                 double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
@@ -2952,12 +2929,14 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
                         - square_v(get(enc_k_t, i, m))));
                     /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m) * get(enc_r_t, i, m));
+                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m)
+                        * get(delta_enc_z_r_t, i, m));
                     /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m) * get(enc_u_k_t, i, m);
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m)
+                        * get(delta_enc_z_z_t, i, m);
                     /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(enc_r_t, i, m)
-                        - square_v(get(enc_r_t, i, m))));
+                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
+                        - square_v(get(delta_enc_z_r_t, i, m))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
                     const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
                         - get(enc_k_t, i, m));

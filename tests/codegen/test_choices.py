@@ -125,7 +125,7 @@ def test_the_switches_change_the_code() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("steps", [None, 2])
 def test_the_c_library_gives_the_same(dtype: str, steps: int | None) -> None:
-    model, sizes = derive.load("lstm", g="tanh"), {"n_x": 3, "n_a": 4, "n_y": 2}
+    model, sizes = derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}
     random = np.random.default_rng(1)
     x, y = random.normal(size=(2, 21, 3)).astype(dtype), random.uniform(size=(2, 21, 2)).astype(dtype)
     results = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import platform
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -298,16 +297,6 @@ def test_no_warning_on_any_processor(dtype: str, switches: str, tmp_path: Path) 
     ]
     for width in (16, 64):
         toolchain.find_compiler().run([*flags, f"-DVEC_BYTES={width}", file])
-
-
-@pytest.mark.skipif(not shutil.which("gcc"), reason="gcc's report of what it vectorised")
-def test_scalar_loops_are_vectorised(tmp_path: Path) -> None:
-    for dtype in DTYPES:
-        file = tmp_path / f"{dtype}.c"
-        file.write_text(source(dtype, CURVED))
-        gcc = toolchain.Compiler(("gcc",), ())
-        report = gcc.run([*toolchain.FLAGS, "-fopt-info-vec", "-S", "-o", tmp_path / "out.s", file])
-        assert report.count("loop vectorized") >= len(CURVED)
 
 
 def test_only_what_is_called_is_emitted() -> None:
