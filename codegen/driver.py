@@ -288,6 +288,6 @@ def _version() -> str:
     here = Path(__file__).parent
     for package in (here.parent / "derive", here):
         for path in sorted(package.rglob("*")):
-            if path.suffix in (".py", ".j2"):
+            if path.suffix in (".py", ".j2", ".toml"):
                 result.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return result.hexdigest()

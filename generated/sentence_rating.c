@@ -124,7 +124,9 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
 typedef float vec __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
 typedef uint32_t words __attribute__((vector_size(VEC_BYTES), aligned(sizeof(float)), may_alias));
 enum { LANES = VEC_BYTES / sizeof(float), TILE = VEC_BYTES == 64 ? 8 : 4 };
+#ifndef INLINE /* which a build without optimisation may want to be plain functions */
 #define INLINE static inline __attribute__((always_inline, unused))
+#endif
 #define NOINLINE static __attribute__((noinline, unused))
 #define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
 INLINE words bits_v(vec x) { return (words)x; }
@@ -135,7 +137,9 @@ INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (
 typedef float vec;
 typedef uint32_t words;
 enum { LANES = 1, TILE = 4 };
+#ifndef INLINE
 #define INLINE static inline
+#endif
 #define NOINLINE static
 #define FETCH(place) ((void)0)
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }

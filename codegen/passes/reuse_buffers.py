@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from codegen.ir import (
@@ -36,9 +36,50 @@ def reuse_buffers(program: Program) -> Program:
     after    for i: a[t][i] = tanh(a[t][i])      and z's other statements at a
     needs    both are our own, of one shape and kept for every step; at no step is z touched once a is made
     """
-    while pair := next(_pairs(program), None):
-        program = _merged(program, *pair)
-    return program
+    shared = _Shared(program)
+    for block, place, store in _definitions(program):
+        if v := shared.place_of.get(store.ref.buffer):
+            for z in shared.others(store):
+                if shared.fits(z, v, block, place):
+                    shared.merge(z, v)
+    return _renamed(program, shared.buffers, shared.place_of)
+
+
+class _Shared:
+    """The vectors of a program that are its own, what is done with each, and where each has its place now."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.buffers = {
+            name: b for name, b in program.buffers.items() if b.role is Role.WORK and b.layout is Layout.TIME
+        }
+        self.place_of = {name: name for name in self.buffers}
+        self._zeroed = {s.buffer for s in program.body if isinstance(s, Zero)}
+        self._accesses: dict[str, list[_Access]] = {name: [] for name in self.buffers}
+        for access in _accesses(program):
+            if access.ref.buffer in self.buffers:
+                self._accesses[access.ref.buffer].append(access)
+
+    def others(self, store: Store) -> list[str]:
+        """The vectors in whose place a stored one might stand; those that it is made from come first."""
+        made_from = [self.place_of[ref.buffer] for ref in reads(store) if ref.buffer in self.place_of]
+        return list(dict.fromkeys([*made_from, *self.buffers]))
+
+    def fits(self, z: str, v: str, block: int, place: int) -> bool:
+        """Whether v, which is made at this place of this block, can stand where z stood."""
+        if z == v or v in self._zeroed or not _alike(self.buffers[z], self.buffers[v]):
+            return False
+        site = _Site(self.program, block, place, self.buffers[z], self.buffers[v])
+        later = (a for a in self._accesses[v] if (a.place, a.writes) != (place, True))
+        return site.is_over(self._accesses[z], self._accesses[v]) and all(map(site.is_later, later))
+
+    def merge(self, z: str, v: str) -> None:
+        room = self.buffers.pop(z)
+        if not _within(room, self.buffers[v]):
+            self.buffers[v] = replace(room, name=v)
+        self._accesses[v] += self._accesses.pop(z)
+        self._zeroed |= {v} if z in self._zeroed else set()
+        self.place_of = {name: v if now == z else now for name, now in self.place_of.items()}
 
 
 @dataclass(frozen=True)
@@ -50,23 +91,6 @@ class _Access:
     place: int
     rows: str
     writes: bool = False
-
-
-def _pairs(program: Program) -> Iterator[tuple[Buffer, Buffer]]:
-    """(z, v) where v can stand in z's place; those that v is made from come first."""
-    accesses: dict[str, list[_Access]] = {}
-    for access in _accesses(program):
-        accesses.setdefault(access.ref.buffer, []).append(access)
-    zeroed = {s.buffer for s in program.body if isinstance(s, Zero)}
-    for block, place, store in _definitions(program):
-        v = program.buffers[store.ref.buffer]
-        names = dict.fromkeys([*(ref.buffer for ref in reads(store)), *program.buffers])
-        for z in (program.buffers[name] for name in names if name in accesses):
-            if z != v and v.name not in zeroed and _alike(z, v):
-                site = _Site(program, block, place, z, v)
-                others = (a for a in accesses[v.name] if (a.place, a.writes) != (place, True))
-                if site.is_over(accesses[z.name], accesses[v.name]) and all(map(site.is_later, others)):
-                    yield z, v
 
 
 @dataclass(frozen=True)
@@ -117,8 +141,7 @@ class _Site:
 
 def _alike(z: Buffer, v: Buffer) -> bool:
     """Whether one of them has room for all steps of the other."""
-    own = all(b.role is Role.WORK and b.layout is Layout.TIME for b in (z, v))
-    return own and z.shape == v.shape and any(_within(*pair) for pair in ((z, v), (v, z)))
+    return z.shape == v.shape and (_within(z, v) or _within(v, z))
 
 
 def _within(small: Buffer, large: Buffer) -> bool:
@@ -183,9 +206,11 @@ def _walk(program: Program) -> Iterator[tuple[int, int, str, Statement]]:
                 yield number, _LATE if late else place, everywhere or rows, statement
 
 
-def _merged(program: Program, z: Buffer, v: Buffer) -> Program:
+def _renamed(program: Program, kept: Mapping[str, Buffer], place_of: Mapping[str, str]) -> Program:
+    """The program with the buffers `kept` of its own, and each of the others in the place of one."""
+
     def moved(ref: Ref) -> Ref:
-        return replace(ref, buffer=v.name) if ref.buffer == z.name else ref
+        return replace(ref, buffer=place_of.get(ref.buffer, ref.buffer))
 
     def leaf(scalar: Scalar) -> Scalar:
         return replace(scalar, ref=moved(scalar.ref)) if isinstance(scalar, Load) else scalar
@@ -198,10 +223,9 @@ def _merged(program: Program, z: Buffer, v: Buffer) -> Program:
             case Kernel(out=out, operands=operands):
                 return (replace(statement, out=moved(out), operands=tuple(map(moved, operands))),)
             case Zero(buffer=name):
-                return (Zero(v.name if name == z.name else name),)
+                return (Zero(place_of.get(name, name)),)
             case _:
                 return (statement,)
 
-    buffers: dict[str, Buffer] = {n: b for n, b in program.buffers.items() if n != z.name}
-    buffers[v.name] = v if _within(z, v) else replace(z, name=v.name)
+    buffers = {n: kept.get(n, b) for n, b in program.buffers.items() if n in kept or n not in place_of}
     return replace(program, buffers=buffers, body=rewrite(program.body, change))

@@ -95,6 +95,7 @@ def test_a_forked_child_does_not_wait_for_threads_that_it_has_not() -> None:
 
 
 @pytest.mark.parametrize("left_out", [*codegen.PASSES, "all of them"])
+@pytest.mark.usefixtures("quick_builds")
 def test_no_pass_changes_a_result(left_out: str) -> None:
     model, sizes = derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}
     random = np.random.default_rng(1)
@@ -124,6 +125,7 @@ def test_the_switches_change_the_code() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("steps", [None, 2])
+@pytest.mark.usefixtures("quick_builds")
 def test_the_c_library_gives_the_same(dtype: str, steps: int | None) -> None:
     model, sizes = derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}
     random = np.random.default_rng(1)

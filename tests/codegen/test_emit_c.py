@@ -39,6 +39,8 @@ PLANS = (
     ("encoder-decoder", "output"),
     ("encoder-decoder", "target"),
 )
+PLAIN = ["-O0", "-DINLINE=static __attribute__((unused))"]
+"""What compiles fastest."""
 DTYPES = ("float64", "float32")
 MODELS = derive.builtin_names()
 
@@ -77,7 +79,7 @@ def test_no_warning(name: str, architecture: str, feed: str, tmp_path: Path) -> 
         emit(derivation, sizes_of(model, (3, 4, 2, 5)), dtype, fixed_steps(architecture), name=f"net_{dtype}")
         for dtype in DTYPES
     ]
-    compiled(emitted, ["-O0"], tmp_path)
+    compiled(emitted, PLAIN, tmp_path)
 
 
 CHOICES: tuple[dict[str, str], ...] = (
@@ -188,7 +190,7 @@ def test_every_block_carries_the_number_of_its_equation() -> None:
 )
 def test_titles_stay_in_comments(title: str, tmp_path: Path) -> None:
     model = replace(derive.load("vanilla"), title=title)
-    compiled([emit(model, sizes_of(model, (3, 4, 2)), name="net")], ["-O0"], tmp_path)
+    compiled([emit(model, sizes_of(model, (3, 4, 2)), name="net")], PLAIN, tmp_path)
     docstring = ast.get_docstring(ast.parse(numpy_twin(model).source))
     assert docstring is not None and docstring.startswith(title)
 
@@ -321,7 +323,7 @@ def test_sanitizers(
     (tmp_path / "net.h").write_text(emitted.h)
     (tmp_path / "net.c").write_text(emitted.c)
     (tmp_path / "main.c").write_text(_main(emitted, B=9))
-    flags = ["-std=gnu11", "-O1", "-g", "-march=native", *sanitizers]
+    flags = ["-std=gnu11", *PLAIN, "-g", "-march=native", *sanitizers]
     command = [*toolchain.find_compiler().command, *flags, "net.c", "main.c", "-o", "main", "-lm"]
     built = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
     assert built.returncode == 0, built.stderr[:2000]
@@ -338,7 +340,16 @@ def test_the_sanitizers_would_find_a_small_workspace(sanitizers: list[str], tmp_
     (tmp_path / "net.h").write_text(emitted.h)
     (tmp_path / "net.c").write_text(short)
     (tmp_path / "main.c").write_text(_main(emitted, B=9))
-    command = [*toolchain.find_compiler().command, "-O1", *sanitizers, "net.c", "main.c", "-o", "main", "-lm"]
+    command = [
+        *toolchain.find_compiler().command,
+        *PLAIN,
+        *sanitizers,
+        "net.c",
+        "main.c",
+        "-o",
+        "main",
+        "-lm",
+    ]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     done = subprocess.run(["./main"], cwd=tmp_path, text=True, capture_output=True)
     assert done.returncode != 0 and "heap-buffer-overflow" in done.stderr

@@ -118,7 +118,7 @@ def _models(folder: Path) -> dict[str, tuple[derive.Model, dict[str, int]]]:
 
 def test_hostile_names_give_the_right_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """C and twin against the interpreter, which knows no identifiers."""
-    flags = ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+    flags = ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-DINLINE=static")
     monkeypatch.setattr("codegen.toolchain.FLAGS", flags)
     models = _models(tmp_path)
     assert len(models) >= 10
