@@ -9,9 +9,10 @@ there is one term per k. Founding note, "Backpropagation": its last line for T =
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from graphlib import TopologicalSorter
 
 import sympy
 
@@ -33,8 +34,6 @@ from derive.latex_expr import softmax_argument
 from derive.model import Model
 from derive.steps import is_arithmetic
 from derive.unfold import Key, Unfolded, cotangent_keys, inlined, without
-
-LONGEST = 1000  # steps of a chain
 
 
 @dataclass(frozen=True)
@@ -117,15 +116,12 @@ def chain(
 
     T: 2 by default (1 for one-to-one), a pair (T_x, T_y) for an encoder–decoder, by default (2, 2).
     loss_step: a step of the trajectory that has an output, by default the last. parameter: by default the
-    first matrix that is applied to a value of the step before. Raises ChoiceError for what does not fit,
-    and for more than LONGEST steps.
+    first matrix that is applied to a value of the step before. Raises ChoiceError for what does not fit.
     """
     derivation = derived(model)
     if derivation.loss is None:
         raise ChoiceError("model", "a model with an output, which has a loss", derivation.model.name)
     at = extent(derivation, T, None, lambda _: 1)
-    if sum(at.times.values()) > LONGEST:
-        raise ChoiceError("T", f"at most {LONGEST} steps, since each gets a term", T)
     looked_at = Unfolded(derivation.towards(LOSS), at, _loss_step(derivation, at, loss_step))
     gradient = _gradient(looked_at.derivation, parameter)
     assert isinstance(gradient.of, Parameter)
@@ -237,15 +233,19 @@ def _kept(
 ) -> set[Key]:
     """The cotangents that get a line: what is read twice, sums over paths, states in long chains."""
     keep = {key for key, terms in known.items() if key[0] in derivation.carried and len(terms) > 1}
-    for exprs in uses.values():
-        counts: dict[Key, int] = {}
-        pending = [key for e in exprs for key in cotangent_keys(e)]
-        while pending:
-            key = pending.pop()
-            counts[key] = counts.get(key, 0) + 1
-            if counts[key] == 1:
-                pending.extend(k for e in known[key] for k in cotangent_keys(e))
-        keep |= {key for key, count in counts.items() if count > 1}
+    read = {key: [k for e in terms for k in cotangent_keys(e)] for key, terms in known.items()}
+    once, twice = dict.fromkeys(known, 0), dict.fromkeys(known, 0)  # a bit for each use that leads there
+
+    def count(keys: Iterable[Key], led: int) -> None:
+        for key in keys:
+            twice[key] |= once[key] & led
+            once[key] |= led
+
+    for number, exprs in enumerate(uses.values()):
+        count((key for e in exprs for key in cotangent_keys(e)), 1 << number)
+    for key in reversed(list(TopologicalSorter(read).static_order())):
+        count(read[key], once[key])
+    keep |= {key for key in known if twice[key]}
     if loss_step > _FULLY_INLINED:
         keep |= {key for key in known if key[0] in derivation.carried}
     return keep

@@ -56,11 +56,13 @@ def product_latex(
 
 def _back(derivation: Derivation, through: Sequence[Symbol], start: int, end: int) -> list[str]:
     """The factors from s⟨start⟩ back to s⟨end⟩."""
-    steps = [
-        partial_latex(stacked_latex(derivation, through, j), stacked_latex(derivation, through, j - 1))
-        for j in range(start, end, -1)
-    ]
-    return steps if len(steps) <= _WRITTEN_OUT else [steps[0], r"\cdots", steps[-1]]
+
+    def factor(j: int) -> str:
+        return partial_latex(stacked_latex(derivation, through, j), stacked_latex(derivation, through, j - 1))
+
+    if start - end > _WRITTEN_OUT:
+        return [factor(start), r"\cdots", factor(end + 1)]
+    return [factor(j) for j in range(start, end, -1)]
 
 
 def documented_lines(
