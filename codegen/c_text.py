@@ -1,4 +1,4 @@
-"""Lines of C with their indentation, long statements broken before operators."""
+"""Lines of C with their indentation, long statements broken where they bind least."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _WIDTH = 100
+_BINDING = (
+    "",
+    "?",
+    ":",
+    "||",
+    "&&",
+    "-",
+    "+",
+    "*",
+    "/",
+)  # what binds least comes first; "" stands behind a comma
+_BREAK = re.compile(r"(?<=,) (?! )| (?:\?|:|\|\||&&|[-+*/]) ")
 
 
 class Text:
@@ -37,11 +49,11 @@ class Text:
 
 
 def _wrapped(line: str, depth: int) -> Iterator[str]:
-    """A long statement over several lines, broken before operators; comments stay whole."""
+    """A long statement over several lines; comments stay whole."""
     room = _WIDTH - 4 * depth
     indent = ""
     while len(line) > room and not line.startswith("/*"):
-        cut = _cut(line, len(indent), room, "-+?:") or _cut(line, len(indent), room, "*/")
+        cut = _cut(line, room // 2, room) or _cut(line, len(indent), room // 2)
         if not cut:
             break
         yield line[:cut]
@@ -50,7 +62,12 @@ def _wrapped(line: str, depth: int) -> Iterator[str]:
     yield line
 
 
-def _cut(line: str, start: int, room: int, operators: str) -> int:
-    """The last place to break before one of the operators, outside brackets; 0 if there is none."""
-    found = (m.start() for m in re.finditer(rf" [{operators}] (?![^\[]*\])", line))
-    return max((cut for cut in found if start < cut < room), default=0)
+def _cut(line: str, start: int, end: int) -> int:
+    """Where to break: in as few brackets as possible, before what binds least; 0 if there is no place."""
+    places: list[tuple[int, int, int]] = []
+    depth = 0
+    for place, character in enumerate(line[:end]):
+        depth += (character in "([{") - (character in ")]}")
+        if place > start and (found := _BREAK.match(line, place)):
+            places.append((-depth, len(_BINDING) - _BINDING.index(found[0].strip()), place))
+    return max(places, default=(0, 0, 0))[2]

@@ -79,7 +79,7 @@ class _Emitter:
 
     def _bindings(self, body: str) -> tuple[str, str]:
         """The size of the workspace, and pointers for the buffers, our own cut from it in order."""
-        body = re.sub(r"/\*.*?\*/", "", body)  # a name in a comment is no use of it
+        body = _code(body)
         inputs: list[str] = []
         own: list[str] = []
         sizes: list[str] = []
@@ -95,15 +95,16 @@ class _Emitter:
             match buffer.role:
                 case Role.WORK:
                     sizes.append(f"{elements(buffer)} * sizeof({kind})")
-                    own.append(f"{kind} *restrict const {spelled} = take(&work, {sizes[-1]});")
+                    held = f" /* {', '.join(buffer.held)}, then {buffer.name} */" if buffer.held else ""
+                    own.append(f"{kind} *restrict const {spelled} = take(&work, {sizes[-1]});{held}")
                 case Role.RESULT:
                     inputs.append(f"{kind} *restrict const {spelled} = {field};")
                 case _:
                     inputs.append(f"const {kind} *restrict const {spelled} = {field};")
-        text = "\n".join([*inputs, *own, body])
+        text = _code("\n".join([*inputs, *own, body]))
         counts = [f"const size_t {c} = p->{c};" for c in ("T_x", "T_y", "B") if re.search(rf"\b{c}\b", text)]
         arena = ["unsigned char *work = p->work;"] if own else []
-        size = " + ".join(f"padded({s})" for s in sizes) or "0"
+        size = "\n        + ".join(f"padded({s})" for s in sizes) or "0"
         return size, "\n".join(f"    {line}" for line in [*counts, *arena, *inputs, *own])
 
     # ------------------------------------------------------------------------- regions
@@ -274,3 +275,8 @@ class _Emitter:
         buffer = self._program.buffers[ref.buffer]
         gradient = buffer.role is Role.RESULT and buffer.layout is Layout.PARAMETER
         return self._names[ref.buffer] if gradient or optional(buffer) else ""
+
+
+def _code(text: str) -> str:
+    """Without comments: a name there is no use of it."""
+    return re.sub(r"/\*.*?\*/", "", text)

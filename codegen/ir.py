@@ -9,7 +9,7 @@ statements assign whole vectors, for all examples of the batch, inside blocks of
     value     ::= Ref | Elementwise | Product | Reduce | Others | OthersPull      one row per example
                 | Outer | BatchSum                                                summed over the rows
 
-At the **loops** level, and **straight** without any Block but one, rows and components are explicit:
+At the **loops** level, and **straight** with one Block alone, rows and components are explicit:
 
     statement ::= Rows(rows, statement*) | For(index, extent, statement*)
                 | Let(name, scalar) | Start(name, scalar) | Update(name, op, scalar)
@@ -157,7 +157,8 @@ class Affine:
 
 @dataclass(frozen=True)
 class Buffer:
-    """An array. `public` is its canonical name in `codegen.interface` where the caller knows it."""
+    """An array. `public`: its canonical name in `codegen.interface` where the caller knows it. `held`: the
+    vectors that have their place in it before the one it is named after."""
 
     name: str
     role: Role
@@ -166,6 +167,7 @@ class Buffer:
     first: Affine = Affine()
     slots: Affine = Affine()
     public: str | None = None
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

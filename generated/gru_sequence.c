@@ -489,7 +489,32 @@ static double total(rows R, size_t n, const double *V)
 size_t gru_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(4 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -529,14 +554,14 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double)); /* z_z, then z */
+    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_r, then r */
     double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* yhat, then delta_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
     double *restrict const delta_z_r = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
     double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const W_zx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_rx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -545,7 +570,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     double *restrict const W_ra_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ra_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
@@ -648,8 +673,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16, z
-                + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const z_t = z + ((t - 1) * B + b) * 16;
@@ -659,8 +684,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t
-                - 1) * B * 16, 16, r_ + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
+                r_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
@@ -674,8 +699,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, delta_z_z + (t
-                - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
+            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
@@ -717,8 +742,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
                 put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
                     + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
-                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m))) * (1.0
-                    - get(y_t, i, m)));
+                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m)))
+                    * (1.0 - get(y_t, i, m)));
             }
         }
     }
@@ -731,7 +756,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         if (me == 0) loss[0] += total(active, 4, loss_part);
     }
     meet(team);
-    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
+    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+        || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
@@ -799,8 +825,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                     put(delta_z_r_t, i, m, delta_r_i * (get(r__t, i, m)
                         - square_v(get(r__t, i, m))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(delta_z_z_t, i, m));
+                    const vec delta_z_i = get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(delta_z_z_t, i, m));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
                     put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
@@ -809,10 +835,10 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                         + get(delta_u_k_b, i, m) * get(r__t, i, m));
                 }
             }
-            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
@@ -896,7 +922,20 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
 size_t gru_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1014,8 +1053,8 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t
-                - 1) * B * 16, 16, z_z + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t - 1) * B * 16, 16,
+                z_z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
@@ -1026,8 +1065,8 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t
-                - 1) * B * 16, 16, z_r + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t - 1) * B * 16, 16,
+                z_r + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
@@ -1041,8 +1080,8 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                 }
             }
             /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16, z_k + (t
-                - 1) * B * 16);
+            product(active, 16, 16, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
+                z_k + (t - 1) * B * 16);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
@@ -1108,7 +1147,32 @@ void gru_sequence_forward(const gru_sequence_args *p)
 size_t gru_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1148,15 +1212,15 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double)); /* z_z, then z */
+    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_r, then r */
     double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then yhat */
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
     double *restrict const delta_z_r = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
     double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const W_zx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_rx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1266,8 +1330,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16, z
-                + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const z_t = z + ((t - 1) * B + b) * 16;
@@ -1277,8 +1341,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t
-                - 1) * B * 16, 16, r_ + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
+                r_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
@@ -1292,8 +1356,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0, delta_z_z + (t
-                - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
+            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
@@ -1335,7 +1399,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         }
     }
     meet(team);
-    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
+    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+        || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
@@ -1350,8 +1415,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
                 put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
                 /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) * (get(yhat_t, i, m)
-                    - square_v(get(yhat_t, i, m))));
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m)
+                    * (get(yhat_t, i, m) - square_v(get(yhat_t, i, m))));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -1416,8 +1481,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                     put(delta_z_r_t, i, m, delta_r_i * (get(r__t, i, m)
                         - square_v(get(r__t, i, m))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(delta_z_z_t, i, m));
+                    const vec delta_z_i = get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(delta_z_z_t, i, m));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
                     put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
@@ -1426,10 +1491,10 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                         + get(delta_u_k_b, i, m) * get(r__t, i, m));
                 }
             }
-            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;

@@ -551,7 +551,39 @@ static double total(rows R, size_t n, const double *V)
 size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(4 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -599,17 +631,17 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double)); /* z_f, then f */
+    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, then k */
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* yhat, delta_u_yhat, then delta_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double)); /* c, then delta_z_k */
+    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
+    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double)); /* u_a, then delta_z_f */
+    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -620,7 +652,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, u_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_oa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
@@ -750,8 +782,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t
-                - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0,
+                delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
@@ -761,8 +793,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16, f
-                + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                f + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const f_t = f + ((t - 1) * B + b) * 16;
@@ -772,8 +804,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t
-                - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0,
+                delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
@@ -783,8 +815,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t
-                - 1) * B * 16, 16, k_ + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
+                k_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
@@ -833,7 +865,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             double m_yhat_max = loss_part_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(loss_part_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(loss_part_t, i, 4)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -866,7 +899,9 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         if (me == 0) loss[0] += total(active, 4, loss_part);
     }
     meet(team);
-    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
+    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+        || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya
+        || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
@@ -880,15 +915,15 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             double delta_l_yhat_sum = 0.0;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 4; i += LANES) {
-                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                    + get(y_t, i, 4), delta_l_yhat_sum_v);
+                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v + get(y_t, i, 4),
+                    delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; i += LANES) {
                 /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, -get(y_t, i, 4)
-                    + delta_l_yhat[b] * get(delta_z_yhat_t, i, 4));
+                put(delta_z_yhat_t, i, 4, -get(y_t, i, 4) + delta_l_yhat[b]
+                    * get(delta_z_yhat_t, i, 4));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
                 put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4));
             }
@@ -929,8 +964,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
                     const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
-                        - square_v(get(delta_z_f_t, i, m))));
+                    put(delta_c_t, i, m, get(delta_c_t, i, m)
+                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t, i, m))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
                     const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
@@ -952,14 +987,14 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_c_t = delta_c + (t * B + b) * 16;
@@ -1071,7 +1106,26 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1110,7 +1164,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     double *restrict const o = take(&work, B * 16 * sizeof(double));
     double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then u_yhat */
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1223,8 +1277,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t
-                - 1) * B * 16, 16, z_i + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16, 16,
+                z_i + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
@@ -1235,8 +1289,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t
-                - 1) * B * 16, 16, z_f + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16, 16,
+                z_f + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
@@ -1247,8 +1301,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t
-                - 1) * B * 16, 16, z_o + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16, 16,
+                z_o + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
@@ -1259,8 +1313,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t
-                - 1) * B * 16, 16, z_k + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
+                z_k + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
@@ -1311,7 +1365,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
             double m_yhat_max = u_yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t, i, 4)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -1356,7 +1411,39 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
 size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * sizeof(double)) + padded(T_x * B * 4 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded(T_x * B * 16 * sizeof(double)) + padded((T_x + 1) * B * 16 * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(8 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(16) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double)) + padded(16 * vectors(8) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(T_x * B * sizeof(double))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded(T_x * B * 16 * sizeof(double))
+        + padded((T_x + 1) * B * 16 * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(8 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(16) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1405,18 +1492,18 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double)); /* z_f, then f */
+    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, then k */
     double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, u_yhat, then yhat */
     double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double));
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* delta_yhat, delta_u_yhat, then delta_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double));
+    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double)); /* c, then delta_z_k */
+    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
+    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double)); /* u_a, then delta_z_f */
+    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
     double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1555,8 +1642,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t
-                - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0,
+                delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
@@ -1566,8 +1653,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16, f
-                + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                f + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const f_t = f + ((t - 1) * B + b) * 16;
@@ -1577,8 +1664,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t
-                - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0,
+                delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
@@ -1588,8 +1675,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t
-                - 1) * B * 16, 16, k_ + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
+                k_ + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
@@ -1636,7 +1723,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             double m_yhat_max = yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t, i, 4)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t, i, 4)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -1660,7 +1748,9 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         }
     }
     meet(team);
-    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) return;
+    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+        || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya
+        || p->d_b_y || p->d_c0 || p->d_a0)) return;
 
     /* ---- backward: every step, all at once */
     {
@@ -1746,8 +1836,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
                     const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t, i, m, get(delta_c_t, i, m) + delta_u_a_i * (1.0
-                        - square_v(get(delta_z_f_t, i, m))));
+                    put(delta_c_t, i, m, get(delta_c_t, i, m)
+                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t, i, m))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
                     const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
@@ -1769,14 +1859,14 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0, delta_a + (t
-                - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_c_t = delta_c + (t * B + b) * 16;

@@ -651,7 +651,17 @@ static double total(rows R, size_t n, const double *V)
 size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 4 * sizeof(double))
+        + padded(T_x * B * 2 * sizeof(double))
+        + padded((T_x + 1) * B * 4 * sizeof(double))
+        + padded(3 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(2) * LANES * sizeof(double))
+        + padded(T_x * B * 2 * sizeof(double))
+        + padded(2 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -781,12 +791,14 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double common2 = tail_1(z_yhat_1_2);
         const double common3 = tail_1(z_yhat_2_1);
         const double common4 = tail_1(z_yhat_2_2);
-        loss[0] += (relu_1(-z_yhat_1_1) + common_) * y[b * 2] + (relu_1(z_yhat_1_1)
-            + common_) * (1.0 - y[b * 2]) + (relu_1(-z_yhat_1_2) + common2) * y[b * 2 + 1]
-            + (relu_1(z_yhat_1_2) + common2) * (1.0 - y[b * 2 + 1]) + (relu_1(-z_yhat_2_1)
-            + common3) * y[(B + b) * 2] + (relu_1(z_yhat_2_1) + common3) * (1.0 - y[(B + b) * 2])
-            + (relu_1(-z_yhat_2_2) + common4) * y[(B + b) * 2 + 1] + (relu_1(z_yhat_2_2)
-            + common4) * (1.0 - y[(B + b) * 2 + 1]);
+        loss[0] += (relu_1(-z_yhat_1_1) + common_) * y[b * 2]
+            + (relu_1(z_yhat_1_1) + common_) * (1.0 - y[b * 2])
+            + (relu_1(-z_yhat_1_2) + common2) * y[b * 2 + 1]
+            + (relu_1(z_yhat_1_2) + common2) * (1.0 - y[b * 2 + 1])
+            + (relu_1(-z_yhat_2_1) + common3) * y[(B + b) * 2]
+            + (relu_1(z_yhat_2_1) + common3) * (1.0 - y[(B + b) * 2])
+            + (relu_1(-z_yhat_2_2) + common4) * y[(B + b) * 2 + 1]
+            + (relu_1(z_yhat_2_2) + common4) * (1.0 - y[(B + b) * 2 + 1]);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -977,11 +989,13 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec common3 = tail_v(z_yhat_2_1);
             const vec common4 = tail_v(z_yhat_2_2);
             add_lanes(loss_sum, masked(mask, (relu_v(-z_yhat_1_1) + common_) * y_1[0]
-                + (relu_v(z_yhat_1_1) + common_) * (1.0 - y_1[0]) + (relu_v(-z_yhat_1_2)
-                + common2) * y_1[1] + (relu_v(z_yhat_1_2) + common2) * (1.0 - y_1[1])
-                + (relu_v(-z_yhat_2_1) + common3) * y_2[0] + (relu_v(z_yhat_2_1) + common3) * (1.0
-                - y_2[0]) + (relu_v(-z_yhat_2_2) + common4) * y_2[1] + (relu_v(z_yhat_2_2)
-                + common4) * (1.0 - y_2[1])));
+                + (relu_v(z_yhat_1_1) + common_) * (1.0 - y_1[0])
+                + (relu_v(-z_yhat_1_2) + common2) * y_1[1]
+                + (relu_v(z_yhat_1_2) + common2) * (1.0 - y_1[1])
+                + (relu_v(-z_yhat_2_1) + common3) * y_2[0]
+                + (relu_v(z_yhat_2_1) + common3) * (1.0 - y_2[0])
+                + (relu_v(-z_yhat_2_2) + common4) * y_2[1]
+                + (relu_v(z_yhat_2_2) + common4) * (1.0 - y_2[1])));
             if (d_x) {
                 put_column(d_x, 3, b, B, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
@@ -1090,13 +1104,13 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
+    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* z_a, then a */
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double)); /* yhat, then delta_z_yhat */
+    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* delta_a, then delta_z_a */
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 2 * sizeof(double));
+    double *restrict const loss_part = take(&work, T_x * B * 2 * sizeof(double)); /* z_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
@@ -1163,8 +1177,8 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a
-                + t * B * 4);
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
+                a + t * B * 4);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const a_t = a + (t * B + b) * 4;
@@ -1200,8 +1214,8 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
                 put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
                     + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
-                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m))) * (1.0
-                    - get(y_t, i, m)));
+                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m)))
+                    * (1.0 - get(y_t, i, m)));
             }
         }
     }
@@ -1256,13 +1270,13 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 const double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) * (1.0
-                        - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
+                        * (1.0 - square_v(get(a_t, i, m))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t
-                - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4);
+            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4,
+                4, delta_z_a + (t - 1) * B * 4);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
@@ -1337,7 +1351,12 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
 size_t rnn_t2_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded(T_x * B * 4 * sizeof(double))
+        + padded(T_x * B * 2 * sizeof(double))
+        + padded(3 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(2) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -1577,8 +1596,8 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4, z_a
-                + (t - 1) * B * 4);
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4,
+                z_a + (t - 1) * B * 4);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
@@ -1643,7 +1662,17 @@ void rnn_t2_forward(const rnn_t2_args *p)
 size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded(T_x * B * 2 * sizeof(double)) + padded((T_x + 1) * B * 4 * sizeof(double)) + padded(3 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(2) * LANES * sizeof(double)) + padded(2 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(4) * LANES * sizeof(double)) + padded(4 * vectors(3) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 4 * sizeof(double))
+        + padded(T_x * B * 2 * sizeof(double))
+        + padded(T_x * B * 2 * sizeof(double))
+        + padded((T_x + 1) * B * 4 * sizeof(double))
+        + padded(3 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(2) * LANES * sizeof(double))
+        + padded(2 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(4) * LANES * sizeof(double))
+        + padded(4 * vectors(3) * LANES * sizeof(double));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -2069,10 +2098,10 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     double *restrict const d_b_y = p->d_b_y;
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double));
-    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double));
+    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* z_a, then a */
+    double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double)); /* z_yhat, then yhat */
+    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
+    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* delta_a, then delta_z_a */
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
@@ -2141,8 +2170,8 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a
-                + t * B * 4);
+            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
+                a + t * B * 4);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const a_t = a + (t * B + b) * 4;
@@ -2193,8 +2222,8 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
                 put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
                 /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) * (get(yhat_t, i, m)
-                    - square_v(get(yhat_t, i, m))));
+                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m)
+                    * (get(yhat_t, i, m) - square_v(get(yhat_t, i, m))));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -2233,13 +2262,13 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 const double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) * (1.0
-                        - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
+                        * (1.0 - square_v(get(a_t, i, m))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t
-                - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4);
+            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4,
+                4, delta_z_a + (t - 1) * B * 4);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;

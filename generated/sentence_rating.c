@@ -497,7 +497,27 @@ static double total(rows R, size_t n, const float *V)
 size_t sentence_rating_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(float))
+        + padded(T_x * B * 16 * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded((T_x + 1) * B * 16 * sizeof(float))
+        + padded(8 * vectors(16) * LANES * sizeof(float))
+        + padded(16 * vectors(16) * LANES * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(16 * vectors(5) * LANES * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(5 * vectors(16) * LANES * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(16 * vectors(16) * LANES * sizeof(float))
+        + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 /* What thread `me` of a team does. */
@@ -533,7 +553,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
     float *restrict const yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float)); /* delta_a, then delta_z_a */
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
@@ -607,8 +627,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 }
             }
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
-                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                16, z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
@@ -651,7 +671,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -692,8 +713,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             float delta_l_yhat_sum = 0.0f;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 5; i += LANES) {
-                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
-                    + get(y_b, i, 5), delta_l_yhat_sum_v);
+                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v + get(y_b, i, 5),
+                    delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
@@ -742,8 +763,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f, delta_z_a + (t
-                - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
@@ -814,7 +835,16 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
 size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded(T_x * B * 16 * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(8 * vectors(16) * LANES * sizeof(float))
+        + padded(16 * vectors(16) * LANES * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(16 * vectors(5) * LANES * sizeof(float));
 }
 
 /* What thread `me` of a team does. */
@@ -900,8 +930,8 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
-                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                16, z_a + (t - 1) * B * 16);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
@@ -944,7 +974,8 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -989,7 +1020,27 @@ void sentence_rating_forward(const sentence_rating_args *p)
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(T_x * B * 16 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded(B * sizeof(float)) + padded(B * 5 * sizeof(float)) + padded((T_x + 1) * B * 16 * sizeof(float)) + padded(8 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(5) * LANES * sizeof(float)) + padded(5 * vectors(16) * LANES * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(B * 16 * sizeof(float)) + padded(16 * vectors(16) * LANES * sizeof(float)) + padded(16 * vectors(8) * LANES * sizeof(float));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + 1) * B * 16 * sizeof(float))
+        + padded(T_x * B * 16 * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded(B * sizeof(float))
+        + padded(B * 5 * sizeof(float))
+        + padded((T_x + 1) * B * 16 * sizeof(float))
+        + padded(8 * vectors(16) * LANES * sizeof(float))
+        + padded(16 * vectors(16) * LANES * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(16 * vectors(5) * LANES * sizeof(float))
+        + padded(5 * vectors(16) * LANES * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(B * 16 * sizeof(float))
+        + padded(16 * vectors(16) * LANES * sizeof(float))
+        + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
 /* What thread `me` of a team does. */
@@ -1026,7 +1077,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
     float *restrict const delta_yhat = take(&work, B * 5 * sizeof(float));
     float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
     float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
+    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float)); /* delta_a, then delta_z_a */
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
@@ -1098,8 +1149,8 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 }
             }
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t
-                - 1) * B * 16, 16, z_a + (t - 1) * B * 16);
+            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                16, z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
@@ -1140,7 +1191,8 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)), m_yhat_max_v);
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                    m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
@@ -1249,8 +1301,8 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f, delta_z_a + (t
-                - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
+            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;

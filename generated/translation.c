@@ -551,7 +551,62 @@ static double total(rows R, size_t n, const double *V)
 size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(1 * B * 5 * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(1 * B * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(1 * B * 5 * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(1 * B * sizeof(double))
+        + padded(1 * B * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -613,8 +668,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_z, then enc_z */
+    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_k, then enc_k */
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
@@ -623,20 +678,20 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
     double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
+    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_u_yhat, loss_part2, then delta_dec_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
+    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
     double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
+    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
     double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -779,8 +834,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t
-                - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
@@ -790,8 +845,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, delta_enc_z_r + (t
-                - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -803,8 +858,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, delta_enc_z_z + (t
-                - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0,
+                delta_enc_z_z + (t - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -851,8 +906,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
-                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
@@ -865,8 +920,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -879,8 +934,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -917,8 +972,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, 12, 5, a + (T_x
-            + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5, delta_dec_u_yhat);
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5,
+            delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
@@ -930,7 +985,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
+                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                    get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
@@ -942,8 +998,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp_v
-                    + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
+                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
@@ -988,10 +1045,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
-                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, delta_dec_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
@@ -1004,10 +1061,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, delta_dec_z_k
-                + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -1020,8 +1077,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1033,8 +1090,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, delta_dec_u_k
-                + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
@@ -1055,19 +1112,21 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat + (t - T_x
-                - 1) * B * 5, 5, delta_dec_u_yhat + (t - T_x - 1) * B * 5);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5, 5,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B
-                    + b) * 5;
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                    + ((t - T_x - 1) * B + b) * 5;
                 double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
                 double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
                 /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
                 double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                        get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
@@ -1080,8 +1139,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp2_v
-                        + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
@@ -1104,8 +1164,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             const double *const y_t = y + (B + b) * 5;
             double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
             for (size_t i = 0; i < 5; i += LANES) {
-                put(delta_dec_z_yhat_t, i, 5, get(y_t, i, 5) * ((dec_l_yhat[B + b])
-                    - get(delta_dec_z_yhat_t, i, 5)));
+                put(delta_dec_z_yhat_t, i, 5, get(y_t, i, 5)
+                    * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t, i, 5)));
             }
         }
     }
@@ -1118,7 +1178,11 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         if (me == 0) loss[0] += total(active, 5, delta_dec_z_yhat + B * 5);
     }
     meet(team);
-    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
+    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+        || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
+        || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
+        || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
+        || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps */
     {
@@ -1136,16 +1200,16 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double delta_dec_l_yhat_part_sum = 0.0;
                 vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5), delta_dec_l_yhat_part_sum_v
-                        + get(y_t, i, 5), delta_dec_l_yhat_part_sum_v);
+                    delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_part_sum_v + get(y_t, i, 5), delta_dec_l_yhat_part_sum_v);
                 }
                 delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
                 const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
                 double delta_dec_l_yhat_part2_sum = 0.0;
                 vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5), delta_dec_l_yhat_part2_sum_v
-                        + -(get(delta_yhat_t, i, 5)
+                    delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t, i, 5)
                         * get(yhat_t, i, 5)), delta_dec_l_yhat_part2_sum_v);
                 }
                 delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
@@ -1163,8 +1227,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 }
             }
             /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product(active, 5, 12, delta_dec_z_yhat + (t - T_x
-                - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            product(active, 5, 12, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                delta_a + t * B * 12, 12, delta_a + t * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1184,33 +1248,30 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
                     put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
                     /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
-                        - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
+                        * (1.0 - square_v(get(dec_k_t, i, m))));
                     /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
                     put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
                     /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
                     put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
                     /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
-                        - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
+                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
                     /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
                     /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
-                        - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
+                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
                 }
             }
             /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product(active, 12, 5, delta_dec_z_k + (t - T_x
-                - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1222,15 +1283,12 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         + get(delta_a_t, i, m) * get(dec_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x
-                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1250,22 +1308,22 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_za, me, team);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ra, me, team);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ka, me, team);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
@@ -1273,8 +1331,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
         if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
-            + 2) * B * 12, d_dec_W_ya, me, team);
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
+            d_dec_W_ya, me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
     }
@@ -1294,16 +1352,17 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             double delta_dec_l_yhat_part3_sum = 0.0;
             vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
             for (size_t i = 0; i < 5; i += LANES) {
-                delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5), delta_dec_l_yhat_part3_sum_v
-                    + get(y_t, i, 5), delta_dec_l_yhat_part3_sum_v);
+                delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
+                    delta_dec_l_yhat_part3_sum_v + get(y_t, i, 5), delta_dec_l_yhat_part3_sum_v);
             }
             delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
             delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
             double delta_dec_l_yhat_part4_sum = 0.0;
             vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
             for (size_t i = 0; i < 5; i += LANES) {
-                delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5), delta_dec_l_yhat_part4_sum_v
-                    + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_part4_sum_v);
+                delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
+                    delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
+                    delta_dec_l_yhat_part4_sum_v);
             }
             delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
             delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
@@ -1319,8 +1378,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
-            + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12);
+        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
+            delta_a + (T_x + 1) * B * 12);
     }
     meet(team);
     {
@@ -1328,8 +1387,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x
-            + 1) * B * 12, d_dec_W_ya, me, team);
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
+            me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
     }
@@ -1361,35 +1420,32 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
                     put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
                     /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
-                        - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
+                        * (1.0 - square_v(get(dec_k_t, i, m))));
                     /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
                     put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
                     /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
                     put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
                     /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
-                        - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
+                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
                     /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
                     /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
-                        - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
+                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
                     /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
                     put(delta_a_before, i, m, get(delta_a_before, i, m)
                         + get(delta_a_t, i, m) * get(dec_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x
-                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1409,18 +1465,18 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a
-            + T_x * B * 12, d_dec_W_za, me, team);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me,
+            team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a
-            + T_x * B * 12, d_dec_W_ra, me, team);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me,
+            team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a
-            + T_x * B * 12, d_dec_W_ka, me, team);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me,
+            team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
@@ -1461,8 +1517,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
                         - square_v(get(delta_enc_z_r_t, i, m))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(enc_k_t, i, m));
+                    const vec delta_enc_z_i = get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(enc_k_t, i, m));
                     /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
                     put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
                         - square_v(get(enc_z_t, i, m))));
@@ -1471,12 +1527,12 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         + get(delta_a_t, i, m) * get(enc_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1562,7 +1618,37 @@ void translation_loss_and_grad(const translation_args *p)
 size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(B * 12 * sizeof(double))
+        + padded(B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -1707,8 +1793,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z_z + (t
-                - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                enc_z_z + (t - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
@@ -1719,8 +1805,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, enc_z_r + (t
-                - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
@@ -1784,8 +1870,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
@@ -1798,8 +1884,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
@@ -1812,8 +1898,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1862,7 +1948,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
             double dec_m_yhat_max = dec_z_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
+                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                    get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
@@ -1874,8 +1961,9 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp_v
-                    + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
+                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                    dec_l_yhat_logsumexp_v + exp_v(get(dec_u_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
@@ -1914,10 +2002,10 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_z_z + (t - T_x
-                - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, dec_z_z + (t
-                - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
@@ -1930,10 +2018,10 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_z_r + (t - T_x
-                - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, dec_z_r + (t
-                - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
@@ -1946,8 +2034,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1959,8 +2047,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, dec_z_k + (t
-                - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -1983,8 +2071,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat + (t - T_x
-                - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
+                dec_z_yhat + (t - T_x - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
@@ -1994,7 +2082,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 double dec_m_yhat_max2 = dec_z_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                        get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
@@ -2007,8 +2096,9 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp2_v
-                        + exp_v(get(dec_u_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(dec_u_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
@@ -2042,7 +2132,59 @@ void translation_forward(const translation_args *p)
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
     (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded(T_y * B * 5 * sizeof(double)) + padded((T_x + T_y + 1) * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_y * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(T_x * B * 12 * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(6 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(5 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(5) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(12) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double)) + padded(12 * vectors(6) * LANES * sizeof(double));
+    return padded((T_x + T_y) * B * sizeof(size_t))
+        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded(T_y * B * 5 * sizeof(double))
+        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_y * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(T_x * B * 12 * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(6 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(5 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(5) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(12) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
 /* What thread `me` of a team does. */
@@ -2104,8 +2246,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const d_a0 = p->d_a0;
     size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
     double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_z, then enc_z */
+    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_k, then enc_k */
     double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
@@ -2114,20 +2256,20 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
     double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
     double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
+    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
+    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_u_yhat, then delta_dec_z_yhat */
     double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double));
+    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
+    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
     double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
     double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
+    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
+    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
     double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -2266,8 +2408,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t
-                - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
@@ -2277,8 +2419,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0, delta_enc_z_r + (t
-                - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -2290,8 +2432,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, delta_enc_z_z + (t
-                - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0,
+                delta_enc_z_z + (t - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -2338,8 +2480,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
-                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
@@ -2352,8 +2494,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -2366,8 +2508,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2404,8 +2546,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
             }
         }
-        product(active, 12, 5, a + (T_x
-            + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5, delta_dec_u_yhat);
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5,
+            delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
@@ -2415,7 +2557,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
+                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                    get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
@@ -2427,8 +2570,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp_v
-                    + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp_v);
+                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
@@ -2463,10 +2607,10 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, delta_dec_k + (t - T_x
-                - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0, delta_dec_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
@@ -2479,10 +2623,10 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, delta_dec_z_k + (t
-                - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0, delta_dec_z_k
-                + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -2495,8 +2639,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_u_k + (t - T_x
-                - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
+                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2508,8 +2652,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0, delta_dec_u_k
-                + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
+            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
@@ -2530,19 +2674,21 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat + (t - T_x
-                - 1) * B * 5, 5, delta_dec_u_yhat + (t - T_x - 1) * B * 5);
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5, 5,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B
-                    + b) * 5;
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                    + ((t - T_x - 1) * B + b) * 5;
                 double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
                 double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
                 /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
                 double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v, get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                        get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
@@ -2555,8 +2701,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5), dec_l_yhat_logsumexp2_v
-                        + exp_v(get(delta_dec_z_yhat_t, i, 5)), dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
@@ -2569,7 +2716,11 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         }
     }
     meet(team);
-    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
+    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+        || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
+        || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
+        || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
+        || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
     /* ---- backward: decoder, later steps, all at once */
     {
@@ -2612,8 +2763,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double delta_dec_l_yhat_sum = 0.0;
                 vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
-                    delta_dec_l_yhat_sum_v = pick_v(upto(i, 5), delta_dec_l_yhat_sum_v
-                        + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_sum_v);
+                    delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_sum_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
+                        delta_dec_l_yhat_sum_v);
                 }
                 delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
                 delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
@@ -2626,8 +2778,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 }
             }
             /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product(active, 5, 12, delta_dec_z_yhat + (t - T_x
-                - 1) * B * 5, dec_W_ya_P, 1.0, delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            product(active, 5, 12, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                delta_a + t * B * 12, 12, delta_a + t * B * 12);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -2647,33 +2799,30 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
                     put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
                     /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
-                        - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
+                        * (1.0 - square_v(get(dec_k_t, i, m))));
                     /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
                     put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
                     /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
                     put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
                     /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
-                        - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
+                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
                     /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
                     /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
-                        - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
+                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
                 }
             }
             /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product(active, 12, 5, delta_dec_z_k + (t - T_x
-                - 1) * B * 12, dec_W_kx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_rx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_zx_P, 1.0, delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat
-                + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product(active, 12, 5, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -2685,15 +2834,12 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         + get(delta_a_t, i, m) * get(dec_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x
-                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -2713,22 +2859,22 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_za, me, team);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ra, me, team);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x
-            + 1) * B * 12, d_dec_W_ka, me, team);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
+            d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
         if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
@@ -2736,8 +2882,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
         if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x
-            + 2) * B * 12, d_dec_W_ya, me, team);
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
+            d_dec_W_ya, me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
     }
@@ -2762,8 +2908,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             double delta_dec_l_yhat_sum2 = 0.0;
             vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
             for (size_t i = 0; i < 5; i += LANES) {
-                delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5), delta_dec_l_yhat_sum2_v
-                    + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)), delta_dec_l_yhat_sum2_v);
+                delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
+                    delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
+                    delta_dec_l_yhat_sum2_v);
             }
             delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
             delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
@@ -2785,8 +2932,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x
-            + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12);
+        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
+            delta_a + (T_x + 1) * B * 12);
     }
     meet(team);
     {
@@ -2794,8 +2941,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x
-            + 1) * B * 12, d_dec_W_ya, me, team);
+        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
+            me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
     }
@@ -2827,35 +2974,32 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
                     put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
                     /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m) * (1.0
-                        - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
+                        * (1.0 - square_v(get(dec_k_t, i, m))));
                     /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
                     put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
                     /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
                     put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
                     /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m) * (get(dec_r_t, i, m)
-                        - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
+                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
                     /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
                     /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m) * (get(dec_z_t, i, m)
-                        - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
+                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
                     /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
                     put(delta_a_before, i, m, get(delta_a_before, i, m)
                         + get(delta_a_t, i, m) * get(dec_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x
-                - 1) * B * 12, dec_W_ka_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x
-                - 1) * B * 12, dec_W_ra_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x
-                - 1) * B * 12, dec_W_za_P, 1.0, delta_a + (t - 1) * B * 12, 12, delta_a + (t
-                - 1) * B * 12);
+            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -2875,18 +3019,18 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a
-            + T_x * B * 12, d_dec_W_za, me, team);
+        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me,
+            team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a
-            + T_x * B * 12, d_dec_W_ra, me, team);
+        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me,
+            team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a
-            + T_x * B * 12, d_dec_W_ka, me, team);
+        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me,
+            team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
@@ -2942,8 +3086,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
                         - square_v(get(delta_enc_z_r_t, i, m))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t, i, m) * (get(a_before, i, m)
-                        - get(enc_k_t, i, m));
+                    const vec delta_enc_z_i = get(delta_a_t, i, m)
+                        * (get(a_before, i, m) - get(enc_k_t, i, m));
                     /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
                     put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
                         - square_v(get(enc_z_t, i, m))));
@@ -2952,12 +3096,12 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         + get(delta_a_t, i, m) * get(enc_z_t, i, m));
                 }
             }
-            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0, delta_a + (t
-                - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;

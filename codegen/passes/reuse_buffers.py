@@ -74,9 +74,9 @@ class _Shared:
         return site.is_over(self._accesses[z], self._accesses[v]) and all(map(site.is_later, later))
 
     def merge(self, z: str, v: str) -> None:
-        room = self.buffers.pop(z)
-        if not _within(room, self.buffers[v]):
-            self.buffers[v] = replace(room, name=v)
+        room, own = self.buffers.pop(z), self.buffers[v]
+        held = (*room.held, z, *own.held)
+        self.buffers[v] = replace(own if _within(room, own) else room, name=v, held=held)
         self._accesses[v] += self._accesses.pop(z)
         self._zeroed |= {v} if z in self._zeroed else set()
         self.place_of = {name: v if now == z else now for name, now in self.place_of.items()}
