@@ -22,7 +22,7 @@ keeps all steps holds the value of that step. What a program means is what `code
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -115,13 +115,6 @@ def rebuild(scalar: Scalar, operands: tuple[Scalar, ...]) -> Scalar:
             return scalar
 
 
-def moved(body: Scalar, places: int) -> Scalar:
-    """The body with its arguments counted from `places` on."""
-    if isinstance(body, Arg):
-        return Arg(body.index + places)
-    return rebuild(body, tuple(moved(o, places) for o in body.operands))
-
-
 # ----------------------------------------------------------------------------- places
 
 
@@ -157,8 +150,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class Buffer:
-    """An array. `public`: its canonical name in `codegen.interface` where the caller knows it. `held`: the
-    vectors that have their place in it before the one it is named after."""
+    """An array. public: its name in `codegen.interface`, if any. held: whose place it was before its own."""
 
     name: str
     role: Role
@@ -235,26 +227,6 @@ class BatchSum:
 
 RowValue = Ref | Elementwise | Product | Reduce | Others | OthersPull
 AnyValue = RowValue | Outer | BatchSum
-
-
-def added(values: Sequence[RowValue], shape: tuple[str | int, ...]) -> RowValue:
-    """The sum of row values in their order, as one Elementwise; a value alone stays what it is."""
-    if len(values) == 1:
-        return values[0]
-    args: list[RowValue] = []
-    total: Scalar | None = None
-    for value in values:
-        body, own = (value.body, value.args) if isinstance(value, Elementwise) else (Arg(0), (value,))
-        body = moved(body, len(args))
-        args.extend(own)
-        match total, body:
-            case None, _:
-                total = body
-            case _, Call(op="neg", args=(positive,)):
-                total = Call("sub", (total, positive))
-            case _:
-                total = Call("add", (total, body))
-    return Elementwise(Const(Fraction(0)) if total is None else total, tuple(args), shape)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from codegen import ir
 from codegen.describe import describe
 from codegen.interface import Interface
 from codegen.places import Places, Timeline
+from codegen.walk import added
 from derive.algebra import Expr, Parameter, Symbol
 from derive.architecture import Schedule, T, T_x, T_y, schedule
 from derive.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, derived
@@ -173,7 +174,7 @@ class _Lowering:
 
     def _total(self, terms: list[Expr], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
         """The sum of several terms, in their order."""
-        return ir.added([self._expr(t, phase) for t in terms], shape)
+        return added([self._expr(t, phase) for t in terms], shape)
 
     # ------------------------------------------------------------------------- blocks
 

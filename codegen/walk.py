@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from codegen.ir import (
     AnyValue,
+    Arg,
     Assign,
     BatchSum,
     Block,
+    Call,
+    Const,
     Elementwise,
     For,
     Kernel,
@@ -22,12 +26,14 @@ from codegen.ir import (
     Reduce,
     Ref,
     Rows,
+    RowValue,
     Scalar,
     Start,
     Statement,
     Store,
     Update,
     Zero,
+    rebuild,
     statements,
 )
 
@@ -106,6 +112,33 @@ def values(value: AnyValue) -> Iterator[Scalar]:
         yield from parts(value.body)
     for child in children(value):
         yield from values(child)
+
+
+def added(values: Sequence[RowValue], shape: tuple[str | int, ...]) -> RowValue:
+    """The sum of row values in their order, as one Elementwise; a value alone stays what it is."""
+    if len(values) == 1:
+        return values[0]
+    args: list[RowValue] = []
+    total: Scalar | None = None
+    for value in values:
+        body, own = (value.body, value.args) if isinstance(value, Elementwise) else (Arg(0), (value,))
+        body = moved(body, len(args))
+        args.extend(own)
+        match total, body:
+            case None, _:
+                total = body
+            case _, Call(op="neg", args=(positive,)):
+                total = Call("sub", (total, positive))
+            case _:
+                total = Call("add", (total, body))
+    return Elementwise(Const(Fraction(0)) if total is None else total, tuple(args), shape)
+
+
+def moved(body: Scalar, places: int) -> Scalar:
+    """The body with its arguments counted from `places` on."""
+    if isinstance(body, Arg):
+        return Arg(body.index + places)
+    return rebuild(body, tuple(moved(o, places) for o in body.operands))
 
 
 def reads(statement: Statement) -> Iterator[Ref]:

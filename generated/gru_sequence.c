@@ -330,26 +330,28 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
-                         const vec *start)
+/* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
+ * all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+                         const double *P, const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q) * f->k;
+        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q) {
-        const size_t row = at(f->R, r + q);
-        for (size_t w = 0; w < W; ++w) {
-            const size_t c = i + w * LANES;
-            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+    for (size_t q = 0; q < N; ++q)
+        if (r + q < end) {
+            const size_t row = at(f->R, r + q);
+            for (size_t w = 0; w < W; ++w) {
+                const size_t c = i + w * LANES;
+                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+            }
         }
-    }
 }
 
 /* All rows times a panel of W vectors */
@@ -359,12 +361,13 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base, i + w * LANES, f->n);
-    for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P, start);
-    for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P, start);
-    for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P, start);
+    for (; r < end; r += TILE)
+        if (end - r > TILE / 2)
+            product_tile(TILE, W, f, r, end, i, P, start);
+        else if (end - r > 1)
+            product_tile(TILE / 2, W, f, r, end, i, P, start);
+        else
+            product_tile(1, W, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -627,33 +630,12 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_t = z + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-                put(z_t, i, 16, get(b_z, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_zx_PT, 1.0, z, 16, z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const r__t = r_ + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-                put(r__t, i, 16, get(b_r, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_rx_PT, 1.0, r_, 16, r_);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_z_t = delta_z_z + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-                put(delta_z_z_t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, delta_z_z, 16, delta_z_z);
+        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z);
+        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, r_);
+        /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, delta_z_z);
     }
     meet(team);
 
@@ -723,15 +705,8 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(loss_part_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, loss_part, 4, loss_part);
+        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 4;
@@ -1005,33 +980,12 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_z_t = z_z + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-                put(z_z_t, i, 16, get(b_z, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_zx_PT, 1.0, z_z, 16, z_z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_r_t = z_r + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-                put(z_r_t, i, 16, get(b_r, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_rx_PT, 1.0, z_r, 16, z_r);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z_z);
+        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, z_r);
+        /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, z_k);
     }
     meet(team);
 
@@ -1106,15 +1060,8 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, z_yhat, 4, z_yhat);
+        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat);
         if (yhat) {
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
@@ -1284,33 +1231,12 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_t = z + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-                put(z_t, i, 16, get(b_z, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_zx_PT, 1.0, z, 16, z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const r__t = r_ + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-                put(r__t, i, 16, get(b_r, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_rx_PT, 1.0, r_, 16, r_);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_z_t = delta_z_z + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-                put(delta_z_z_t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, delta_z_z, 16, delta_z_z);
+        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z);
+        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, r_);
+        /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, delta_z_z);
     }
     meet(team);
 
@@ -1380,15 +1306,8 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(yhat_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, yhat, 4, yhat);
+        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 4;

@@ -392,26 +392,28 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
-                         const vec *start)
+/* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
+ * all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+                         const double *P, const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q) * f->k;
+        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q) {
-        const size_t row = at(f->R, r + q);
-        for (size_t w = 0; w < W; ++w) {
-            const size_t c = i + w * LANES;
-            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+    for (size_t q = 0; q < N; ++q)
+        if (r + q < end) {
+            const size_t row = at(f->R, r + q);
+            for (size_t w = 0; w < W; ++w) {
+                const size_t c = i + w * LANES;
+                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+            }
         }
-    }
 }
 
 /* All rows times a panel of W vectors */
@@ -421,12 +423,13 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base, i + w * LANES, f->n);
-    for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P, start);
-    for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P, start);
-    for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P, start);
+    for (; r < end; r += TILE)
+        if (end - r > TILE / 2)
+            product_tile(TILE, W, f, r, end, i, P, start);
+        else if (end - r > 1)
+            product_tile(TILE / 2, W, f, r, end, i, P, start);
+        else
+            product_tile(1, W, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -723,42 +726,14 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_i_t = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                put(delta_z_i_t, i, 16, get(b_i, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ix_PT, 1.0, delta_z_i, 16, delta_z_i);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const f_t = f + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                put(f_t, i, 16, get(b_f, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_fx_PT, 1.0, f, 16, f);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_o_t = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                put(delta_z_o_t, i, 16, get(b_o, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ox_PT, 1.0, delta_z_o, 16, delta_z_o);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const k__t = k_ + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                put(k__t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, k_, 16, k_);
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, delta_z_i);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, f);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, delta_z_o);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, k_);
     }
     meet(team);
 
@@ -847,15 +822,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(loss_part_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, loss_part, 4, loss_part);
+        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 4;
@@ -1214,42 +1182,14 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_i_t = z_i + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                put(z_i_t, i, 16, get(b_i, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ix_PT, 1.0, z_i, 16, z_i);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_f_t = z_f + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                put(z_f_t, i, 16, get(b_f, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_fx_PT, 1.0, z_f, 16, z_f);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_o_t = z_o + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                put(z_o_t, i, 16, get(b_o, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ox_PT, 1.0, z_o, 16, z_o);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_k_t = z_k + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                put(z_k_t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, z_k, 16, z_k);
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, z_i);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, z_f);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, z_o);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, z_k);
     }
     meet(team);
 
@@ -1348,15 +1288,8 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const u_yhat_t = u_yhat + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(u_yhat_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, u_yhat, 4, u_yhat);
+        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const u_yhat_t = u_yhat + b * 4;
@@ -1583,42 +1516,14 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_i_t = delta_z_i + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-                put(delta_z_i_t, i, 16, get(b_i, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ix_PT, 1.0, delta_z_i, 16, delta_z_i);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const f_t = f + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-                put(f_t, i, 16, get(b_f, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_fx_PT, 1.0, f, 16, f);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_z_o_t = delta_z_o + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-                put(delta_z_o_t, i, 16, get(b_o, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ox_PT, 1.0, delta_z_o, 16, delta_z_o);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const k__t = k_ + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-                put(k__t, i, 16, get(b_k, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_kx_PT, 1.0, k_, 16, k_);
+        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, delta_z_i);
+        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, f);
+        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, delta_z_o);
+        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, k_);
     }
     meet(team);
 
@@ -1707,15 +1612,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(yhat_t, i, 4, get(b_y, i, 4));
-            }
-        }
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, yhat, 4, yhat);
+        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 4;

@@ -492,26 +492,28 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
-                         const vec *start)
+/* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
+ * all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+                         const double *P, const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q) * f->k;
+        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q) {
-        const size_t row = at(f->R, r + q);
-        for (size_t w = 0; w < W; ++w) {
-            const size_t c = i + w * LANES;
-            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+    for (size_t q = 0; q < N; ++q)
+        if (r + q < end) {
+            const size_t row = at(f->R, r + q);
+            for (size_t w = 0; w < W; ++w) {
+                const size_t c = i + w * LANES;
+                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+            }
         }
-    }
 }
 
 /* All rows times a panel of W vectors */
@@ -521,12 +523,13 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base, i + w * LANES, f->n);
-    for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P, start);
-    for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P, start);
-    for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P, start);
+    for (; r < end; r += TILE)
+        if (end - r > TILE / 2)
+            product_tile(TILE, W, f, r, end, i, P, start);
+        else if (end - r > 1)
+            product_tile(TILE / 2, W, f, r, end, i, P, start);
+        else
+            product_tile(1, W, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -1149,15 +1152,8 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const a_t = a + (B + b) * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(a_t, i, 4, get(b_a, i, 4));
-            }
-        }
-        product(active, 3, 4, x, W_ax_PT, 1.0, a + B * 4, 4, a + B * 4);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, a + B * 4);
     }
     meet(team);
 
@@ -1195,15 +1191,8 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 2;
-            for (size_t i = 0; i < 2; i += LANES) {
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(loss_part_t, i, 2, get(b_y, i, 2));
-            }
-        }
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, loss_part, 2, loss_part);
+        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 2;
@@ -1566,15 +1555,8 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_a_t = z_a + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 4, get(b_a, i, 4));
-            }
-        }
-        product(active, 3, 4, x, W_ax_PT, 1.0, z_a, 4, z_a);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, z_a);
     }
     meet(team);
 
@@ -1617,15 +1599,8 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const z_yhat_t = z_yhat + b * 2;
-            for (size_t i = 0; i < 2; i += LANES) {
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_t, i, 2, get(b_y, i, 2));
-            }
-        }
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, z_yhat, 2, z_yhat);
+        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat);
         if (yhat) {
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
@@ -2142,15 +2117,8 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const a_t = a + (B + b) * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(a_t, i, 4, get(b_a, i, 4));
-            }
-        }
-        product(active, 3, 4, x, W_ax_PT, 1.0, a + B * 4, 4, a + B * 4);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, a + B * 4);
     }
     meet(team);
 
@@ -2188,15 +2156,8 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 2;
-            for (size_t i = 0; i < 2; i += LANES) {
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(yhat_t, i, 2, get(b_y, i, 2));
-            }
-        }
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, yhat, 2, yhat);
+        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 2;

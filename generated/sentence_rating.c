@@ -338,26 +338,28 @@ typedef struct {
     float factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const float *P,
-                         const vec *start)
+/* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
+ * all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+                         const float *P, const vec *start)
 {
     const float *x[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q) * f->k;
+        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q) {
-        const size_t row = at(f->R, r + q);
-        for (size_t w = 0; w < W; ++w) {
-            const size_t c = i + w * LANES;
-            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+    for (size_t q = 0; q < N; ++q)
+        if (r + q < end) {
+            const size_t row = at(f->R, r + q);
+            for (size_t w = 0; w < W; ++w) {
+                const size_t c = i + w * LANES;
+                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+            }
         }
-    }
 }
 
 /* All rows times a panel of W vectors */
@@ -367,12 +369,13 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base, i + w * LANES, f->n);
-    for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P, start);
-    for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P, start);
-    for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P, start);
+    for (; r < end; r += TILE)
+        if (end - r > TILE / 2)
+            product_tile(TILE, W, f, r, end, i, P, start);
+        else if (end - r > 1)
+            product_tile(TILE / 2, W, f, r, end, i, P, start);
+        else
+            product_tile(1, W, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -599,15 +602,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 16, get(b_a, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
+        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
     }
     meet(team);
 
@@ -900,15 +896,8 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 16, get(b_a, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
+        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
     }
     meet(team);
 
@@ -1121,15 +1110,8 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            float *const z_a_t = z_a + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                put(z_a_t, i, 16, get(b_a, i, 16));
-            }
-        }
-        product(active, 8, 16, x, W_ax_PT, 1.0f, z_a, 16, z_a);
+        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
     }
     meet(team);
 

@@ -392,26 +392,28 @@ typedef struct {
     double factor, *Y;
 } factors;
 
-/* N rows, from r on, times a panel P of W vectors, column i of M being its first; `start` is what all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t i, const double *P,
-                         const vec *start)
+/* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
+ * all start from */
+INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+                         const double *P, const vec *start)
 {
     const double *x[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q) * f->k;
+        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
                 sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
-    for (size_t q = 0; q < N; ++q) {
-        const size_t row = at(f->R, r + q);
-        for (size_t w = 0; w < W; ++w) {
-            const size_t c = i + w * LANES;
-            const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-            put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+    for (size_t q = 0; q < N; ++q)
+        if (r + q < end) {
+            const size_t row = at(f->R, r + q);
+            for (size_t w = 0; w < W; ++w) {
+                const size_t c = i + w * LANES;
+                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
+                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+            }
         }
-    }
 }
 
 /* All rows times a panel of W vectors */
@@ -421,12 +423,13 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base, i + w * LANES, f->n);
-    for (; r + TILE <= end; r += TILE)
-        product_tile(TILE, W, f, r, i, P, start);
-    for (; r + 2 <= end; r += 2)
-        product_tile(2, W, f, r, i, P, start);
-    for (; r < end; ++r)
-        product_tile(1, W, f, r, i, P, start);
+    for (; r < end; r += TILE)
+        if (end - r > TILE / 2)
+            product_tile(TILE, W, f, r, end, i, P, start);
+        else if (end - r > 1)
+            product_tile(TILE / 2, W, f, r, end, i, P, start);
+        else
+            product_tile(1, W, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -795,24 +798,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const enc_z_t = enc_z + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                put(enc_z_t, i, 12, get(enc_b_z, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z, 12, enc_z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                put(delta_enc_z_r_t, i, 12, get(enc_b_r, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, delta_enc_z_r, 12, delta_enc_z_r);
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
         product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
     }
@@ -847,19 +836,17 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
             product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
                 delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, 12, sigmoid_v(get(delta_enc_z_r_t, i, 12)));
-                    /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                    put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
+                    put(delta_enc_z_r_t, i, m, sigmoid_v(get(delta_enc_z_r_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0,
-                delta_enc_z_z + (t - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
+            /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -898,44 +885,33 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
-                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
-                    /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -964,15 +940,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     {
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
-            }
-        }
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5,
+        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
             delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
@@ -1037,48 +1006,37 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
                 delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
-                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
                 delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
-                    /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1092,28 +1050,23 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             }
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
                 delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
+                    put(dec_k_t, i, m, tanh_v(get(delta_dec_u_k_t, i, m)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
-                }
-                for (size_t i = 0; i < 5; i += LANES) {
-                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                    put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
+                    put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
+                        + get(dec_z_t, i, m) * get(a_before, i, m));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5, 5,
+            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
                 delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
@@ -1752,24 +1705,10 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const enc_z_z_t = enc_z_z + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                put(enc_z_z_t, i, 12, get(enc_b_z, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z_z, 12, enc_z_z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const enc_z_r_t = enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                put(enc_z_r_t, i, 12, get(enc_b_r, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_z_r, 12, enc_z_r);
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, enc_z_r);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
         product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
     }
@@ -1807,19 +1746,17 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
             product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
                 enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
                 double *const enc_r_b = enc_r + b * 12;
-                double *const enc_u_k_b = enc_u_k + b * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
-                    put(enc_r_b, i, 12, sigmoid_v(get(enc_z_r_t, i, 12)));
-                    /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                    put(enc_u_k_b, i, 12, get(enc_c_k, i, 12));
+                    put(enc_r_b, i, m, sigmoid_v(get(enc_z_r_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_u_k, 12, enc_u_k);
+            /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0, enc_u_k);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const enc_r_b = enc_r + b * 12;
@@ -1862,44 +1799,33 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     }
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                dec_z_z + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
-                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(dec_z_z_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                dec_z_r + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
-                    /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(dec_z_r_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1930,15 +1856,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
     {
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
-            }
-        }
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_z_yhat, 5, dec_z_yhat);
+        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
@@ -1994,48 +1913,37 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     }
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                    put(dec_z_z_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                dec_z_z + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
                 dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(dec_z_z_t, i, 12)));
-                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                    put(dec_z_r_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(dec_z_z_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                dec_z_r + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
                 dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(dec_z_r_t, i, 12)));
-                    /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(dec_z_r_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2049,30 +1957,26 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
             }
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
                 dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                 double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t, i, m, tanh_v(get(dec_z_k_t, i, m)));
                     /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
                     if (a) {
-                        put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                            + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                        put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
+                            + get(dec_z_t, i, m) * get(a_before, i, m));
                     }
                 }
-                for (size_t i = 0; i < 5; i += LANES) {
-                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                    put(dec_z_yhat_t, i, 5, get(dec_b_y, i, 5));
-                }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
-                dec_z_yhat + (t - T_x - 1) * B * 5, 5, dec_z_yhat + (t - T_x - 1) * B * 5);
+            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                dec_z_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
@@ -2369,24 +2273,10 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     {
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const enc_z_t = enc_z + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-                put(enc_z_t, i, 12, get(enc_b_z, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_z, 12, enc_z);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_enc_z_r_t = delta_enc_z_r + b * 12;
-            for (size_t i = 0; i < 12; i += LANES) {
-                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-                put(delta_enc_z_r_t, i, 12, get(enc_b_r, i, 12));
-            }
-        }
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, delta_enc_z_r, 12, delta_enc_z_r);
+        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z);
+        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
         product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
     }
@@ -2421,19 +2311,17 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
             product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
                 delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, 12, sigmoid_v(get(delta_enc_z_r_t, i, 12)));
-                    /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-                    put(delta_enc_z_z_t, i, 12, get(enc_c_k, i, 12));
+                    put(delta_enc_z_r_t, i, m, sigmoid_v(get(delta_enc_z_r_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0,
-                delta_enc_z_z + (t - 1) * B * 12, 12, delta_enc_z_z + (t - 1) * B * 12);
+            /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                delta_enc_z_z + (t - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -2472,44 +2360,33 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
-                    /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12);
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
-                    /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2538,15 +2415,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     {
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
-            }
-        }
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, delta_dec_u_yhat, 5,
+        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
             delta_dec_u_yhat);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
@@ -2599,48 +2469,37 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     put(a_t, i, m, get(a_before, i, m));
                 }
             }
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-                    put(delta_dec_k_t, i, 12, get(dec_b_z, i, 12));
-                }
-            }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
                 delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, 12, sigmoid_v(get(delta_dec_k_t, i, 12)));
-                    /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-                    put(delta_dec_z_k_t, i, 12, get(dec_b_r, i, 12));
+                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12);
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
                 delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, 12, sigmoid_v(get(delta_dec_z_k_t, i, 12)));
-                    /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-                    put(dec_u_k_t, i, 12, get(dec_c_k, i, 12));
+                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
                 }
             }
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0,
-                dec_u_k + (t - T_x - 1) * B * 12, 12, dec_u_k + (t - T_x - 1) * B * 12);
+            /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2654,28 +2513,23 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             }
             product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
                 delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
-            for (size_t r = 0; r < active.count; ++r) {
+            for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-                for (size_t i = 0; i < 12; i += LANES) {
+                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
+                    put(dec_k_t, i, m, tanh_v(get(delta_dec_u_k_t, i, m)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
-                }
-                for (size_t i = 0; i < 5; i += LANES) {
-                    /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-                    put(delta_dec_u_yhat_t, i, 5, get(dec_b_y, i, 5));
+                    put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
+                        + get(dec_z_t, i, m) * get(a_before, i, m));
                 }
             }
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5, 5,
+            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
                 delta_dec_u_yhat + (t - T_x - 1) * B * 5);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, groupby
 
 from codegen.ir import (
     Affine,
@@ -30,19 +30,22 @@ from codegen.ir import (
     Statement,
 )
 from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
-from codegen.walk import refs
+from codegen.walk import added, refs
 
 
 def distribute(program: Program) -> Program:
     """Split every loop over time into what can be done ahead, the recurrence, and what can wait.
 
     before   for t: z[t] = W_ax x[t] + W_aa a[t-1] + b;  a[t] = tanh(z[t]);  u[t] = W_ya a[t]
-    after    all t: z[t] = b + W_ax x[t];  for t: z[t] += W_aa a[t-1];  a[t] = tanh(z[t]);
+    after    all t: z[t] = W_ax x[t] + b;  for t: z[t] += W_aa a[t-1];  a[t] = tanh(z[t]);
              all t: u[t] = W_ya a[t]
     needs    sums may be formed in any order
     costs    what passes from one part to another is kept for every step
     """
-    parts = [_split(b) if isinstance(b, Block) and b.span is Span.EACH else [b] for b in program.body]
+    parts = [
+        _split(b, program.buffers) if isinstance(b, Block) and b.span is Span.EACH else [b]
+        for b in program.body
+    ]
     body = [statement for group in parts for statement in group]
     return replace(program, body=tuple(body), buffers=_kept(program.buffers, body))
 
@@ -59,7 +62,7 @@ class _Part:
         return self.number == other.number or (self.assign.accumulate and other.assign.accumulate)
 
 
-def _split(block: Block) -> list[Statement]:
+def _split(block: Block, buffers: Mapping[str, Buffer]) -> list[Statement]:
     parts = [part for n, s in enumerate(block.body) if isinstance(s, Assign) for part in _terms(s, n)]
     after = _after(parts, block.reverse)
     recurrent = {i for i, later in after.items() if i in later}
@@ -78,13 +81,19 @@ def _split(block: Block) -> list[Statement]:
     result: list[Statement] = []
     at_once = replace(block, span=Span.ALL, title=f"{block.title}, all at once")
     for place, members in spans.items():
-        body = []
+        body: list[Assign] = []
         noted: set[int] = set()
-        for part in (parts[i] for i in members):
-            assign = replace(part.assign, accumulate=part.assign.accumulate or part.number in begun)
-            body.append(replace(assign, note="") if part.number in noted else assign)
-            begun.add(part.number)
-            noted.add(part.number)
+        for number, group in groupby(members, lambda i: parts[i].number):
+            first, *others = (parts[i].assign for i in group)
+            value = first.value
+            if others:  # terms of one sum
+                terms = [value, *(o.value for o in others)]
+                value = added(terms, buffers[first.target.buffer].shape)  # type: ignore[arg-type]
+            note = "" if number in noted else first.note
+            accumulate = first.accumulate or number in begun
+            body.append(replace(first, value=value, accumulate=accumulate, note=note))
+            begun.add(number)
+            noted.add(number)
         if body:
             result.append(replace(block if place == "loop" else at_once, body=tuple(body)))
     return result

@@ -276,7 +276,9 @@ def test_only_the_recurrence_stays_in_the_loop(name: str, states: int, carried: 
 
 def test_a_sum_is_parted_only_for_a_product() -> None:
     program = distribute(specialise(_vanilla(), SIZES))
-    assert _targets_at_once(program)[0] == ["z_a", "z_a"]
+    assert _targets_at_once(program)[0] == ["z_a"]
+    (loop, _) = (b for b in program.body if isinstance(b, Block) and b.span is Span.EACH)
+    assert [s.accumulate for s in loop.body if isinstance(s, Assign) and s.target.buffer == "z_a"] == [True]
     fed = lowered(derive.load("vanilla", architecture="one-to-many", feed="output"))["forward"]
     first, *later = _targets_at_once(distribute(specialise(fed, SIZES | {"n_x": SIZES["n_y"]})))
     assert "z_a" in first
