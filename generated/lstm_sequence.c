@@ -357,30 +357,34 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
 
-/* M (k, n) in panels for `product`, filled up with zeros. M[j][i] stands at j * down + i * right. The
- * threads of a team take the panels in turn. */
-static void panels(size_t k, size_t n, size_t down, size_t right, const double *restrict M,
-                   double *restrict P, size_t me, size_t team)
+/* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
+static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
         const size_t end = i + width < n ? width : n - i;
-        for (size_t j = 0; turn % team == me && j < k; ++j)
-            for (size_t c = 0; c < width; ++c)
-                P[i * k + j * width + c] = c < end ? M[j * down + (i + c) * right] : 0.0;
+        for (size_t j = 0; turn % team == me && j < k; ++j) {
+            double *const row = P + i * k + j * width;
+            memcpy(row, M + j * n + i, end * sizeof *row);
+            for (size_t c = end; c < width; ++c)
+                row[c] = 0.0;
+        }
     }
 }
 
-static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
-{
-    panels(k, n, n, 1, M, P, me, team);
-}
-
-/* The transpose of M (n, k), in panels. */
+/* The transpose of M (n, k), likewise. */
 static void pack_transposed(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me,
                             size_t team)
 {
-    panels(k, n, 1, k, M, P, me, team);
+    for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
+        width = panel(vectors(n - i)) * LANES;
+        for (size_t c = 0; turn % team == me && c < width; ++c) {
+            double *const column = P + i * k + c;
+            const double *const row = i + c < n ? M + (i + c) * k : NULL;
+            for (size_t j = 0; j < k; ++j)
+                column[j * width] = row ? row[j] : 0.0;
+        }
+    }
 }
 
 /* What a product is made of: row r of X (…, k), of `base` and of Y (…, n). A base of step 0 is one row for all, no
