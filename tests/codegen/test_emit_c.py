@@ -129,12 +129,20 @@ def test_no_warning_without_vector_types(tmp_path: Path) -> None:
     compiled([replace(emitted, source=replace(emitted.source, code=code))], ["-O2"], tmp_path)
 
 
-def test_no_warning_from_clang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(choice.values()))
+def test_no_warning_from_clang(
+    choice: dict[str, str], dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if shutil.which("clang") is None:
         pytest.skip("no clang here")
     monkeypatch.setenv("CC", "clang")
-    model = derive.load("gru", h="softmax", loss="binary_cross_entropy")
-    compiled([emit(model, sizes_of(model, (7, 19, 5)), name="net")], ["-O2"], tmp_path)
+    plain, gated = derive.load("vanilla", **choice), derive.load("gru", **choice)
+    emitted = [
+        emit(plain, sizes_of(plain, (3, 4, 2)), dtype, T=2, name="straight"),
+        emit(gated, sizes_of(gated, (7, 19, 5)), dtype, name="loops"),
+    ]
+    compiled(emitted, ["-O1", "-march=native"], tmp_path)
 
 
 # ----------------------------------------------------------------------------- what is in the object
