@@ -7,17 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _WIDTH = 100
-_BINDING = (
-    "",
-    "?",
-    ":",
-    "||",
-    "&&",
-    "-",
-    "+",
-    "*",
-    "/",
-)  # what binds least comes first; "" stands behind a comma
+_BINDING = ("", "?", ":", "||", "&&", "-", "+", "*", "/")
+"""Where a line may be broken, what binds least first: behind a comma, or before one of these."""
+
 _BREAK = re.compile(r"(?<=,) (?! )| (?:\?|:|\|\||&&|[-+*/]) ")
 
 

@@ -1,4 +1,4 @@
-"""Reading programs: which buffers a statement reads and writes, and rebuilding statements."""
+"""Reading programs: which buffers a statement reads and writes; and making statements from others."""
 
 from __future__ import annotations
 

@@ -21,9 +21,10 @@ from codegen.lower import functions_of, interface, lower
 from codegen.native import CBackend
 from derive import Derivation
 from tests.agreement.cases import Case, derivation_of, sizes_of
+from tests.quick import PLAIN_FUNCTIONS
 
 LEVELS = ("vector", "loops", "straight")
-QUICK = {"quick": ("-march=native", "-O0", "-DINLINE=static __attribute__((unused))")}
+QUICK = {"quick": ("-march=native", "-O0", PLAIN_FUNCTIONS)}
 """A build without optimisation, many times as fast; the production flags come before these."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,10 +12,11 @@ from codegen.c_text import Text
 
 def lines_of(statement: str, depth: int = 0) -> list[str]:
     text = Text()
-    for _ in range(depth):
-        text.inside().__enter__()
-    text.put(statement)
-    return str(text).splitlines()[depth:]
+    with ExitStack() as braces:
+        for _ in range(depth):
+            braces.enter_context(text.inside())
+        text.put(statement)
+        return str(text).splitlines()[depth:]
 
 
 def test_a_short_line_stays() -> None:

@@ -25,6 +25,7 @@ from codegen.identifiers import struct_fields
 from codegen.interface import Interface
 from codegen.native import CBackend
 from codegen.network import Network
+from tests.quick import PLAIN_FUNCTIONS
 
 WARNINGS = ("all", "extra", "pedantic", "conversion", "shadow", "double-promotion", "vla", "error")
 STRICT = ["-std=c11", *(f"-W{warning}" for warning in WARNINGS)]
@@ -39,7 +40,7 @@ PLANS = (
     ("encoder-decoder", "output"),
     ("encoder-decoder", "target"),
 )
-PLAIN = ["-O0", "-DINLINE=static __attribute__((unused))"]
+PLAIN = ["-O0", PLAIN_FUNCTIONS]
 """What compiles fastest."""
 DTYPES = ("float64", "float32")
 MODELS = derive.builtin_names()

@@ -24,6 +24,7 @@ from codegen.identifiers import C_RESERVED, c_names, python_names, struct_fields
 from codegen.interface import Interface
 from codegen.native import CBackend
 from codegen.network import Network
+from tests.quick import PLAIN_FUNCTIONS
 
 _words = st.text(alphabet=string.ascii_letters + string.digits + "_", min_size=1, max_size=6)
 names = st.lists(
@@ -118,7 +119,7 @@ def _models(folder: Path) -> dict[str, tuple[derive.Model, dict[str, int]]]:
 
 def test_hostile_names_give_the_right_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """C and twin against the interpreter, which knows no identifiers."""
-    flags = ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-DINLINE=static")
+    flags = ("-std=c11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wshadow", "-Werror", PLAIN_FUNCTIONS)
     monkeypatch.setattr("codegen.toolchain.FLAGS", flags)
     models = _models(tmp_path)
     assert len(models) >= 10
