@@ -35,7 +35,9 @@ def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
     They stand behind <math.h>, <stddef.h>, <stdint.h>, <string.h> and, with OpenMP, <omp.h>.
     """
     basic, kernels, libm = (_pieces(names, dtype) for names in (("rows", "vectors"), ("kernels",), ("libm",)))
-    needed = _closure(_words(*bodies), [*basic, *kernels])
+    needed = _words(*bodies)
+    kernels = [*kernels, *_for_sizes(kernels, needed)]
+    needed = _closure(needed, [*basic, *kernels])
     if math == "libm":
         own = _chosen(libm, needed)
     else:
@@ -61,6 +63,7 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
     context = {
         "real": layout.real,
         "word": layout.word,
+        "bytes": 4 if layout.real == "float" else 8,
         "ending": "f" if layout.real == "float" else "",
         "number": lambda value: c_literal(Fraction(value), dtype),
         "threshold": THRESHOLD,
@@ -69,6 +72,19 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
     text = "\n".join(_environment().get_template(f"{name}.c.j2").render(context) for name in templates)
     found = re.split(r"^@ (.*)\n", text, flags=re.MULTILINE)[1:]
     return [_Piece(frozenset(n.split()), body) for n, body in zip(found[::2], found[1::2], strict=True)]
+
+
+def _for_sizes(pieces: list[_Piece], needed: frozenset[str]) -> list[_Piece]:
+    """The pieces whose names end in _K_N, with the numbers of a needed name in place of K and N."""
+    found = []
+    for name in sorted(needed):
+        if sizes := re.fullmatch(r"(\w+)_(\d+)_(\d+)\(\)", name):
+            kernel, k, n = sizes.groups()
+            for piece in pieces:
+                if f"{kernel}_K_N()" in piece.names:
+                    text = piece.text.replace("_K_N", f"_{k}_{n}")
+                    found.append(_Piece(frozenset({name}), re.sub(r"\bN\b", n, re.sub(r"\bK\b", k, text))))
+    return found
 
 
 def _closure(needed: frozenset[str], pieces: list[_Piece]) -> frozenset[str]:

@@ -131,6 +131,10 @@ class Loops:
             self._limit = str(loop.extent)
             head = f"for (size_t {i} = 0; {i} < {loop.extent}; {i} += LANES)"
         with self._text.inside(head):
+            if any(
+                isinstance(part, Load) and self._varies(part) for s in loop.body for part in scalars(s)
+            ) or any(isinstance(s, Store) for s in loop.body):
+                self._text.put(f"const size_t left = {loop.extent} % LANES ? {self._limit} - {i} : LANES;")
             for target, group in groupby(loop.body, self._optional_target):
                 if target:
                     with self._text.inside(f"if ({self._names[target]})"):
@@ -152,8 +156,8 @@ class Loops:
                     self._text.put(f"const vec {self._names[name]} = {lanes.spell(value)};")
                 case Store(ref=ref, value=value, accumulate=accumulate):
                     x = self._places.vector(ref)
-                    before = f"get({x}, {i}, {n}) + " if accumulate else ""
-                    self._text.put(f"put({x}, {i}, {n}, {before}{lanes.spell(value)});")
+                    before = f"get({x} + {i}, left) + " if accumulate else ""
+                    self._text.put(f"put({x} + {i}, left, {before}{lanes.spell(value)});")
                 case Update(op=op, value=value):
                     v = self._in_lanes(statement)
                     combined = _COMBINED[op][0].format(v, lanes.spell(value))
@@ -176,7 +180,7 @@ class Loops:
     def _vector(self, leaf: Scalar) -> str:
         match leaf:
             case Load(ref=ref):
-                return f"get({self._places.vector(ref)}, {self._index}, {self._limit})"
+                return f"get({self._places.vector(ref)} + {self._index}, left)"
             case Local(name=name):
                 return self._names[name]
             case _:

@@ -26,7 +26,7 @@ from codegen.ir import (
     Store,
     Zero,
 )
-from codegen.walk import scalars
+from codegen.walk import scalars, terms
 
 
 @dataclass(frozen=True)
@@ -82,34 +82,37 @@ class Straight:
     # ------------------------------------------------------------------------- one example a lane
 
     def _many(self, body: tuple[Statement, ...]) -> None:
+        """As many examples first as are left over, then LANES at a time."""
         sums = {s.ref.buffer: self._layout(s) for s in body if isinstance(s, Store)}
+        totals = [name for name, layout in sums.items() if layout is Layout.TOTAL]
+        gradients = [name for name, layout in sums.items() if layout is Layout.PARAMETER]
         sizes = {name: elements(self.program.buffers[name]) for name in sums}
-        for name, layout in sums.items():
-            if layout is Layout.TOTAL:
-                self.text.put(f"double {self._sum(name)}[LANES] = {{0}};")
-            elif layout is Layout.PARAMETER:
-                self.text.put(f"vec {self._sum(name)}[{sizes[name]}] = {{0}};")
-        with self.text.inside("for (size_t b = 0; b < B; b += LANES)"):
-            if {Layout.TOTAL, Layout.PARAMETER} & set(sums.values()):
-                self.text.put("const words mask = upto(b, B);")
+        for name in totals:
+            self.text.put(f"double {self._sum(name)}[LANES] = {{0}};")
+        for name in gradients:
+            self.text.put(f"vec {self._sum(name)}[{sizes[name]}] = {{0}};")
+        self.text.put("size_t many = (B - 1) % LANES + 1;")
+        with self.text.inside("for (size_t b = 0; b < B; b += many, many = LANES)"):
             self._lanes(body)
-        for name, layout in sums.items():
-            if layout is Layout.TOTAL:
-                with self.text.inside("for (size_t q = 0; q < LANES; ++q)"):
-                    self.text.put(f"{self.names[name]}[0] += {self._sum(name)}[q];")
-            elif layout is Layout.PARAMETER:
-                head = f"for (size_t i = 0; {self.names[name]} && i < {sizes[name]}; ++i)"
-                with self.text.inside(head):
-                    self.text.put(f"{self.names[name]}[i] += sum_of({self._sum(name)}[i]);")
+            for name in gradients:
+                self.text.put(f"if (many < LANES) keep_first({sizes[name]}, {self._sum(name)}, many);")
+        for name in totals:
+            with self.text.inside("for (size_t q = 0; q < LANES; ++q)"):
+                self.text.put(f"{self.names[name]}[0] += {self._sum(name)}[q];")
+        for name in gradients:
+            arguments = f"{sizes[name]}, {self._sum(name)}, {self.names[name]}"
+            self.text.put(f"if ({self.names[name]}) add_sums({arguments});")
 
     def _lanes(self, body: tuple[Statement, ...]) -> None:
         columns: dict[Ref, str] = {}
         for part in (part for statement in body for part in scalars(statement)):
             if isinstance(part, Load) and self._varies(part) and part.ref not in columns:
                 columns[part.ref] = self.names.pointer(part.ref.buffer, str(part.ref.lag))
+                name, width = columns[part.ref], self._width(part)
+                rows = self.names.pointer(part.ref.buffer, f"{part.ref.lag}_rows")
                 self.text.put(
-                    f"vec {columns[part.ref]}[{self._width(part)}];",
-                    f"columns({self._rows(part)}, {columns[part.ref]});",
+                    f"vec {name}[{width}], {rows}[{width}];",
+                    f"columns(next_rows({self._rows(part)}, {rows}), {width}, {name});",
                 )
         lanes = Lanes(self.dtype, self._varies, lambda leaf: self._lane(leaf, columns), self.places.scalar)
 
@@ -117,14 +120,16 @@ class Straight:
             self.text.put(f"const vec {self.names[statement.name]} = {lanes.spell(statement.value)};")
 
         def store(statement: Store) -> None:
-            value = lanes.spell(statement.value)
             match self._layout(statement):
                 case Layout.TOTAL:
-                    self.text.put(f"add_lanes({self._sum(statement.ref.buffer)}, masked(mask, {value}));")
+                    added = f"{self._sum(statement.ref.buffer)}, {lanes.spell(statement.value)}, many"
+                    self.text.put(f"add_lanes({added});")
                 case Layout.PARAMETER:
                     place = f"{self._sum(statement.ref.buffer)}[{self._component(statement)}]"
-                    self.text.put(f"{place} += masked(mask, {value});")
+                    for term in terms(statement.value):
+                        self.text.put(f"{place} += {lanes.spell(term)};")
                 case _:
+                    value = lanes.spell(statement.value)
                     self.text.put(
                         f"put_column({self._rows(statement)}, {self._component(statement)}, {value});"
                     )
@@ -157,7 +162,7 @@ class Straight:
 
     def _rows(self, place: Load | Store) -> str:
         """Where the examples are, how many numbers each has, and which examples are meant."""
-        return f"{self.places.base(place.ref)}, {self._width(place)}, b, B"
+        return f"{self.places.base(place.ref)}, {self._width(place)}, b, many"
 
     def _sum(self, name: str) -> str:
         return self.names.pointer(name, "sum")

@@ -25,7 +25,14 @@ FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail", "relu
 SUFFIX = {"scalar": "_1", "vector": "_v"}
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_IN_VECTORS = ("bits", "from_bits", "all", "pick")  # what templates/vectors.c.j2 defines
+_IN_VECTORS = (
+    "bits",
+    "from_bits",
+    "all",
+    "pick",
+    "smaller",
+    "if_less",
+)  # what templates/vectors.c.j2 defines
 _WIDTH = 108
 
 

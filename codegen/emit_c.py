@@ -58,6 +58,7 @@ class _Emitter:
         self._loops = Loops(program, names, self._places, dtype, self._text)
         self._returning = False  # whether the way back has begun
         self._together = False  # whether all threads sum over the same rows
+        self._turn = "0"  # what counts how often the same matrix has been used
 
     def function(self, name: str) -> Function:
         if self._program.level == "straight":
@@ -184,8 +185,10 @@ class _Emitter:
                 up = f"for (size_t t = {first}; t <= {count(block.start + block.steps)}; ++t)"
                 down = f"for (size_t t = {count(block.start + block.steps)}; t > {start}; --t)"
                 with self._text.inside(down if block.reverse else up):
+                    self._turn = "t"
                     self._active(block, body, "active_rows(all, {}, t, list)")
                     self._body(body)
+                    self._turn = "0"
 
     def _active(self, block: Block, body: tuple[Statement, ...], call: str) -> None:
         """The rows that are active and those that are not, where the statements want to know."""
@@ -233,12 +236,12 @@ class _Emitter:
         match kernel.name:
             case "product":
                 k, n = buffers[kernel.operands[1].buffer].shape
-                call = f"product({rows}, {k}, {n}, {place[1]}, {place[2]}, {self._factor(kernel)}, "
-                call += f"{self._base(kernel, place)}, {place[0]});"
+                call = f"product_{k}_{n}({rows}, {place[1]}, {place[2]}, {self._factor(kernel)}, "
+                call += f"{self._base(kernel, place)}, {place[0]}, {self._turn});"
             case "outer":
                 n, m = out.shape
                 share = "me, team" if self._together else "0, 1"
-                call = f"outer({rows}, {n}, {m}, {place[1]}, {place[2]}, {place[0]}, {share});"
+                call = f"outer_{n}_{m}({rows}, {place[1]}, {place[2]}, {place[0]}, {share});"
             case "sum_rows":
                 wanted += self._one_of_them("me == team - 1")
                 call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]});"

@@ -81,11 +81,11 @@ C_RESERVED = frozenset(
     ]
 )
 PYTHON_RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins))
-# families of macros, and keywords of C++ and of later Cs, that look like names of a model
+# families of macros and kernels, and keywords of C++ and of later Cs, that look like names of a model
 _SYSTEM = re.compile(
     r"_?Py\w+|M_\d?_?[A-Z]\w*|L_[a-z]+|P_tmpdir|I|d_fileno|f(max|min)imum_\w+|(is|to)[a-z]+_l|(atan|exp|log)2|expm1"
     r"|(st|si|sa|va|sigev|sched|pthread|math|assert|static|thread|atomic|const|dynamic|reinterpret|co)_\w+"
-    r"|(and|or|xor|not)_eq|typeof_unqual"
+    r"|(and|or|xor|not)_eq|typeof_unqual|(product|outer)_\d+_\d+"
 )
 _PLAIN = re.compile(r"[A-Za-z]+_\w*[A-Za-z0-9]|[A-Za-z]|[a-z][A-Za-z]*[0-9]")
 

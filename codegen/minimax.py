@@ -22,7 +22,7 @@ from mpmath import mp, mpf
 FILE = Path(__file__).parent / "templates" / "elementary.toml"
 BITS = {"float32": 24, "float64": 53}
 LN2_BITS = {"float32": 16, "float64": 42}  # of the upper part: its product with an exponent is exact
-TANH_SPLIT = {"float32": 0.75, "float64": 0.625}
+TANH_SPLIT = 0.5625
 
 _WORKING_BITS = 160
 _PER_COEFFICIENT = 24  # grid points
@@ -55,20 +55,6 @@ def exponential(terms: int) -> Problem:
     return Problem(target, lambda r: r**2 * mpmath.exp(-r), -bound, bound, terms)
 
 
-def hyperbolic(terms: int, split: float) -> Problem:
-    """p with tanh a = a + a³ p(a²), in z = a², for 0 ≤ a ≤ split."""
-
-    def target(z: mpf) -> mpf:
-        a = mpmath.sqrt(z)
-        return (mpmath.tanh(a) - a) / a**3 if a else -mpf(1) / 3
-
-    def weight(z: mpf) -> mpf:
-        a = mpmath.sqrt(z)
-        return a**3 / mpmath.tanh(a) if a else mpf(0)
-
-    return Problem(target, weight, mpf(0), mpf(split) ** 2, terms)
-
-
 def logarithm(terms: int, largest: mpf) -> Problem:
     """p with 2 artanh q = 2 q + q³ p(q²), in z = q², for 0 ≤ q ≤ largest; ln(1 + f) has q = f/(2 + f)."""
 
@@ -83,13 +69,42 @@ def logarithm(terms: int, largest: mpf) -> Problem:
     return Problem(target, weight, mpf(0), largest**2, terms)
 
 
+def hyperbolic(terms: int, split: float) -> Problem:
+    """p with tanh a = a + a³ p(a²), in z = a², for 0 ≤ a ≤ split."""
+
+    def target(z: mpf) -> mpf:
+        a = mpmath.sqrt(z)
+        return (mpmath.tanh(a) - a) / a**3 if a else -mpf(1) / 3
+
+    def weight(z: mpf) -> mpf:
+        a = mpmath.sqrt(z)
+        return a**3 / mpmath.tanh(a) if a else mpf(0)
+
+    return Problem(target, weight, mpf(0), mpf(split) ** 2, terms)
+
+
+def tail(terms: int) -> Problem:
+    """p with 2 artanh(w/2) = w + w³ p(w²), in z = w², for 0 ≤ w ≤ 2/3."""
+
+    def target(z: mpf) -> mpf:
+        w = mpmath.sqrt(z)
+        return (2 * mpmath.atanh(w / 2) - w) / w**3 if w else mpf(1) / 12
+
+    def weight(z: mpf) -> mpf:
+        w = mpmath.sqrt(z)
+        return w**3 / (2 * mpmath.atanh(w / 2)) if w else mpf(0)
+
+    return Problem(target, weight, mpf(0), (mpf(2) / 3) ** 2, terms)
+
+
 def problems(dtype: str) -> dict[str, Problem]:
     """The polynomials by the function that they belong to."""
-    terms = {"float32": (5, 6, 3), "float64": (10, 11, 8)}[dtype]
+    terms = {"float32": (5, 3, 4, 5), "float64": (10, 8, 10, 10)}[dtype]
     return {
         "exp": exponential(terms[0]),
-        "tanh": hyperbolic(terms[1], TANH_SPLIT[dtype]),
-        "log": logarithm(terms[2], mpf(1) / 5),  # 3/4 ≤ 1 + f ≤ 3/2: -1/7 ≤ q ≤ 1/5
+        "log": logarithm(terms[1], mpf(1) / 5),  # 3/4 ≤ 1 + f ≤ 3/2: -1/7 ≤ q ≤ 1/5
+        "tail": tail(terms[2]),
+        "tanh": hyperbolic(terms[3], TANH_SPLIT),
     }
 
 
@@ -170,7 +185,7 @@ def constants(dtype: str) -> dict[str, mpf]:
             "log2e": rounded(1 / mpmath.ln2, BITS[dtype]),
             "ln2_hi": upper,
             "ln2_lo": rounded(mpmath.ln2 - upper, BITS[dtype]),
-            "tanh_split": mpf(TANH_SPLIT[dtype]),
+            "tanh_split": mpf(TANH_SPLIT),
         }
 
 

@@ -38,6 +38,13 @@ from codegen.ir import (
 )
 
 
+def terms(scalar: Scalar) -> list[Scalar]:
+    """What a sum adds up, in order; of anything else, itself."""
+    if isinstance(scalar, Call) and scalar.op == "add":
+        return [term for operand in scalar.operands for term in terms(operand)]
+    return [scalar]
+
+
 def children(value: AnyValue) -> tuple[AnyValue, ...]:
     """The values that a vector value is made of."""
     match value:

@@ -133,6 +133,7 @@ INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 typedef double vec;
 typedef uint64_t words;
@@ -146,7 +147,9 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const double *x, size_t n)
@@ -171,39 +174,83 @@ NOINLINE void put_some(double *x, size_t n, vec v)
         }
 }
 
-/* x[i], x[i + 1], … up to x[n - 1], then zeros */
-INLINE vec get(const double *x, size_t i, size_t n)
+/* x[0], x[1], … as many as are left, then zeros */
+INLINE vec get(const double *x, size_t left)
 {
-    if (n - i >= LANES)
-        return *(const vec *)(x + i);
-    return get_some(x + i, n - i);
+    if (left >= LANES)
+        return *(const vec *)x;
+    return get_some(x, left);
 }
 
-INLINE void put(double *x, size_t i, size_t n, vec v)
+INLINE void put(double *x, size_t left, vec v)
 {
-    if (n - i >= LANES)
-        *(vec *)(x + i) = v;
+    if (left >= LANES)
+        *(vec *)x = v;
     else
-        put_some(x + i, n - i, v);
+        put_some(x, left, v);
+}
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#define EACH_LANE(f) LANES_1(f, 0)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
+
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
+#define LOWER(q) (uint64_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
+#define UPPER(q) (uint64_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+#undef LOWER
+#undef UPPER
+#endif
+
+/* LANES vectors as the rows of a matrix, which become its columns */
+INLINE void transpose(vec *v)
+{
+#if defined(VEC_BYTES) && !defined(__clang__)
+    for (size_t s = LANES / 2; s; s /= 2)
+        for (size_t i = 0; i < LANES; ++i)
+            if (!(i & s)) {
+                const vec a = v[i], b = v[i + s];
+                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
+                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
+            }
+#else
+    double lane[LANES * LANES];
+    memcpy(lane, v, sizeof lane);
+    for (size_t i = 0; i < LANES; ++i)
+        for (size_t q = 0; q < LANES; ++q)
+            ((double *)v)[i * LANES + q] = lane[q * LANES + i];
+#endif
 }
 
 INLINE vec square_v(vec v) { return v * v; }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    const vec upper = x - n * 0x1.62e42fefa38p-1;
-    const vec lower = n * 0x1.ef35793c7673p-45;
-    const vec r = upper - lower;
+    const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
     const vec square = r * r;
     const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
         0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
     const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const vec q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* m >= 0 with the sign of x */
@@ -212,26 +259,25 @@ INLINE vec with_sign_of_v(vec x, vec m)
     return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
 }
 
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 INLINE vec tanh_v(vec x)
 {
-    vec a = magnitude_v(x);
-    a = pick_v((words)(a > 19.5), all_v(19.5), a);
-    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec a = magnitude_v(x);
+    const vec twice = smaller_v(all_v(39.0), a + a);
+    const vec t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000003ffp+52;
-    const vec p = expm1_of_rest_v(a + a, n);
+    const vec p = expm1_of_rest_v(twice, n);
     const vec power = from_bits_v(bits_v(t) << 52);
-    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
-    const vec square = z * z;
-    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec fourth = z * z;
+    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
-    const vec small = a + a * (z * series);
-    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+    const vec small = a + a * z * series;
+    return with_sign_of_v(x, if_less_v(a, all_v(0.5625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -240,50 +286,42 @@ INLINE vec tanh_v(vec x)
 INLINE vec sigmoid_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
     const vec n = 0x1.800000000043fp+52 - t;
     const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
     const vec power = lifted * 0x1p-64;
     const vec rough = 1.0 / ((1.0 + power) + p);
-    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec q = if_less_v(power, all_v(0.5), 1.0 - (p + power) * rough, rough);
     const vec y = q * lifted * 0x1p-64;
-    return pick_v((words)(z < 0.0), y, 1.0 - y);
-}
-
-/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
-INLINE vec log_scaled_v(vec f, vec n)
-{
-    const vec q = f / (2.0 + f);
-    const vec z = q * q;
-    const vec square = z * z;
-    const vec even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
-        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
-    const vec odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square + 0x1.c71c748fb07cp-3)
-        * square + 0x1.999999999c179p-2;
-    const vec series = even + z * odd;
-    const vec total = f - n * 0x1.62e42fefa38p-1;
-    const vec rest = f - (total + n * 0x1.62e42fefa38p-1);
-    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+    return if_less_v(z, all_v(0.0), y, 1.0 - y);
 }
 
 /* ln(1 + e^-|z|) */
 INLINE vec tail_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
-    const vec n = t - 0x1.800000000043fp+52;
-    const vec p = expm1_of_rest_v(-a, n);
+    const vec n = 0x1.800000000043fp+52 - t;
+    const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
-    const vec sum = 1.0 + p;
-    const vec e = sum * lifted * 0x1p-64;
-    const vec rest = (p - (sum - 1.0)) * lifted * 0x1p-64;
-    const words halved = (words)(e > 0.5);
-    const vec f = pick_v(halved, 0.5 * e - 0.5, e);
-    const vec logarithm = log_scaled_v(f, pick_v(halved, all_v(-1.0), all_v(0.0)));
-    return logarithm + rest * (1.0 - 0.5 * e);
+    const vec power = lifted * 0x1p-64;
+    const vec v = power * 0.5 + p;
+    const vec sum = 1.0 + v;
+    const vec rest = v - (sum - 1.0);
+    const vec rough = 1.0 / sum;
+    const vec w = power * rough;
+    const vec square = w * w;
+    const vec fourth = square * square;
+    const vec even = (((0x1.55b0208cfd098p-23 * fourth + 0x1.1067c247fb5f2p-18) * fourth +
+        0x1.745cb3fd98d46p-14) * fourth + 0x1.249249208c349p-9) * fourth + 0x1.5555555555535p-4;
+    const vec odd = (((0x1.5c79e48f3a0dap-24 * fourth + 0x1.efd87bedd66f5p-21) * fourth +
+        0x1.3b1ddba704272p-16) * fourth + 0x1.c71c741c85a77p-12) * fourth + 0x1.99999999a0754p-7;
+    const vec series = even + square * odd;
+    const vec more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
+    return (rough + more) * lifted * 0x1p-64;
 }
 
 /* NaN passes; the slope at 0 is taken as 0 */
@@ -294,6 +332,9 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* The first vector of the last of the panels that so many are cut into. */
+static size_t last_panel(size_t count) { return count % 3 == 1 && count > 1 ? count - 2 : (count - 1) / 3 * 3; }
 
 /* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
 static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
@@ -316,12 +357,17 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
-        for (size_t c = 0; turn % team == me && c < width; ++c) {
-            double *const column = P + i * k + c;
-            const double *const row = i + c < n ? M + (i + c) * k : NULL;
-            for (size_t j = 0; j < k; ++j)
-                column[j * width] = row ? row[j] : 0.0;
-        }
+        if (turn % team != me)
+            continue;
+        for (size_t c = 0; c < width; c += LANES)
+            for (size_t j = 0; j < k; j += LANES) {
+                vec block[LANES];
+                for (size_t q = 0; q < LANES; ++q)
+                    block[q] = i + c + q < n ? get(M + (i + c + q) * k + j, k - j) : all_v(0.0);
+                transpose(block);
+                for (size_t q = 0; q < LANES && j + q < k; ++q)
+                    *(vec *)(P + i * k + (j + q) * width + c) = block[q];
+            }
     }
 }
 
@@ -352,8 +398,8 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             const size_t row = at(f->R, r + q);
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
+                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
         }
 }
@@ -364,7 +410,7 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     vec start[3] = {0};
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
-            start[w] = get(f->base, i + w * LANES, f->n);
+            start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
             product_tile(TILE, W, f, r, end, i, P, start);
@@ -375,17 +421,20 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
- * whatever rows stand beside it. */
-static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
-                    const double *base, size_t step, double *Y)
+ * whatever rows stand beside it. The panels pass in the opposite order at every other turn: then those that passed last
+ * are still in the cache. */
+INLINE void product(rows R, const size_t k, const size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y, size_t turn)
 {
     enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
     const factors f = {R, k, n, step, X, base, factor, Y};
+    const size_t panels = (vectors(n) + 2) / 3;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
-        for (size_t i = 0, width; i < n; i += width * LANES) {
-            width = panel(vectors(n - i));
-            switch (width) {
+        for (size_t q = 0; q < panels; ++q) {
+            const size_t p = turn % 2 ? panels - 1 - q : q, first = p < panels - 1 ? 3 * p : last_panel(vectors(n));
+            const size_t i = first * LANES;
+            switch (panel(vectors(n - i))) {
             case 3: product_panel(3, &f, r, end, i, M + i * k); break;
             case 2: product_panel(2, &f, r, end, i, M + i * k); break;
             default: product_panel(1, &f, r, end, i, M + i * k);
@@ -394,41 +443,67 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
+/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+typedef struct {
+    const double *at;
+    size_t step;
+} columns_of;
+
+/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
+ * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
+static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const double *restrict V,
+                               double *restrict P)
+{
+    if (j + n <= m && !R.list)
+        return (columns_of){V + at(R, r) * m + j, m};
+    const size_t there = m - j < n ? m - j : n;
+    for (size_t q = 0; q < count; ++q) {
+        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
+        for (size_t c = there; c < n; ++c)
+            P[q * n + c] = 0.0;
+    }
+    return (columns_of){P, n};
+}
+
 /* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
-                       const double *A, const double *P, double *G)
+ * the columns A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
+                       columns_of P, double *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
+    const double *a = A.at, *x = P.at;
+    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
+                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             if (i + q < end) {
-                double *const g = G + (i + q) * m;
-                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+                double *const g = G + (i + q) * m + j + w * LANES;
+                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
             }
 }
 
-/* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
-                        const double *P, double *G)
+/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
+ * a tile */
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
+                        columns_of last, columns_of P, double *G)
 {
-    for (; i < end; i += TILE, A += R * TILE)
-        if (end - i > TILE / 2)
+    for (size_t i = first; i < end; i += TILE, A.at += TILE)
+        if (end - i >= TILE)
             outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
+            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
  * some rows of G. */
-static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
@@ -438,26 +513,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last;
-            for (size_t c = i; c < end; c += TILE)
-                for (size_t q = 0; q < count; ++q) {
-                    double *const to = a + (c - i) * count + q * TILE;
-                    const double *const from = A + at(R, r + q) * n + c;
-                    if (end - c >= TILE)
-                        memcpy(to, from, TILE * sizeof *to);
-                    else
-                        for (size_t d = 0; d < TILE; ++d)
-                            to[d] = d < end - c ? from[d] : 0.0;
-                }
+            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
+            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
+            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                for (size_t q = 0; q < count; ++q)
-                    for (size_t w = 0; w < width; ++w)
-                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
-                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
+                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
                 }
             }
         }
@@ -489,6 +554,54 @@ static double total(rows R, size_t n, const double *V)
             sum[i % 8] += v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+NOINLINE void outer_16_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 16, A, X, G, me, team);
+}
+
+NOINLINE void outer_16_8(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 8, A, X, G, me, team);
+}
+
+NOINLINE void outer_4_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 4, 16, A, X, G, me, team);
+}
+
+NOINLINE void product_16_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_4(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 4, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_8(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 8, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_4_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 4, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_8_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 8, 16, X, M, factor, base, step, Y, turn);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -623,8 +736,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -635,11 +749,11 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z);
+        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
         /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, r_);
+        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
         /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, delta_z_z);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
     }
     meet(team);
 
@@ -654,39 +768,42 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
-                z + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                z + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const z_t = z + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t, i, m, sigmoid_v(get(z_t, i, m)));
+                    put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
-                r_ + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
+                r_ + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t, i, m, sigmoid_v(get(r__t, i, m)));
+                    put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
                     /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
-                    put(u_k_t, i, m, get(r__t, i, m) * get(a_before, i, m));
+                    put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
-                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
+            product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
@@ -694,11 +811,12 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(delta_z_z_t, i, m, tanh_v(get(delta_z_z_t, i, m)));
+                    put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
                     /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(delta_z_z_t, i, m) * (1.0 - get(z_t, i, m))
-                        + get(z_t, i, m) * get(a_before, i, m));
+                    put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
+                        + get(z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -710,19 +828,20 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 4;
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             const double *const y_t = y + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
-                put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
-                    + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
-                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m)))
-                    * (1.0 - get(y_t, i, m)));
+                put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
+                put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
+                    + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
+                    + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                    * (1.0 - get(y_t + i, left)));
             }
         }
     }
@@ -747,12 +866,13 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             const double *const y_t = y + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) - get(y_t, i, m));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) - get(y_t + i, left));
             }
         }
         /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
+        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
     }
     meet(team);
     {
@@ -760,7 +880,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
     }
@@ -779,14 +899,16 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                    const vec delta_k_i = get(delta_a_t, i, m) * (1.0 - get(z_t, i, m));
+                    const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
                     /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(delta_z_z_t, i, m))));
+                    put(delta_z_k_t + i, left, delta_k_i * (1.0
+                        - square_v(get(delta_z_z_t + i, left))));
                 }
             }
             /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k);
+            product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_u_k_b = delta_u_k + b * 16;
@@ -798,33 +920,37 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                    const vec delta_r_i = get(delta_u_k_b, i, m) * get(a_before, i, m);
+                    const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
                     /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                    put(delta_z_r_t, i, m, delta_r_i * (get(r__t, i, m)
-                        - square_v(get(r__t, i, m))));
+                    put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                        - square_v(get(r__t + i, left))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(delta_z_z_t, i, m));
+                    const vec delta_z_i = get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(delta_z_z_t + i, left));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                    put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
+                    put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                        - square_v(get(z_t + i, left))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(z_t, i, m)
-                        + get(delta_u_k_b, i, m) * get(r__t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(z_t + i, left)
+                        + get(delta_u_k_b + i, left) * get(r__t + i, left));
                 }
             }
-            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -836,9 +962,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -846,21 +972,21 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_W_za) outer(active, 16, 16, delta_z_z, a, d_W_za, me, team);
+        if (d_W_za) outer_16_16(active, delta_z_z, a, d_W_za, me, team);
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        if (d_W_zx) outer(active, 16, 8, delta_z_z, x, d_W_zx, me, team);
+        if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
         /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
         if (d_b_z && me == team - 1) sum_rows(active, 16, delta_z_z, d_b_z);
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_W_ra) outer(active, 16, 16, delta_z_r, a, d_W_ra, me, team);
+        if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        if (d_W_rx) outer(active, 16, 8, delta_z_r, x, d_W_rx, me, team);
+        if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
         /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
         if (d_b_r && me == team - 1) sum_rows(active, 16, delta_z_r, d_b_r);
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k, u_k, d_W_ka, me, team);
+        if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
         /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
         if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
     }
@@ -875,8 +1001,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 const double *const delta_a_0 = delta_a + b * 16;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }
@@ -972,8 +1099,9 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                 const double *const a0_b = a0 + b * 16;
                 double *const a_0 = a ? a + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a0    (B, n_a) */
-                    put(a_0, i, m, get(a0_b, i, m));
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
@@ -985,11 +1113,11 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z_z);
+        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z_z, 0);
         /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, z_r);
+        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, z_r, 0);
         /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, z_k);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
     }
     meet(team);
 
@@ -1005,41 +1133,44 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 16 : NULL;
                     for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t - 1) * B * 16, 16,
-                z_z + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t - 1) * B * 16, 16,
+                z_z + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
                 double *const z_b = z + b * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  z = sigmoid(z_z)    (B, n_a) */
-                    put(z_b, i, m, sigmoid_v(get(z_z_t, i, m)));
+                    put(z_b + i, left, sigmoid_v(get(z_z_t + i, left)));
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t - 1) * B * 16, 16,
-                z_r + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t - 1) * B * 16, 16,
+                z_r + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
                 double *const u_k_b = u_k + b * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  r = sigmoid(z_r)    (B, n_a) */
-                    const vec r_i = sigmoid_v(get(z_r_t, i, m));
+                    const vec r_i = sigmoid_v(get(z_r_t + i, left));
                     /* (5)  u_k = r * a[t-1]    (B, n_a) */
-                    put(u_k_b, i, m, r_i * get(a_before, i, m));
+                    put(u_k_b + i, left, r_i * get(a_before + i, left));
                 }
             }
             /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
-                z_k + (t - 1) * B * 16);
+            product_16_16(active, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
+                z_k + (t - 1) * B * 16, t);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
@@ -1048,11 +1179,12 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 16 : NULL;
                     for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
                         /* (7)  k = tanh(z_k)    (B, n_a) */
-                        const vec k_i = tanh_v(get(z_k_t, i, m));
+                        const vec k_i = tanh_v(get(z_k_t + i, left));
                         /* (8)  a[t] = k * (1 - z) + z * a[t-1]    (B, n_a) */
-                        put(a_t, i, m, k_i * (1.0 - get(z_b, i, m))
-                            + get(z_b, i, m) * get(a_before, i, m));
+                        put(a_t + i, left, k_i * (1.0 - get(z_b + i, left))
+                            + get(z_b + i, left) * get(a_before + i, left));
                     }
                 }
             }
@@ -1065,15 +1197,16 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
         if (yhat) {
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_yhat_t = z_yhat + b * 4;
                 double *const yhat_t = yhat ? yhat + b * 4 : NULL;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
+                    put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
                 }
             }
         }
@@ -1224,8 +1357,9 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -1236,11 +1370,11 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product(active, 8, 16, x, W_zx_PT, 1.0, b_z, 0, z);
+        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
         /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product(active, 8, 16, x, W_rx_PT, 1.0, b_r, 0, r_);
+        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
         /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, delta_z_z);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
     }
     meet(team);
 
@@ -1255,39 +1389,42 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
-                z + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                z + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const z_t = z + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t, i, m, sigmoid_v(get(z_t, i, m)));
+                    put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
                 }
             }
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
-                r_ + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
+                r_ + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const r__t = r_ + ((t - 1) * B + b) * 16;
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t, i, m, sigmoid_v(get(r__t, i, m)));
+                    put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
                     /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
-                    put(u_k_t, i, m, get(r__t, i, m) * get(a_before, i, m));
+                    put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
                 }
             }
             /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
-                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16);
+            product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
@@ -1295,11 +1432,12 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(delta_z_z_t, i, m, tanh_v(get(delta_z_z_t, i, m)));
+                    put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
                     /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(delta_z_z_t, i, m) * (1.0 - get(z_t, i, m))
-                        + get(z_t, i, m) * get(a_before, i, m));
+                    put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
+                        + get(z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -1311,13 +1449,14 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(yhat_t, i, m)));
+                put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
             }
         }
     }
@@ -1335,11 +1474,12 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             const double *const yhat_t = yhat + b * 4;
             for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
+                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
                 /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m)
-                    * (get(yhat_t, i, m) - square_v(get(yhat_t, i, m))));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                    * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -1347,12 +1487,13 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
             const double *const dstates_a_t = dstates_a + b * 16;
             double *const delta_a_t = delta_a + (B + b) * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* (13)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
         /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
+        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
     }
     meet(team);
     {
@@ -1360,7 +1501,7 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
     }
@@ -1379,14 +1520,16 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
                 double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                    const vec delta_k_i = get(delta_a_t, i, m) * (1.0 - get(z_t, i, m));
+                    const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
                     /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(delta_z_z_t, i, m))));
+                    put(delta_z_k_t + i, left, delta_k_i * (1.0
+                        - square_v(get(delta_z_z_t + i, left))));
                 }
             }
             /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-            product(active, 16, 16, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k);
+            product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_u_k_b = delta_u_k + b * 16;
@@ -1398,33 +1541,37 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const z_t = z + ((t - 1) * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                    const vec delta_r_i = get(delta_u_k_b, i, m) * get(a_before, i, m);
+                    const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
                     /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                    put(delta_z_r_t, i, m, delta_r_i * (get(r__t, i, m)
-                        - square_v(get(r__t, i, m))));
+                    put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                        - square_v(get(r__t + i, left))));
                     /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(delta_z_z_t, i, m));
+                    const vec delta_z_i = get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(delta_z_z_t + i, left));
                     /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                    put(delta_z_z_t, i, m, delta_z_i * (get(z_t, i, m) - square_v(get(z_t, i, m))));
+                    put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                        - square_v(get(z_t + i, left))));
                     /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(z_t, i, m)
-                        + get(delta_u_k_b, i, m) * get(r__t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(z_t + i, left)
+                        + get(delta_u_k_b + i, left) * get(r__t + i, left));
                 }
             }
-            product(active, 16, 16, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1436,9 +1583,9 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -1446,21 +1593,21 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_W_za) outer(active, 16, 16, delta_z_z, a, d_W_za, me, team);
+        if (d_W_za) outer_16_16(active, delta_z_z, a, d_W_za, me, team);
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        if (d_W_zx) outer(active, 16, 8, delta_z_z, x, d_W_zx, me, team);
+        if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
         /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
         if (d_b_z && me == team - 1) sum_rows(active, 16, delta_z_z, d_b_z);
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_W_ra) outer(active, 16, 16, delta_z_r, a, d_W_ra, me, team);
+        if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        if (d_W_rx) outer(active, 16, 8, delta_z_r, x, d_W_rx, me, team);
+        if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
         /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
         if (d_b_r && me == team - 1) sum_rows(active, 16, delta_z_r, d_b_r);
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k, u_k, d_W_ka, me, team);
+        if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k, x, d_W_kx, me, team);
+        if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
         /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
         if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
     }
@@ -1475,8 +1622,9 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 const double *const delta_a_0 = delta_a + b * 16;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }

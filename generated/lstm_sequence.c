@@ -133,6 +133,7 @@ INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 typedef double vec;
 typedef uint64_t words;
@@ -146,7 +147,9 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const double *x, size_t n)
@@ -171,21 +174,37 @@ NOINLINE void put_some(double *x, size_t n, vec v)
         }
 }
 
-/* x[i], x[i + 1], … up to x[n - 1], then zeros */
-INLINE vec get(const double *x, size_t i, size_t n)
+/* x[0], x[1], … as many as are left, then zeros */
+INLINE vec get(const double *x, size_t left)
 {
-    if (n - i >= LANES)
-        return *(const vec *)(x + i);
-    return get_some(x + i, n - i);
+    if (left >= LANES)
+        return *(const vec *)x;
+    return get_some(x, left);
 }
 
-INLINE void put(double *x, size_t i, size_t n, vec v)
+INLINE void put(double *x, size_t left, vec v)
 {
-    if (n - i >= LANES)
-        *(vec *)(x + i) = v;
+    if (left >= LANES)
+        *(vec *)x = v;
     else
-        put_some(x + i, n - i, v);
+        put_some(x, left, v);
 }
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#define EACH_LANE(f) LANES_1(f, 0)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
 
 /* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
 INLINE words upto(size_t i, size_t n)
@@ -206,6 +225,36 @@ INLINE double sum_of(vec v)
         for (size_t i = 0; i < half; ++i)
             x[i] += x[i + half];
     return x[0];
+}
+
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
+#define LOWER(q) (uint64_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
+#define UPPER(q) (uint64_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+#undef LOWER
+#undef UPPER
+#endif
+
+/* LANES vectors as the rows of a matrix, which become its columns */
+INLINE void transpose(vec *v)
+{
+#if defined(VEC_BYTES) && !defined(__clang__)
+    for (size_t s = LANES / 2; s; s /= 2)
+        for (size_t i = 0; i < LANES; ++i)
+            if (!(i & s)) {
+                const vec a = v[i], b = v[i + s];
+                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
+                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
+            }
+#else
+    double lane[LANES * LANES];
+    memcpy(lane, v, sizeof lane);
+    for (size_t i = 0; i < LANES; ++i)
+        for (size_t q = 0; q < LANES; ++q)
+            ((double *)v)[i * LANES + q] = lane[q * LANES + i];
+#endif
 }
 
 /* NaN counts as the largest. */
@@ -274,26 +323,24 @@ NOINLINE double log_1(double x)
     return pick_1((uint64_t)(x < (double)INFINITY), result, x);
 }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    const vec upper = x - n * 0x1.62e42fefa38p-1;
-    const vec lower = n * 0x1.ef35793c7673p-45;
-    const vec r = upper - lower;
+    const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
     const vec square = r * r;
     const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
         0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
     const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const vec q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
 INLINE vec exp_v(vec x)
 {
-    x = pick_v((words)(x > 710.0), all_v(710.0), x);
-    x = pick_v((words)(x < -746.0), all_v(-746.0), x);
+    x = smaller_v(all_v(710.0), x);
+    x = if_less_v(x, all_v(-746.0), all_v(-746.0), x);
     const vec t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
     const vec half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000007fep+52;
@@ -311,26 +358,25 @@ INLINE vec with_sign_of_v(vec x, vec m)
     return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
 }
 
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 INLINE vec tanh_v(vec x)
 {
-    vec a = magnitude_v(x);
-    a = pick_v((words)(a > 19.5), all_v(19.5), a);
-    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec a = magnitude_v(x);
+    const vec twice = smaller_v(all_v(39.0), a + a);
+    const vec t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000003ffp+52;
-    const vec p = expm1_of_rest_v(a + a, n);
+    const vec p = expm1_of_rest_v(twice, n);
     const vec power = from_bits_v(bits_v(t) << 52);
-    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
-    const vec square = z * z;
-    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec fourth = z * z;
+    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
-    const vec small = a + a * (z * series);
-    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+    const vec small = a + a * z * series;
+    return with_sign_of_v(x, if_less_v(a, all_v(0.5625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -339,16 +385,16 @@ INLINE vec tanh_v(vec x)
 INLINE vec sigmoid_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
     const vec n = 0x1.800000000043fp+52 - t;
     const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
     const vec power = lifted * 0x1p-64;
     const vec rough = 1.0 / ((1.0 + power) + p);
-    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec q = if_less_v(power, all_v(0.5), 1.0 - (p + power) * rough, rough);
     const vec y = q * lifted * 0x1p-64;
-    return pick_v((words)(z < 0.0), y, 1.0 - y);
+    return if_less_v(z, all_v(0.0), y, 1.0 - y);
 }
 
 /* A row of n numbers takes so many vectors. */
@@ -356,6 +402,9 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* The first vector of the last of the panels that so many are cut into. */
+static size_t last_panel(size_t count) { return count % 3 == 1 && count > 1 ? count - 2 : (count - 1) / 3 * 3; }
 
 /* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
 static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
@@ -378,12 +427,17 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
-        for (size_t c = 0; turn % team == me && c < width; ++c) {
-            double *const column = P + i * k + c;
-            const double *const row = i + c < n ? M + (i + c) * k : NULL;
-            for (size_t j = 0; j < k; ++j)
-                column[j * width] = row ? row[j] : 0.0;
-        }
+        if (turn % team != me)
+            continue;
+        for (size_t c = 0; c < width; c += LANES)
+            for (size_t j = 0; j < k; j += LANES) {
+                vec block[LANES];
+                for (size_t q = 0; q < LANES; ++q)
+                    block[q] = i + c + q < n ? get(M + (i + c + q) * k + j, k - j) : all_v(0.0);
+                transpose(block);
+                for (size_t q = 0; q < LANES && j + q < k; ++q)
+                    *(vec *)(P + i * k + (j + q) * width + c) = block[q];
+            }
     }
 }
 
@@ -414,8 +468,8 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             const size_t row = at(f->R, r + q);
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
+                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
         }
 }
@@ -426,7 +480,7 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     vec start[3] = {0};
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
-            start[w] = get(f->base, i + w * LANES, f->n);
+            start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
             product_tile(TILE, W, f, r, end, i, P, start);
@@ -437,17 +491,20 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
- * whatever rows stand beside it. */
-static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
-                    const double *base, size_t step, double *Y)
+ * whatever rows stand beside it. The panels pass in the opposite order at every other turn: then those that passed last
+ * are still in the cache. */
+INLINE void product(rows R, const size_t k, const size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y, size_t turn)
 {
     enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
     const factors f = {R, k, n, step, X, base, factor, Y};
+    const size_t panels = (vectors(n) + 2) / 3;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
-        for (size_t i = 0, width; i < n; i += width * LANES) {
-            width = panel(vectors(n - i));
-            switch (width) {
+        for (size_t q = 0; q < panels; ++q) {
+            const size_t p = turn % 2 ? panels - 1 - q : q, first = p < panels - 1 ? 3 * p : last_panel(vectors(n));
+            const size_t i = first * LANES;
+            switch (panel(vectors(n - i))) {
             case 3: product_panel(3, &f, r, end, i, M + i * k); break;
             case 2: product_panel(2, &f, r, end, i, M + i * k); break;
             default: product_panel(1, &f, r, end, i, M + i * k);
@@ -456,41 +513,67 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
+/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+typedef struct {
+    const double *at;
+    size_t step;
+} columns_of;
+
+/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
+ * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
+static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const double *restrict V,
+                               double *restrict P)
+{
+    if (j + n <= m && !R.list)
+        return (columns_of){V + at(R, r) * m + j, m};
+    const size_t there = m - j < n ? m - j : n;
+    for (size_t q = 0; q < count; ++q) {
+        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
+        for (size_t c = there; c < n; ++c)
+            P[q * n + c] = 0.0;
+    }
+    return (columns_of){P, n};
+}
+
 /* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
-                       const double *A, const double *P, double *G)
+ * the columns A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
+                       columns_of P, double *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
+    const double *a = A.at, *x = P.at;
+    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
+                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             if (i + q < end) {
-                double *const g = G + (i + q) * m;
-                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+                double *const g = G + (i + q) * m + j + w * LANES;
+                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
             }
 }
 
-/* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
-                        const double *P, double *G)
+/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
+ * a tile */
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
+                        columns_of last, columns_of P, double *G)
 {
-    for (; i < end; i += TILE, A += R * TILE)
-        if (end - i > TILE / 2)
+    for (size_t i = first; i < end; i += TILE, A.at += TILE)
+        if (end - i >= TILE)
             outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
+            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
  * some rows of G. */
-static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
@@ -500,26 +583,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last;
-            for (size_t c = i; c < end; c += TILE)
-                for (size_t q = 0; q < count; ++q) {
-                    double *const to = a + (c - i) * count + q * TILE;
-                    const double *const from = A + at(R, r + q) * n + c;
-                    if (end - c >= TILE)
-                        memcpy(to, from, TILE * sizeof *to);
-                    else
-                        for (size_t d = 0; d < TILE; ++d)
-                            to[d] = d < end - c ? from[d] : 0.0;
-                }
+            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
+            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
+            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                for (size_t q = 0; q < count; ++q)
-                    for (size_t w = 0; w < width; ++w)
-                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
-                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
+                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
                 }
             }
         }
@@ -551,6 +624,54 @@ static double total(rows R, size_t n, const double *V)
             sum[i % 8] += v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+NOINLINE void outer_16_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 16, A, X, G, me, team);
+}
+
+NOINLINE void outer_16_8(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 8, A, X, G, me, team);
+}
+
+NOINLINE void outer_4_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 4, 16, A, X, G, me, team);
+}
+
+NOINLINE void product_16_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_4(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 4, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_8(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 16, 8, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_4_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 4, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_8_16(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 8, 16, X, M, factor, base, step, Y, turn);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -717,10 +838,11 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* c[t] = c0    (B, n_a) */
-                put(delta_z_k_0, i, m, get(c0_b, i, m));
+                put(delta_z_k_0 + i, left, get(c0_b + i, left));
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -731,13 +853,13 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, delta_z_i);
+        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
         /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, f);
+        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
         /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, delta_z_o);
+        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
         /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, k_);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
     }
     meet(team);
 
@@ -754,48 +876,52 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* c[t] = c[t-1]    (B, n_a) */
-                    put(delta_z_k_t, i, m, get(delta_z_k_before, i, m));
+                    put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0,
-                delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t - 1) * B * 16,
+                16, delta_z_i + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(delta_z_i_t, i, m, sigmoid_v(get(delta_z_i_t, i, m)));
+                    put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
-                f + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                f + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t, i, m, sigmoid_v(get(f_t, i, m)));
+                    put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0,
-                delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t - 1) * B * 16,
+                16, delta_z_o + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(delta_z_o_t, i, m, sigmoid_v(get(delta_z_o_t, i, m)));
+                    put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
-                k_ + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
+                k_ + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
@@ -807,15 +933,16 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(k__t, i, m)));
+                    put(k__t + i, left, tanh_v(get(k__t + i, left)));
                     /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(delta_z_k_t, i, m, get(f_t, i, m) * get(delta_z_k_before, i, m)
-                        + get(delta_z_i_t, i, m) * get(k__t, i, m));
+                    put(delta_z_k_t + i, left, get(f_t + i, left) * get(delta_z_k_before + i, left)
+                        + get(delta_z_i_t + i, left) * get(k__t + i, left));
                     /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(delta_z_f_t, i, m, tanh_v(get(delta_z_k_t, i, m)));
+                    put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
                     /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t, i, m, get(delta_z_o_t, i, m) * get(delta_z_f_t, i, m));
+                    put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
                 }
             }
         }
@@ -827,7 +954,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 4;
@@ -837,28 +964,33 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             double m_yhat_max = loss_part_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(loss_part_t, i, 4)),
-                    m_yhat_max_v);
+                const size_t left = 4 % LANES ? 4 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v,
+                    get(loss_part_t + i, left)), m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(loss_part_t, i, 4, get(loss_part_t, i, 4) - m_yhat[b]);
+                put(loss_part_t + i, left, get(loss_part_t + i, left) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(loss_part_t, i, 4)), l_yhat_logsumexp_v);
+                    + exp_v(get(loss_part_t + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, exp_v(get(loss_part_t, i, 4) - l_yhat[b]));
-                put(loss_part_t, i, 4, get(y_t, i, 4) * (l_yhat[b] - get(loss_part_t, i, 4)));
+                put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left) - l_yhat[b]));
+                put(loss_part_t + i, left, get(y_t + i, left)
+                    * (l_yhat[b] - get(loss_part_t + i, left)));
             }
         }
     }
@@ -887,21 +1019,23 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             double delta_l_yhat_sum = 0.0;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 4; i += LANES) {
-                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v + get(y_t, i, 4),
+                const size_t left = 4 % LANES ? 4 - i : LANES;
+                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v + get(y_t + i, left),
                     delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, -get(y_t, i, 4) + delta_l_yhat[b]
-                    * get(delta_z_yhat_t, i, 4));
+                put(delta_z_yhat_t + i, left, -get(y_t + i, left)
+                    + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
+        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
     }
     meet(team);
     {
@@ -909,7 +1043,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
     }
@@ -933,49 +1067,53 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
+                    const vec delta_u_a_i = get(delta_a_t + i, left) * get(delta_z_o_t + i, left);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t, i, m, get(delta_c_t, i, m)
-                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t, i, m))));
+                    put(delta_c_t + i, left, get(delta_c_t + i, left)
+                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
+                    const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    put(delta_z_k_t + i, left, delta_k_i * (1.0 - square_v(get(k__t + i, left))));
                     /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t, i, m) * get(delta_z_f_t, i, m);
+                    const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
                     /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t, i, m, delta_o_i * (get(delta_z_o_t, i, m)
-                        - square_v(get(delta_z_o_t, i, m))));
+                    put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                        - square_v(get(delta_z_o_t + i, left))));
                     /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t, i, m) * get(delta_z_k_before, i, m);
+                    const vec delta_f_i = get(delta_c_t + i, left)
+                        * get(delta_z_k_before + i, left);
                     /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                    put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
+                    put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                        - square_v(get(f_t + i, left))));
                     /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                    const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
+                    const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
                     /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t, i, m, delta_i_i * (get(delta_z_i_t, i, m)
-                        - square_v(get(delta_z_i_t, i, m))));
+                    put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                        - square_v(get(delta_z_i_t + i, left))));
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t - 1) * B * 16,
+                16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_c_t = delta_c + (t * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
                 double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                    put(delta_c_before, i, m, get(delta_c_before, i, m)
-                        + get(delta_c_t, i, m) * get(f_t, i, m));
+                    put(delta_c_before + i, left, get(delta_c_before + i, left)
+                        + get(delta_c_t + i, left) * get(f_t + i, left));
                 }
             }
             for (size_t r = 0; r < idle.count; r += idle.run) {
@@ -985,10 +1123,13 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                    put(delta_c_before, i, m, get(delta_c_before, i, m) + get(delta_c_t, i, m));
+                    put(delta_c_before + i, left, get(delta_c_before + i, left)
+                        + get(delta_c_t + i, left));
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1000,10 +1141,10 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -1011,27 +1152,27 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (d_W_ia) outer(active, 16, 16, delta_z_i, a, d_W_ia, me, team);
+        if (d_W_ia) outer_16_16(active, delta_z_i, a, d_W_ia, me, team);
         /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (d_W_ix) outer(active, 16, 8, delta_z_i, x, d_W_ix, me, team);
+        if (d_W_ix) outer_16_8(active, delta_z_i, x, d_W_ix, me, team);
         /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
         if (d_b_i && me == team - 1) sum_rows(active, 16, delta_z_i, d_b_i);
         /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (d_W_fa) outer(active, 16, 16, delta_z_f, a, d_W_fa, me, team);
+        if (d_W_fa) outer_16_16(active, delta_z_f, a, d_W_fa, me, team);
         /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (d_W_fx) outer(active, 16, 8, delta_z_f, x, d_W_fx, me, team);
+        if (d_W_fx) outer_16_8(active, delta_z_f, x, d_W_fx, me, team);
         /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
         if (d_b_f && me == team - 1) sum_rows(active, 16, delta_z_f, d_b_f);
         /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (d_W_oa) outer(active, 16, 16, delta_z_o, a, d_W_oa, me, team);
+        if (d_W_oa) outer_16_16(active, delta_z_o, a, d_W_oa, me, team);
         /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (d_W_ox) outer(active, 16, 8, delta_z_o, x, d_W_ox, me, team);
+        if (d_W_ox) outer_16_8(active, delta_z_o, x, d_W_ox, me, team);
         /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
         if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k + B * 16, a, d_W_ka, me, team);
+        if (d_W_ka) outer_16_16(active, delta_z_k + B * 16, a, d_W_ka, me, team);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k + B * 16, x, d_W_kx, me, team);
+        if (d_W_kx) outer_16_8(active, delta_z_k + B * 16, x, d_W_kx, me, team);
         /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
         if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k + B * 16, d_b_k);
     }
@@ -1047,13 +1188,14 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             const double *const delta_a_0 = delta_a + b * 16;
             double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* d_c0 = delta_c[t]    (B, n_a) */
                 if (d_c0) {
-                    put(d_c0_b, i, m, get(delta_c_0, i, m));
+                    put(d_c0_b + i, left, get(delta_c_0 + i, left));
                 }
                 /* d_a0 = delta_a[t]    (B, n_a) */
                 if (d_a0) {
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }
@@ -1169,13 +1311,14 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a ? a + b * 16 : NULL;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* c[t] = c0    (B, n_a) */
                 if (c) {
-                    put(c_0, i, m, get(c0_b, i, m));
+                    put(c_0 + i, left, get(c0_b + i, left));
                 }
                 /* a[t] = a0    (B, n_a) */
                 if (a) {
-                    put(a_0, i, m, get(a0_b, i, m));
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
@@ -1187,13 +1330,13 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, z_i);
+        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, z_i, 0);
         /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, z_f);
+        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, z_f, 0);
         /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, z_o);
+        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, z_o, 0);
         /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, z_k);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
     }
     meet(team);
 
@@ -1210,55 +1353,59 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
                 double *const a_t = a ? a + (t * B + b) * 16 : NULL;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* c[t] = c[t-1]    (B, n_a) */
                     if (c) {
-                        put(c_t, i, m, get(c_before, i, m));
+                        put(c_t + i, left, get(c_before + i, left));
                     }
                     /* a[t] = a[t-1]    (B, n_a) */
                     if (a) {
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16, 16,
-                z_i + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16, 16,
+                z_i + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
                 double *const i__b = i_ + b * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  i = sigmoid(z_i)    (B, n_a) */
-                    put(i__b, i, m, sigmoid_v(get(z_i_t, i, m)));
+                    put(i__b + i, left, sigmoid_v(get(z_i_t + i, left)));
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16, 16,
-                z_f + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16, 16,
+                z_f + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
                 double *const f_b = f + b * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  f = sigmoid(z_f)    (B, n_a) */
-                    put(f_b, i, m, sigmoid_v(get(z_f_t, i, m)));
+                    put(f_b + i, left, sigmoid_v(get(z_f_t + i, left)));
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16, 16,
-                z_o + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16, 16,
+                z_o + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
                 double *const o_b = o + b * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (6)  o = sigmoid(z_o)    (B, n_a) */
-                    put(o_b, i, m, sigmoid_v(get(z_o_t, i, m)));
+                    put(o_b + i, left, sigmoid_v(get(z_o_t + i, left)));
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
-                z_k + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
+                z_k + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
@@ -1269,18 +1416,19 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 const double *const o_b = o + b * 16;
                 double *const a_t = a ? a + (t * B + b) * 16 : NULL;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (8)  k = tanh(z_k)    (B, n_a) */
-                    const vec k_i = tanh_v(get(z_k_t, i, m));
+                    const vec k_i = tanh_v(get(z_k_t + i, left));
                     /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
                     if (c) {
-                        put(c_t, i, m, get(f_b, i, m) * get(c_before, i, m)
-                            + get(i__b, i, m) * k_i);
+                        put(c_t + i, left, get(f_b + i, left) * get(c_before + i, left)
+                            + get(i__b + i, left) * k_i);
                     }
                     /* (10)  u_a = tanh(c[t])    (B, n_a) */
-                    const vec u_a_i = tanh_v(get(c_t, i, m));
+                    const vec u_a_i = tanh_v(get(c_t + i, left));
                     /* (11)  a[t] = o * u_a    (B, n_a) */
                     if (a) {
-                        put(a_t, i, m, get(o_b, i, m) * u_a_i);
+                        put(a_t + i, left, get(o_b + i, left) * u_a_i);
                     }
                 }
             }
@@ -1293,7 +1441,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const u_yhat_t = u_yhat + b * 4;
@@ -1302,28 +1450,32 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
             double m_yhat_max = u_yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t, i, 4)),
+                const size_t left = 4 % LANES ? 4 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t + i, left)),
                     m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_t, i, 4, get(u_yhat_t, i, 4) - m_yhat[b]);
+                put(u_yhat_t + i, left, get(u_yhat_t + i, left) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_t, i, 4)), l_yhat_logsumexp_v);
+                    + exp_v(get(u_yhat_t + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
                 if (yhat) {
-                    put(yhat_t, i, 4, exp_v(get(u_yhat_t, i, 4) - l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(u_yhat_t + i, left) - l_yhat[b]));
                 }
             }
         }
@@ -1507,10 +1659,11 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             const double *const a0_b = a0 + b * 16;
             double *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* c[t] = c0    (B, n_a) */
-                put(delta_z_k_0, i, m, get(c0_b, i, m));
+                put(delta_z_k_0 + i, left, get(c0_b + i, left));
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -1521,13 +1674,13 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product(active, 8, 16, x, W_ix_PT, 1.0, b_i, 0, delta_z_i);
+        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
         /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product(active, 8, 16, x, W_fx_PT, 1.0, b_f, 0, f);
+        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
         /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product(active, 8, 16, x, W_ox_PT, 1.0, b_o, 0, delta_z_o);
+        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
         /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product(active, 8, 16, x, W_kx_PT, 1.0, b_k, 0, k_);
+        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
     }
     meet(team);
 
@@ -1544,48 +1697,52 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 const double *const a_before = a + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* c[t] = c[t-1]    (B, n_a) */
-                    put(delta_z_k_t, i, m, get(delta_z_k_before, i, m));
+                    put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ia_PT, 1.0,
-                delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t - 1) * B * 16,
+                16, delta_z_i + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(delta_z_i_t, i, m, sigmoid_v(get(delta_z_i_t, i, m)));
+                    put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
                 }
             }
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
-                f + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                f + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t, i, m, sigmoid_v(get(f_t, i, m)));
+                    put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
                 }
             }
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_oa_PT, 1.0,
-                delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t - 1) * B * 16,
+                16, delta_z_o + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(delta_z_o_t, i, m, sigmoid_v(get(delta_z_o_t, i, m)));
+                    put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
                 }
             }
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
-                k_ + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
+                k_ + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const k__t = k_ + ((t - 1) * B + b) * 16;
@@ -1597,15 +1754,16 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
                 double *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t, i, m, tanh_v(get(k__t, i, m)));
+                    put(k__t + i, left, tanh_v(get(k__t + i, left)));
                     /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(delta_z_k_t, i, m, get(f_t, i, m) * get(delta_z_k_before, i, m)
-                        + get(delta_z_i_t, i, m) * get(k__t, i, m));
+                    put(delta_z_k_t + i, left, get(f_t + i, left) * get(delta_z_k_before + i, left)
+                        + get(delta_z_i_t + i, left) * get(k__t + i, left));
                     /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(delta_z_f_t, i, m, tanh_v(get(delta_z_k_t, i, m)));
+                    put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
                     /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t, i, m, get(delta_z_o_t, i, m) * get(delta_z_f_t, i, m));
+                    put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
                 }
             }
         }
@@ -1617,7 +1775,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 16, 4, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat);
+        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 4;
@@ -1625,27 +1783,31 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             double m_yhat_max = yhat_t[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 4; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t, i, 4)),
+                const size_t left = 4 % LANES ? 4 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t + i, left)),
                     m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(yhat_t, i, 4, get(yhat_t, i, 4) - m_yhat[b]);
+                put(yhat_t + i, left, get(yhat_t + i, left) - m_yhat[b]);
             }
             /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
             double l_yhat_logsumexp = 0.0;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(yhat_t, i, 4)), l_yhat_logsumexp_v);
+                    + exp_v(get(yhat_t + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_t, i, 4, exp_v(get(yhat_t, i, 4) - l_yhat[b]));
+                put(yhat_t + i, left, exp_v(get(yhat_t + i, left) - l_yhat[b]));
             }
         }
     }
@@ -1664,24 +1826,27 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             double *const delta_z_yhat_t = delta_z_yhat + b * 4;
             const double *const yhat_t = yhat + b * 4;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(dyhat_t, i, 4));
+                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
             }
             /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
             double delta_l_yhat_sum = 0.0;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                    + -(get(delta_z_yhat_t, i, 4) * get(yhat_t, i, 4)), delta_l_yhat_sum_v);
+                    + -(get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)), delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 4; i += LANES) {
+                const size_t left = 4 % LANES ? 4 - i : LANES;
                 /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4) * get(yhat_t, i, 4)
-                    + delta_l_yhat[b] * get(yhat_t, i, 4));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)
+                    + delta_l_yhat[b] * get(yhat_t + i, left));
                 /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t, i, 4, get(delta_z_yhat_t, i, 4));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -1689,19 +1854,21 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             const double *const dstates_a_t = dstates_a + b * 16;
             double *const delta_a_t = delta_a + (B + b) * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
         /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 4, 16, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16);
+        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
         for (size_t r = 0; r < all.count; r += all.run) {
             const size_t b = at(all, r);
             const double *const dstates_c_t = dstates_c + b * 16;
             double *const delta_c_t = delta_c + (B + b) * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
-                put(delta_c_t, i, m, get(delta_c_t, i, m) + get(dstates_c_t, i, m));
+                put(delta_c_t + i, left, get(delta_c_t + i, left) + get(dstates_c_t + i, left));
             }
         }
     }
@@ -1711,7 +1878,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 4, 16, delta_z_yhat, a + B * 16, d_W_ya, me, team);
+        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
     }
@@ -1735,49 +1902,53 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t, i, m) * get(delta_z_o_t, i, m);
+                    const vec delta_u_a_i = get(delta_a_t + i, left) * get(delta_z_o_t + i, left);
                     /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t, i, m, get(delta_c_t, i, m)
-                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t, i, m))));
+                    put(delta_c_t + i, left, get(delta_c_t + i, left)
+                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
                     /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t, i, m) * get(delta_z_i_t, i, m);
+                    const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
                     /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t, i, m, delta_k_i * (1.0 - square_v(get(k__t, i, m))));
+                    put(delta_z_k_t + i, left, delta_k_i * (1.0 - square_v(get(k__t + i, left))));
                     /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t, i, m) * get(delta_z_f_t, i, m);
+                    const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
                     /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t, i, m, delta_o_i * (get(delta_z_o_t, i, m)
-                        - square_v(get(delta_z_o_t, i, m))));
+                    put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                        - square_v(get(delta_z_o_t + i, left))));
                     /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t, i, m) * get(delta_z_k_before, i, m);
+                    const vec delta_f_i = get(delta_c_t + i, left)
+                        * get(delta_z_k_before + i, left);
                     /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                    put(delta_z_f_t, i, m, delta_f_i * (get(f_t, i, m) - square_v(get(f_t, i, m))));
+                    put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                        - square_v(get(f_t + i, left))));
                     /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                    const vec delta_i_i = get(delta_c_t, i, m) * get(k__t, i, m);
+                    const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
                     /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t, i, m, delta_i_i * (get(delta_z_i_t, i, m)
-                        - square_v(get(delta_z_i_t, i, m))));
+                    put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                        - square_v(get(delta_z_i_t + i, left))));
                 }
             }
             /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product(active, 16, 16, delta_z_k + t * B * 16, W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
-            product(active, 16, 16, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t - 1) * B * 16,
+                16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+            product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_c_t = delta_c + (t * B + b) * 16;
                 const double *const f_t = f + ((t - 1) * B + b) * 16;
                 double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                    put(delta_c_before, i, m, get(delta_c_before, i, m)
-                        + get(delta_c_t, i, m) * get(f_t, i, m));
+                    put(delta_c_before + i, left, get(delta_c_before + i, left)
+                        + get(delta_c_t + i, left) * get(f_t + i, left));
                 }
             }
             for (size_t r = 0; r < idle.count; r += idle.run) {
@@ -1787,10 +1958,13 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 const double *const delta_a_t = delta_a + (t * B + b) * 16;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                    put(delta_c_before, i, m, get(delta_c_before, i, m) + get(delta_c_t, i, m));
+                    put(delta_c_before + i, left, get(delta_c_before + i, left)
+                        + get(delta_c_t + i, left));
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1802,10 +1976,10 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x);
-        if (d_x) product(active, 16, 8, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+        if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -1813,27 +1987,27 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (d_W_ia) outer(active, 16, 16, delta_z_i, a, d_W_ia, me, team);
+        if (d_W_ia) outer_16_16(active, delta_z_i, a, d_W_ia, me, team);
         /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (d_W_ix) outer(active, 16, 8, delta_z_i, x, d_W_ix, me, team);
+        if (d_W_ix) outer_16_8(active, delta_z_i, x, d_W_ix, me, team);
         /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
         if (d_b_i && me == team - 1) sum_rows(active, 16, delta_z_i, d_b_i);
         /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (d_W_fa) outer(active, 16, 16, delta_z_f, a, d_W_fa, me, team);
+        if (d_W_fa) outer_16_16(active, delta_z_f, a, d_W_fa, me, team);
         /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (d_W_fx) outer(active, 16, 8, delta_z_f, x, d_W_fx, me, team);
+        if (d_W_fx) outer_16_8(active, delta_z_f, x, d_W_fx, me, team);
         /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
         if (d_b_f && me == team - 1) sum_rows(active, 16, delta_z_f, d_b_f);
         /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (d_W_oa) outer(active, 16, 16, delta_z_o, a, d_W_oa, me, team);
+        if (d_W_oa) outer_16_16(active, delta_z_o, a, d_W_oa, me, team);
         /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (d_W_ox) outer(active, 16, 8, delta_z_o, x, d_W_ox, me, team);
+        if (d_W_ox) outer_16_8(active, delta_z_o, x, d_W_ox, me, team);
         /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
         if (d_b_o && me == team - 1) sum_rows(active, 16, delta_z_o, d_b_o);
         /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer(active, 16, 16, delta_z_k + B * 16, a, d_W_ka, me, team);
+        if (d_W_ka) outer_16_16(active, delta_z_k + B * 16, a, d_W_ka, me, team);
         /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer(active, 16, 8, delta_z_k + B * 16, x, d_W_kx, me, team);
+        if (d_W_kx) outer_16_8(active, delta_z_k + B * 16, x, d_W_kx, me, team);
         /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
         if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k + B * 16, d_b_k);
     }
@@ -1849,13 +2023,14 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
             const double *const delta_a_0 = delta_a + b * 16;
             double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* d_c0 = delta_c[t]    (B, n_a) */
                 if (d_c0) {
-                    put(d_c0_b, i, m, get(delta_c_0, i, m));
+                    put(d_c0_b + i, left, get(delta_c_0 + i, left));
                 }
                 /* d_a0 = delta_a[t]    (B, n_a) */
                 if (d_a0) {
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }

@@ -133,6 +133,7 @@ INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 typedef double vec;
 typedef uint64_t words;
@@ -146,7 +147,9 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const double *x, size_t n)
@@ -171,62 +174,106 @@ NOINLINE void put_some(double *x, size_t n, vec v)
         }
 }
 
-/* x[i], x[i + 1], … up to x[n - 1], then zeros */
-INLINE vec get(const double *x, size_t i, size_t n)
+/* x[0], x[1], … as many as are left, then zeros */
+INLINE vec get(const double *x, size_t left)
 {
-    if (n - i >= LANES)
-        return *(const vec *)(x + i);
-    return get_some(x + i, n - i);
+    if (left >= LANES)
+        return *(const vec *)x;
+    return get_some(x, left);
 }
 
-INLINE void put(double *x, size_t i, size_t n, vec v)
+INLINE void put(double *x, size_t left, vec v)
 {
-    if (n - i >= LANES)
-        *(vec *)(x + i) = v;
+    if (left >= LANES)
+        *(vec *)x = v;
     else
-        put_some(x + i, n - i, v);
+        put_some(x, left, v);
 }
 
-/* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
-INLINE words upto(size_t i, size_t n)
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#define EACH_LANE(f) LANES_1(f, 0)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
+
+/* Of n vectors, nothing but the first lanes, m of them */
+NOINLINE void keep_first(size_t n, vec *v, size_t m)
 {
-    uint64_t lane[LANES];
+    double *const x = (double *)v;
+    for (size_t i = 0; i < n; ++i)
+        for (size_t q = m; q < LANES; ++q)
+            x[i * LANES + q] = 0.0;
+}
+
+/* `many` rows of n numbers from row b on, in `spare` if they are less than LANES: then the last one fills up */
+INLINE const double *next_rows(const double *x, size_t n, size_t b, size_t many, vec *spare)
+{
+    if (many == LANES)
+        return x + b * n;
+    double *const filled = (double *)spare;
     for (size_t q = 0; q < LANES; ++q)
-        lane[q] = q < n - i ? (uint64_t)-1 : 0;
-    words mask;
-    memcpy(&mask, lane, sizeof mask);
-    return mask;
+        memcpy(filled + q * n, x + (b + (q < many ? q : many - 1)) * n, n * sizeof *filled);
+    return filled;
 }
 
-/* 0 in the lanes that do not count */
-INLINE vec masked(words mask, vec v) { return from_bits_v(mask & bits_v(v)); }
-
-/* Rows of n numbers, each example in a lane of its own; beyond the last example, the last one again */
-static void columns(const double *x, size_t n, size_t b, size_t B, vec *out)
+/* Component i of LANES rows of n numbers, each row in a lane of its own, for each i */
+INLINE void columns(const double *x, size_t n, vec *out)
 {
-    double *const lane = (double *)out;
-    for (size_t q = 0; q < LANES; ++q) {
-        const double *const row = x + (b + q < B ? b + q : B - 1) * n;
-        for (size_t i = 0; i < n; ++i)
-            lane[i * LANES + q] = row[i];
+#if defined(VEC_BYTES) && !defined(__clang__) /* with n known, one instruction for each vector that is read */
+#define FIRST(q) (uint64_t)(((q) * n + i) % (2 * LANES))
+#define OTHER(q) (uint64_t)(((q) * n + i) / LANES == k ? LANES + ((q) * n + i) % LANES : (q))
+    if (1 < n && n <= 6) {
+#pragma GCC unroll 6
+        for (size_t i = 0; i < n; ++i) {
+            const words first = {EACH_LANE(FIRST)};
+            out[i] = __builtin_shuffle(*(const vec *)x, *(const vec *)(x + LANES), first);
+#pragma GCC unroll 6
+            for (size_t k = 2; k < n; ++k) {
+                const words other = {EACH_LANE(OTHER)};
+                out[i] = __builtin_shuffle(out[i], *(const vec *)(x + k * LANES), other);
+            }
+        }
+        return;
     }
+#undef FIRST
+#undef OTHER
+#endif
+    double *const lane = (double *)out;
+    for (size_t q = 0; q < LANES; ++q)
+        for (size_t i = 0; i < n; ++i)
+            lane[i * LANES + q] = x[q * n + i];
 }
 
-/* Component i of as many rows of n numbers as there are */
-INLINE void put_column(double *x, size_t n, size_t b, size_t B, size_t i, vec v)
+/* Component i of `many` rows of n numbers */
+INLINE void put_column(double *x, size_t n, size_t b, size_t many, size_t i, vec v)
 {
     double lane[LANES];
     memcpy(lane, &v, sizeof v);
-    for (size_t q = 0; q < LANES && b + q < B; ++q)
+    for (size_t q = 0; q < many; ++q)
         x[(b + q) * n + i] = lane[q];
 }
 
-INLINE void add_lanes(double *sum, vec v)
+/* The first lanes, `many` of them */
+INLINE void add_lanes(double *sum, vec v, size_t many)
 {
     double lane[LANES];
     memcpy(lane, &v, sizeof v);
-    for (size_t q = 0; q < LANES; ++q)
-        sum[q] += lane[q];
+    if (many == LANES)
+        for (size_t q = 0; q < LANES; ++q)
+            sum[q] += lane[q];
+    else
+        for (size_t q = 0; q < many; ++q)
+            sum[q] += lane[q];
 }
 
 INLINE double sum_of(vec v)
@@ -239,6 +286,64 @@ INLINE double sum_of(vec v)
     return x[0];
 }
 
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
+#define LOWER(q) (uint64_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
+#define UPPER(q) (uint64_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+#undef LOWER
+#undef UPPER
+#endif
+
+/* LANES vectors as the rows of a matrix, which become its columns */
+INLINE void transpose(vec *v)
+{
+#if defined(VEC_BYTES) && !defined(__clang__)
+    for (size_t s = LANES / 2; s; s /= 2)
+        for (size_t i = 0; i < LANES; ++i)
+            if (!(i & s)) {
+                const vec a = v[i], b = v[i + s];
+                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
+                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
+            }
+#else
+    double lane[LANES * LANES];
+    memcpy(lane, v, sizeof lane);
+    for (size_t i = 0; i < LANES; ++i)
+        for (size_t q = 0; q < LANES; ++q)
+            ((double *)v)[i * LANES + q] = lane[q * LANES + i];
+#endif
+}
+
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes, the two halves of a added to each other, then those of b */
+INLINE vec folded(vec a, vec b, size_t s) { return lower(a, b, s) + upper(a, b, s); }
+#endif
+
+/* g_i += the sum over the lanes of v_i, for n of them */
+NOINLINE void add_sums(size_t n, const vec *v, double *g)
+{
+    for (; n >= 4 && LANES > 1; n -= n < LANES ? n : LANES, v += LANES, g += LANES) {
+#if defined(VEC_BYTES) && !defined(__clang__)
+        vec sum[16] = {{0}};
+        memcpy(sum, v, (n < LANES ? n : LANES) * sizeof *v);
+        for (size_t i = 0; LANES > 8 && i < 8; ++i)
+            sum[i] = folded(sum[i], sum[i + 8], 8);
+        for (size_t i = 0; LANES > 4 && i < 4; ++i)
+            sum[i] = folded(sum[i], sum[i + 4], 4);
+        for (size_t i = 0; LANES > 2 && i < 2; ++i)
+            sum[i] = folded(sum[i], sum[i + 2], 2);
+        put(g, n, get(g, n) + folded(sum[0], sum[1], 1));
+#else
+        for (size_t i = 0; i < n && i < LANES; ++i)
+            g[i] += sum_of(v[i]);
+#endif
+    }
+    for (size_t i = 0; i < n; ++i)
+        g[i] += sum_of(v[i]);
+}
+
 INLINE vec square_v(vec v) { return v * v; }
 
 static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
@@ -247,25 +352,22 @@ static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x
 
 static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
 
-/* a where the comparison m holds, else b */
-static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
+static inline double smaller_1(double a, double b) { return a < b ? a : b; }
 
 /* the same number in every lane */
 static inline double all_1(double c) { return c; }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 static inline double expm1_of_rest_1(double x, double n)
 {
-    const double upper = x - n * 0x1.62e42fefa38p-1;
-    const double lower = n * 0x1.ef35793c7673p-45;
-    const double r = upper - lower;
+    const double r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
     const double square = r * r;
     const double even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
         0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
     const double odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const double q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* m >= 0 with the sign of x */
@@ -274,26 +376,28 @@ static inline double with_sign_of_1(double x, double m)
     return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
 }
 
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+/* a where x < y, else b */
+static inline double if_less_1(double x, double y, double a, double b) { return x < y ? a : b; }
+
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 NOINLINE double tanh_1(double x)
 {
-    double a = magnitude_1(x);
-    a = pick_1((uint64_t)(a > 19.5), all_1(19.5), a);
-    const double t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const double a = magnitude_1(x);
+    const double twice = smaller_1(all_1(39.0), a + a);
+    const double t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
     const double n = t - 0x1.80000000003ffp+52;
-    const double p = expm1_of_rest_1(a + a, n);
+    const double p = expm1_of_rest_1(twice, n);
     const double power = from_bits_1(bits_1(t) << 52);
-    const double large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const double large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const double z = a * a;
-    const double square = z * z;
-    const double even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const double odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const double fourth = z * z;
+    const double even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const double odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const double series = even + z * odd;
-    const double small = a + a * (z * series);
-    return with_sign_of_1(x, pick_1((uint64_t)(a < 0.625), small, large));
+    const double small = a + a * z * series;
+    return with_sign_of_1(x, if_less_1(a, all_1(0.5625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -302,70 +406,63 @@ NOINLINE double tanh_1(double x)
 NOINLINE double sigmoid_1(double z)
 {
     double a = magnitude_1(z);
-    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    a = smaller_1(all_1(746.0), a);
     const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
     const double n = 0x1.800000000043fp+52 - t;
     const double p = expm1_of_rest_1(a, n);
     const double lifted = from_bits_1(bits_1(t) << 52);
     const double power = lifted * 0x1p-64;
     const double rough = 1.0 / ((1.0 + power) + p);
-    const double q = pick_1((uint64_t)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const double q = if_less_1(power, all_1(0.5), 1.0 - (p + power) * rough, rough);
     const double y = q * lifted * 0x1p-64;
-    return pick_1((uint64_t)(z < 0.0), y, 1.0 - y);
-}
-
-/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
-static inline double log_scaled_1(double f, double n)
-{
-    const double q = f / (2.0 + f);
-    const double z = q * q;
-    const double square = z * z;
-    const double even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
-        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
-    const double odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square +
-        0x1.c71c748fb07cp-3) * square + 0x1.999999999c179p-2;
-    const double series = even + z * odd;
-    const double total = f - n * 0x1.62e42fefa38p-1;
-    const double rest = f - (total + n * 0x1.62e42fefa38p-1);
-    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+    return if_less_1(z, all_1(0.0), y, 1.0 - y);
 }
 
 /* ln(1 + e^-|z|) */
 NOINLINE double tail_1(double z)
 {
     double a = magnitude_1(z);
-    a = pick_1((uint64_t)(a > 746.0), all_1(746.0), a);
+    a = smaller_1(all_1(746.0), a);
     const double t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
-    const double n = t - 0x1.800000000043fp+52;
-    const double p = expm1_of_rest_1(-a, n);
+    const double n = 0x1.800000000043fp+52 - t;
+    const double p = expm1_of_rest_1(a, n);
     const double lifted = from_bits_1(bits_1(t) << 52);
-    const double sum = 1.0 + p;
-    const double e = sum * lifted * 0x1p-64;
-    const double rest = (p - (sum - 1.0)) * lifted * 0x1p-64;
-    const uint64_t halved = (uint64_t)(e > 0.5);
-    const double f = pick_1(halved, 0.5 * e - 0.5, e);
-    const double logarithm = log_scaled_1(f, pick_1(halved, all_1(-1.0), all_1(0.0)));
-    return logarithm + rest * (1.0 - 0.5 * e);
+    const double power = lifted * 0x1p-64;
+    const double v = power * 0.5 + p;
+    const double sum = 1.0 + v;
+    const double rest = v - (sum - 1.0);
+    const double rough = 1.0 / sum;
+    const double w = power * rough;
+    const double square = w * w;
+    const double fourth = square * square;
+    const double even = (((0x1.55b0208cfd098p-23 * fourth + 0x1.1067c247fb5f2p-18) * fourth +
+        0x1.745cb3fd98d46p-14) * fourth + 0x1.249249208c349p-9) * fourth + 0x1.5555555555535p-4;
+    const double odd = (((0x1.5c79e48f3a0dap-24 * fourth + 0x1.efd87bedd66f5p-21) * fourth +
+        0x1.3b1ddba704272p-16) * fourth + 0x1.c71c741c85a77p-12) * fourth + 0x1.99999999a0754p-7;
+    const double series = even + square * odd;
+    const double more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
+    return (rough + more) * lifted * 0x1p-64;
 }
+
+/* a where the comparison m holds, else b */
+static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
 
 /* NaN passes; the slope at 0 is taken as 0 */
 NOINLINE double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    const vec upper = x - n * 0x1.62e42fefa38p-1;
-    const vec lower = n * 0x1.ef35793c7673p-45;
-    const vec r = upper - lower;
+    const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
     const vec square = r * r;
     const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
         0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
     const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const vec q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* m >= 0 with the sign of x */
@@ -374,26 +471,25 @@ INLINE vec with_sign_of_v(vec x, vec m)
     return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
 }
 
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 INLINE vec tanh_v(vec x)
 {
-    vec a = magnitude_v(x);
-    a = pick_v((words)(a > 19.5), all_v(19.5), a);
-    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec a = magnitude_v(x);
+    const vec twice = smaller_v(all_v(39.0), a + a);
+    const vec t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000003ffp+52;
-    const vec p = expm1_of_rest_v(a + a, n);
+    const vec p = expm1_of_rest_v(twice, n);
     const vec power = from_bits_v(bits_v(t) << 52);
-    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
-    const vec square = z * z;
-    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec fourth = z * z;
+    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
-    const vec small = a + a * (z * series);
-    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+    const vec small = a + a * z * series;
+    return with_sign_of_v(x, if_less_v(a, all_v(0.5625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -402,50 +498,42 @@ INLINE vec tanh_v(vec x)
 INLINE vec sigmoid_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
     const vec n = 0x1.800000000043fp+52 - t;
     const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
     const vec power = lifted * 0x1p-64;
     const vec rough = 1.0 / ((1.0 + power) + p);
-    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec q = if_less_v(power, all_v(0.5), 1.0 - (p + power) * rough, rough);
     const vec y = q * lifted * 0x1p-64;
-    return pick_v((words)(z < 0.0), y, 1.0 - y);
-}
-
-/* ln(1 + f) - n ln 2 for 3/4 <= 1 + f <= 3/2: with q = f/(2 + f) it is 2 artanh q = f - q (f - q^2 p(q^2)) */
-INLINE vec log_scaled_v(vec f, vec n)
-{
-    const vec q = f / (2.0 + f);
-    const vec z = q * q;
-    const vec square = z * z;
-    const vec even = ((0x1.0dcb98a4d3c75p-3 * square + 0x1.745c4adf1219bp-3) * square +
-        0x1.24924921e4595p-2) * square + 0x1.555555555554fp-1;
-    const vec odd = ((0x1.1b81959984372p-3 * square + 0x1.3b35c075be83ep-3) * square + 0x1.c71c748fb07cp-3)
-        * square + 0x1.999999999c179p-2;
-    const vec series = even + z * odd;
-    const vec total = f - n * 0x1.62e42fefa38p-1;
-    const vec rest = f - (total + n * 0x1.62e42fefa38p-1);
-    return total - ((q * (f - z * series) - rest) + n * 0x1.ef35793c7673p-45);
+    return if_less_v(z, all_v(0.0), y, 1.0 - y);
 }
 
 /* ln(1 + e^-|z|) */
 INLINE vec tail_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
-    const vec n = t - 0x1.800000000043fp+52;
-    const vec p = expm1_of_rest_v(-a, n);
+    const vec n = 0x1.800000000043fp+52 - t;
+    const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
-    const vec sum = 1.0 + p;
-    const vec e = sum * lifted * 0x1p-64;
-    const vec rest = (p - (sum - 1.0)) * lifted * 0x1p-64;
-    const words halved = (words)(e > 0.5);
-    const vec f = pick_v(halved, 0.5 * e - 0.5, e);
-    const vec logarithm = log_scaled_v(f, pick_v(halved, all_v(-1.0), all_v(0.0)));
-    return logarithm + rest * (1.0 - 0.5 * e);
+    const vec power = lifted * 0x1p-64;
+    const vec v = power * 0.5 + p;
+    const vec sum = 1.0 + v;
+    const vec rest = v - (sum - 1.0);
+    const vec rough = 1.0 / sum;
+    const vec w = power * rough;
+    const vec square = w * w;
+    const vec fourth = square * square;
+    const vec even = (((0x1.55b0208cfd098p-23 * fourth + 0x1.1067c247fb5f2p-18) * fourth +
+        0x1.745cb3fd98d46p-14) * fourth + 0x1.249249208c349p-9) * fourth + 0x1.5555555555535p-4;
+    const vec odd = (((0x1.5c79e48f3a0dap-24 * fourth + 0x1.efd87bedd66f5p-21) * fourth +
+        0x1.3b1ddba704272p-16) * fourth + 0x1.c71c741c85a77p-12) * fourth + 0x1.99999999a0754p-7;
+    const vec series = even + square * odd;
+    const vec more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
+    return (rough + more) * lifted * 0x1p-64;
 }
 
 /* NaN passes; the slope at 0 is taken as 0 */
@@ -456,6 +544,9 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* The first vector of the last of the panels that so many are cut into. */
+static size_t last_panel(size_t count) { return count % 3 == 1 && count > 1 ? count - 2 : (count - 1) / 3 * 3; }
 
 /* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
 static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
@@ -478,12 +569,17 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
-        for (size_t c = 0; turn % team == me && c < width; ++c) {
-            double *const column = P + i * k + c;
-            const double *const row = i + c < n ? M + (i + c) * k : NULL;
-            for (size_t j = 0; j < k; ++j)
-                column[j * width] = row ? row[j] : 0.0;
-        }
+        if (turn % team != me)
+            continue;
+        for (size_t c = 0; c < width; c += LANES)
+            for (size_t j = 0; j < k; j += LANES) {
+                vec block[LANES];
+                for (size_t q = 0; q < LANES; ++q)
+                    block[q] = i + c + q < n ? get(M + (i + c + q) * k + j, k - j) : all_v(0.0);
+                transpose(block);
+                for (size_t q = 0; q < LANES && j + q < k; ++q)
+                    *(vec *)(P + i * k + (j + q) * width + c) = block[q];
+            }
     }
 }
 
@@ -514,8 +610,8 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             const size_t row = at(f->R, r + q);
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
+                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
         }
 }
@@ -526,7 +622,7 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     vec start[3] = {0};
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
-            start[w] = get(f->base, i + w * LANES, f->n);
+            start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
             product_tile(TILE, W, f, r, end, i, P, start);
@@ -537,17 +633,20 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
- * whatever rows stand beside it. */
-static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
-                    const double *base, size_t step, double *Y)
+ * whatever rows stand beside it. The panels pass in the opposite order at every other turn: then those that passed last
+ * are still in the cache. */
+INLINE void product(rows R, const size_t k, const size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y, size_t turn)
 {
     enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
     const factors f = {R, k, n, step, X, base, factor, Y};
+    const size_t panels = (vectors(n) + 2) / 3;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
-        for (size_t i = 0, width; i < n; i += width * LANES) {
-            width = panel(vectors(n - i));
-            switch (width) {
+        for (size_t q = 0; q < panels; ++q) {
+            const size_t p = turn % 2 ? panels - 1 - q : q, first = p < panels - 1 ? 3 * p : last_panel(vectors(n));
+            const size_t i = first * LANES;
+            switch (panel(vectors(n - i))) {
             case 3: product_panel(3, &f, r, end, i, M + i * k); break;
             case 2: product_panel(2, &f, r, end, i, M + i * k); break;
             default: product_panel(1, &f, r, end, i, M + i * k);
@@ -556,41 +655,67 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
+/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+typedef struct {
+    const double *at;
+    size_t step;
+} columns_of;
+
+/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
+ * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
+static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const double *restrict V,
+                               double *restrict P)
+{
+    if (j + n <= m && !R.list)
+        return (columns_of){V + at(R, r) * m + j, m};
+    const size_t there = m - j < n ? m - j : n;
+    for (size_t q = 0; q < count; ++q) {
+        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
+        for (size_t c = there; c < n; ++c)
+            P[q * n + c] = 0.0;
+    }
+    return (columns_of){P, n};
+}
+
 /* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
-                       const double *A, const double *P, double *G)
+ * the columns A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
+                       columns_of P, double *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
+    const double *a = A.at, *x = P.at;
+    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
+                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             if (i + q < end) {
-                double *const g = G + (i + q) * m;
-                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+                double *const g = G + (i + q) * m + j + w * LANES;
+                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
             }
 }
 
-/* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
-                        const double *P, double *G)
+/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
+ * a tile */
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
+                        columns_of last, columns_of P, double *G)
 {
-    for (; i < end; i += TILE, A += R * TILE)
-        if (end - i > TILE / 2)
+    for (size_t i = first; i < end; i += TILE, A.at += TILE)
+        if (end - i >= TILE)
             outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
+            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
  * some rows of G. */
-static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
@@ -600,26 +725,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last;
-            for (size_t c = i; c < end; c += TILE)
-                for (size_t q = 0; q < count; ++q) {
-                    double *const to = a + (c - i) * count + q * TILE;
-                    const double *const from = A + at(R, r + q) * n + c;
-                    if (end - c >= TILE)
-                        memcpy(to, from, TILE * sizeof *to);
-                    else
-                        for (size_t d = 0; d < TILE; ++d)
-                            to[d] = d < end - c ? from[d] : 0.0;
-                }
+            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
+            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
+            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                for (size_t q = 0; q < count; ++q)
-                    for (size_t w = 0; w < width; ++w)
-                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
-                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
+                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
                 }
             }
         }
@@ -651,6 +766,54 @@ static double total(rows R, size_t n, const double *V)
             sum[i % 8] += v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+NOINLINE void outer_2_4(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 2, 4, A, X, G, me, team);
+}
+
+NOINLINE void outer_4_3(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 4, 3, A, X, G, me, team);
+}
+
+NOINLINE void outer_4_4(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 4, 4, A, X, G, me, team);
+}
+
+NOINLINE void product_2_4(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 2, 4, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_3_4(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 3, 4, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_4_2(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 4, 2, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_4_3(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 4, 3, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_4_4(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 4, 4, X, M, factor, base, step, Y, turn);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -886,18 +1049,18 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         vec d_b_a_sum[4] = {0};
         vec d_W_ya_sum[2 * 4] = {0};
         vec d_b_y_sum[2] = {0};
-        for (size_t b = 0; b < B; b += LANES) {
-            const words mask = upto(b, B);
-            vec a0_0[4];
-            columns(a0, 4, b, B, a0_0);
-            vec x_1[3];
-            columns(x, 3, b, B, x_1);
-            vec x_2[3];
-            columns(x + B * 3, 3, b, B, x_2);
-            vec y_2[2];
-            columns(y + B * 2, 2, b, B, y_2);
-            vec y_1[2];
-            columns(y, 2, b, B, y_1);
+        size_t many = (B - 1) % LANES + 1;
+        for (size_t b = 0; b < B; b += many, many = LANES) {
+            vec a0_0[4], a0_0_rows[4];
+            columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
+            vec x_1[3], x_1_rows[3];
+            columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
+            vec x_2[3], x_2_rows[3];
+            columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
+            vec y_2[2], y_2_rows[2];
+            columns(next_rows(y + B * 2, 2, b, many, y_2_rows), 2, y_2);
+            vec y_1[2], y_1_rows[2];
+            columns(next_rows(y, 2, b, many, y_1_rows), 2, y_1);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
             const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
                 + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
@@ -995,95 +1158,132 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec common2 = tail_v(z_yhat_1_2);
             const vec common3 = tail_v(z_yhat_2_1);
             const vec common4 = tail_v(z_yhat_2_2);
-            add_lanes(loss_sum, masked(mask, (relu_v(-z_yhat_1_1) + common_) * y_1[0]
+            add_lanes(loss_sum, (relu_v(-z_yhat_1_1) + common_) * y_1[0]
                 + (relu_v(z_yhat_1_1) + common_) * (1.0 - y_1[0])
                 + (relu_v(-z_yhat_1_2) + common2) * y_1[1]
                 + (relu_v(z_yhat_1_2) + common2) * (1.0 - y_1[1])
                 + (relu_v(-z_yhat_2_1) + common3) * y_2[0]
                 + (relu_v(z_yhat_2_1) + common3) * (1.0 - y_2[0])
                 + (relu_v(-z_yhat_2_2) + common4) * y_2[1]
-                + (relu_v(z_yhat_2_2) + common4) * (1.0 - y_2[1])));
+                + (relu_v(z_yhat_2_2) + common4) * (1.0 - y_2[1]), many);
             if (d_x) {
-                put_column(d_x, 3, b, B, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x, 3, b, B, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
                     + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x, 3, b, B, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
                     + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, B, 0, W_ax[0] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 0, W_ax[0] * delta_z_a_2_1
                     + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, B, 1, W_ax[1] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 1, W_ax[1] * delta_z_a_2_1
                     + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, B, 2, W_ax[2] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 2, W_ax[2] * delta_z_a_2_1
                     + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
             }
-            d_W_aa_sum[0] += masked(mask, delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_0[0]);
-            d_W_aa_sum[1] += masked(mask, delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_0[1]);
-            d_W_aa_sum[2] += masked(mask, delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_0[2]);
-            d_W_aa_sum[3] += masked(mask, delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_0[3]);
-            d_W_aa_sum[4] += masked(mask, delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_0[0]);
-            d_W_aa_sum[5] += masked(mask, delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_0[1]);
-            d_W_aa_sum[6] += masked(mask, delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_0[2]);
-            d_W_aa_sum[7] += masked(mask, delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_0[3]);
-            d_W_aa_sum[8] += masked(mask, delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_0[0]);
-            d_W_aa_sum[9] += masked(mask, delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_0[1]);
-            d_W_aa_sum[10] += masked(mask, delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_0[2]);
-            d_W_aa_sum[11] += masked(mask, delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_0[3]);
-            d_W_aa_sum[12] += masked(mask, delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_0[0]);
-            d_W_aa_sum[13] += masked(mask, delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_0[1]);
-            d_W_aa_sum[14] += masked(mask, delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_0[2]);
-            d_W_aa_sum[15] += masked(mask, delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_0[3]);
-            d_W_ax_sum[0] += masked(mask, delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0]);
-            d_W_ax_sum[1] += masked(mask, delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1]);
-            d_W_ax_sum[2] += masked(mask, delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2]);
-            d_W_ax_sum[3] += masked(mask, delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0]);
-            d_W_ax_sum[4] += masked(mask, delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1]);
-            d_W_ax_sum[5] += masked(mask, delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2]);
-            d_W_ax_sum[6] += masked(mask, delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0]);
-            d_W_ax_sum[7] += masked(mask, delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1]);
-            d_W_ax_sum[8] += masked(mask, delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2]);
-            d_W_ax_sum[9] += masked(mask, delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0]);
-            d_W_ax_sum[10] += masked(mask, delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1]);
-            d_W_ax_sum[11] += masked(mask, delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2]);
-            d_b_a_sum[0] += masked(mask, delta_z_a_2_1 + delta_z_a_1_1);
-            d_b_a_sum[1] += masked(mask, delta_z_a_2_2 + delta_z_a_1_2);
-            d_b_a_sum[2] += masked(mask, delta_z_a_2_3 + delta_z_a_1_3);
-            d_b_a_sum[3] += masked(mask, delta_z_a_2_4 + delta_z_a_1_4);
-            d_W_ya_sum[0] += masked(mask, delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1);
-            d_W_ya_sum[1] += masked(mask, delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2);
-            d_W_ya_sum[2] += masked(mask, delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3);
-            d_W_ya_sum[3] += masked(mask, delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4);
-            d_W_ya_sum[4] += masked(mask, delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1);
-            d_W_ya_sum[5] += masked(mask, delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2);
-            d_W_ya_sum[6] += masked(mask, delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3);
-            d_W_ya_sum[7] += masked(mask, delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4);
-            d_b_y_sum[0] += masked(mask, delta_z_yhat_2_1 + delta_z_yhat_1_1);
-            d_b_y_sum[1] += masked(mask, delta_z_yhat_2_2 + delta_z_yhat_1_2);
+            d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
+            d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
+            d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
+            d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
+            d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
+            d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
+            d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
+            d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
+            d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
+            d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
+            d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
+            d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
+            d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
+            d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
+            d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
+            d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
+            d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
+            d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
+            d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
+            d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
+            d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
+            d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
+            d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
+            d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
+            d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
+            d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
+            d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
+            d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
+            d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
+            d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
+            d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
+            d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
+            d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
+            d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
+            d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
+            d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
+            d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
+            d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
+            d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
+            d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
+            d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
+            d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
+            d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
+            d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
+            d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
+            d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
+            d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
+            d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
+            d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
+            d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
+            d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
+            d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
+            d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
+            d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
+            d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
+            d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
+            d_b_a_sum[0] += delta_z_a_2_1;
+            d_b_a_sum[0] += delta_z_a_1_1;
+            d_b_a_sum[1] += delta_z_a_2_2;
+            d_b_a_sum[1] += delta_z_a_1_2;
+            d_b_a_sum[2] += delta_z_a_2_3;
+            d_b_a_sum[2] += delta_z_a_1_3;
+            d_b_a_sum[3] += delta_z_a_2_4;
+            d_b_a_sum[3] += delta_z_a_1_4;
+            d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
+            d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
+            d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
+            d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
+            d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
+            d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
+            d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
+            d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
+            d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
+            d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
+            d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
+            d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
+            d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
+            d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
+            d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
+            d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
+            d_b_y_sum[0] += delta_z_yhat_2_1;
+            d_b_y_sum[0] += delta_z_yhat_1_1;
+            d_b_y_sum[1] += delta_z_yhat_2_2;
+            d_b_y_sum[1] += delta_z_yhat_1_2;
             if (d_a0) {
-                put_column(d_a0, 4, b, B, 0, delta_a_0_1);
-                put_column(d_a0, 4, b, B, 1, delta_a_0_2);
-                put_column(d_a0, 4, b, B, 2, delta_a_0_3);
-                put_column(d_a0, 4, b, B, 3, delta_a_0_4);
+                put_column(d_a0, 4, b, many, 0, delta_a_0_1);
+                put_column(d_a0, 4, b, many, 1, delta_a_0_2);
+                put_column(d_a0, 4, b, many, 2, delta_a_0_3);
+                put_column(d_a0, 4, b, many, 3, delta_a_0_4);
             }
+            if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
+            if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
+            if (many < LANES) keep_first(4, d_b_a_sum, many);
+            if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
+            if (many < LANES) keep_first(2, d_b_y_sum, many);
         }
         for (size_t q = 0; q < LANES; ++q) {
             loss[0] += loss_sum[q];
         }
-        for (size_t i = 0; d_W_aa && i < 4 * 4; ++i) {
-            d_W_aa[i] += sum_of(d_W_aa_sum[i]);
-        }
-        for (size_t i = 0; d_W_ax && i < 4 * 3; ++i) {
-            d_W_ax[i] += sum_of(d_W_ax_sum[i]);
-        }
-        for (size_t i = 0; d_b_a && i < 4; ++i) {
-            d_b_a[i] += sum_of(d_b_a_sum[i]);
-        }
-        for (size_t i = 0; d_W_ya && i < 2 * 4; ++i) {
-            d_W_ya[i] += sum_of(d_W_ya_sum[i]);
-        }
-        for (size_t i = 0; d_b_y && i < 2; ++i) {
-            d_b_y[i] += sum_of(d_b_y_sum[i]);
-        }
+        if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa);
+        if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax);
+        if (d_b_a) add_sums(4, d_b_a_sum, d_b_a);
+        if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya);
+        if (d_b_y) add_sums(2, d_b_y_sum, d_b_y);
     }
 }
 
@@ -1145,8 +1345,9 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
             const double *const a0_b = a0 + b * 4;
             double *const a_0 = a + b * 4;
             for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -1157,7 +1358,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, a + B * 4);
+        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
     }
     meet(team);
 
@@ -1172,19 +1373,21 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 4;
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
-                a + t * B * 4);
+            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a + t * B * 4,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t, i, m, tanh_v(get(a_t, i, m)));
+                    put(a_t + i, left, tanh_v(get(a_t + i, left)));
                 }
             }
         }
@@ -1196,19 +1399,20 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part);
+        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const loss_part_t = loss_part + b * 2;
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             const double *const y_t = y + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                const size_t left = 2 % LANES ? m - i : LANES;
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, sigmoid_v(get(loss_part_t, i, m)));
-                put(loss_part_t, i, m, (relu_v(-get(loss_part_t, i, m))
-                    + tail_v(get(loss_part_t, i, m))) * get(y_t, i, m)
-                    + (relu_v(get(loss_part_t, i, m)) + tail_v(get(loss_part_t, i, m)))
-                    * (1.0 - get(y_t, i, m)));
+                put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
+                put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
+                    + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
+                    + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                    * (1.0 - get(y_t + i, left)));
             }
         }
     }
@@ -1232,12 +1436,13 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             const double *const y_t = y + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                const size_t left = 2 % LANES ? m - i : LANES;
                 /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m) - get(y_t, i, m));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) - get(y_t + i, left));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4);
+        product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4, 0);
     }
     meet(team);
     {
@@ -1245,7 +1450,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 2, 4, delta_z_yhat, a + B * 4, d_W_ya, me, team);
+        if (d_W_ya) outer_2_4(active, delta_z_yhat, a + B * 4, d_W_ya, me, team);
         /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 2, delta_z_yhat, d_b_y);
     }
@@ -1262,22 +1467,24 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 const double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
-                        * (1.0 - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        * (1.0 - square_v(get(a_t + i, left))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4,
-                4, delta_z_a + (t - 1) * B * 4);
+            product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4, 4,
+                delta_z_a + (t - 1) * B * 4, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
-                        + get(delta_z_a_t, i, m));
+                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                        + get(delta_z_a_t + i, left));
                 }
             }
         }
@@ -1289,7 +1496,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 4, 3, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x);
+        if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
     }
     meet(team);
     {
@@ -1297,9 +1504,9 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 4, 4, delta_z_a + B * 4, a, d_W_aa, me, team);
+        if (d_W_aa) outer_4_4(active, delta_z_a + B * 4, a, d_W_aa, me, team);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 4, 3, delta_z_a + B * 4, x, d_W_ax, me, team);
+        if (d_W_ax) outer_4_3(active, delta_z_a + B * 4, x, d_W_ax, me, team);
         /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
         if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a + B * 4, d_b_a);
     }
@@ -1314,8 +1521,9 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 const double *const delta_z_a_0 = delta_z_a + b * 4;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
                 }
             }
         }
@@ -1435,13 +1643,14 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
         }
     }
     else {
-        for (size_t b = 0; b < B; b += LANES) {
-            vec a0_0[4];
-            columns(a0, 4, b, B, a0_0);
-            vec x_1[3];
-            columns(x, 3, b, B, x_1);
-            vec x_2[3];
-            columns(x + B * 3, 3, b, B, x_2);
+        size_t many = (B - 1) % LANES + 1;
+        for (size_t b = 0; b < B; b += many, many = LANES) {
+            vec a0_0[4], a0_0_rows[4];
+            columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
+            vec x_1[3], x_1_rows[3];
+            columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
+            vec x_2[3], x_2_rows[3];
+            columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
             const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
                 + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
@@ -1487,24 +1696,24 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
                 + W_ya[7] * a_2_4 + b_y[1];
             if (a) {
-                put_column(a, 4, b, B, 0, a0_0[0]);
-                put_column(a, 4, b, B, 1, a0_0[1]);
-                put_column(a, 4, b, B, 2, a0_0[2]);
-                put_column(a, 4, b, B, 3, a0_0[3]);
-                put_column(a + B * 4, 4, b, B, 0, a_1_1);
-                put_column(a + B * 4, 4, b, B, 1, a_1_2);
-                put_column(a + B * 4, 4, b, B, 2, a_1_3);
-                put_column(a + B * 4, 4, b, B, 3, a_1_4);
-                put_column(a + 2 * B * 4, 4, b, B, 0, a_2_1);
-                put_column(a + 2 * B * 4, 4, b, B, 1, a_2_2);
-                put_column(a + 2 * B * 4, 4, b, B, 2, a_2_3);
-                put_column(a + 2 * B * 4, 4, b, B, 3, a_2_4);
+                put_column(a, 4, b, many, 0, a0_0[0]);
+                put_column(a, 4, b, many, 1, a0_0[1]);
+                put_column(a, 4, b, many, 2, a0_0[2]);
+                put_column(a, 4, b, many, 3, a0_0[3]);
+                put_column(a + B * 4, 4, b, many, 0, a_1_1);
+                put_column(a + B * 4, 4, b, many, 1, a_1_2);
+                put_column(a + B * 4, 4, b, many, 2, a_1_3);
+                put_column(a + B * 4, 4, b, many, 3, a_1_4);
+                put_column(a + 2 * B * 4, 4, b, many, 0, a_2_1);
+                put_column(a + 2 * B * 4, 4, b, many, 1, a_2_2);
+                put_column(a + 2 * B * 4, 4, b, many, 2, a_2_3);
+                put_column(a + 2 * B * 4, 4, b, many, 3, a_2_4);
             }
             if (yhat) {
-                put_column(yhat, 2, b, B, 0, sigmoid_v(z_yhat_1_1));
-                put_column(yhat, 2, b, B, 1, sigmoid_v(z_yhat_1_2));
-                put_column(yhat + B * 2, 2, b, B, 0, sigmoid_v(z_yhat_2_1));
-                put_column(yhat + B * 2, 2, b, B, 1, sigmoid_v(z_yhat_2_2));
+                put_column(yhat, 2, b, many, 0, sigmoid_v(z_yhat_1_1));
+                put_column(yhat, 2, b, many, 1, sigmoid_v(z_yhat_1_2));
+                put_column(yhat + B * 2, 2, b, many, 0, sigmoid_v(z_yhat_2_1));
+                put_column(yhat + B * 2, 2, b, many, 1, sigmoid_v(z_yhat_2_2));
             }
         }
     }
@@ -1547,8 +1756,9 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
                 const double *const a0_b = a0 + b * 4;
                 double *const a_0 = a ? a + b * 4 : NULL;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* a[t] = a0    (B, n_a) */
-                    put(a_0, i, m, get(a0_b, i, m));
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
@@ -1560,7 +1770,7 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, z_a);
+        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, z_a, 0);
     }
     meet(team);
 
@@ -1576,22 +1786,24 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 4 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 4 : NULL;
                     for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4,
-                z_a + (t - 1) * B * 4);
+            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4,
+                z_a + (t - 1) * B * 4, t);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
                     const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
                     double *const a_t = a ? a + (t * B + b) * 4 : NULL;
                     for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
                         /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                        put(a_t, i, m, tanh_v(get(z_a_t, i, m)));
+                        put(a_t + i, left, tanh_v(get(z_a_t + i, left)));
                     }
                 }
             }
@@ -1604,15 +1816,16 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat);
+        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
         if (yhat) {
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const z_yhat_t = z_yhat + b * 2;
                 double *const yhat_t = yhat ? yhat + b * 2 : NULL;
                 for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                    const size_t left = 2 % LANES ? m - i : LANES;
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    put(yhat_t, i, m, sigmoid_v(get(z_yhat_t, i, m)));
+                    put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
                 }
             }
         }
@@ -1859,22 +2072,22 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         vec d_b_a_sum[4] = {0};
         vec d_W_ya_sum[2 * 4] = {0};
         vec d_b_y_sum[2] = {0};
-        for (size_t b = 0; b < B; b += LANES) {
-            const words mask = upto(b, B);
-            vec a0_0[4];
-            columns(a0, 4, b, B, a0_0);
-            vec x_1[3];
-            columns(x, 3, b, B, x_1);
-            vec x_2[3];
-            columns(x + B * 3, 3, b, B, x_2);
-            vec dyhat_2[2];
-            columns(dyhat + B * 2, 2, b, B, dyhat_2);
-            vec dstates_a_2[4];
-            columns(dstates_a + B * 4, 4, b, B, dstates_a_2);
-            vec dyhat_1[2];
-            columns(dyhat, 2, b, B, dyhat_1);
-            vec dstates_a_1[4];
-            columns(dstates_a, 4, b, B, dstates_a_1);
+        size_t many = (B - 1) % LANES + 1;
+        for (size_t b = 0; b < B; b += many, many = LANES) {
+            vec a0_0[4], a0_0_rows[4];
+            columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
+            vec x_1[3], x_1_rows[3];
+            columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
+            vec x_2[3], x_2_rows[3];
+            columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
+            vec dyhat_2[2], dyhat_2_rows[2];
+            columns(next_rows(dyhat + B * 2, 2, b, many, dyhat_2_rows), 2, dyhat_2);
+            vec dstates_a_2[4], dstates_a_2_rows[4];
+            columns(next_rows(dstates_a + B * 4, 4, b, many, dstates_a_2_rows), 4, dstates_a_2);
+            vec dyhat_1[2], dyhat_1_rows[2];
+            columns(next_rows(dyhat, 2, b, many, dyhat_1_rows), 2, dyhat_1);
+            vec dstates_a_1[4], dstates_a_1_rows[4];
+            columns(next_rows(dstates_a, 4, b, many, dstates_a_1_rows), 4, dstates_a_1);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
             const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
                 + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
@@ -1973,83 +2186,120 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
                 + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
             if (d_x) {
-                put_column(d_x, 3, b, B, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x, 3, b, B, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
                     + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x, 3, b, B, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
+                put_column(d_x, 3, b, many, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
                     + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, B, 0, W_ax[0] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 0, W_ax[0] * delta_z_a_2_1
                     + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, B, 1, W_ax[1] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 1, W_ax[1] * delta_z_a_2_1
                     + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, B, 2, W_ax[2] * delta_z_a_2_1
+                put_column(d_x + B * 3, 3, b, many, 2, W_ax[2] * delta_z_a_2_1
                     + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
             }
-            d_W_aa_sum[0] += masked(mask, delta_z_a_2_1 * a_1_1 + delta_z_a_1_1 * a0_0[0]);
-            d_W_aa_sum[1] += masked(mask, delta_z_a_2_1 * a_1_2 + delta_z_a_1_1 * a0_0[1]);
-            d_W_aa_sum[2] += masked(mask, delta_z_a_2_1 * a_1_3 + delta_z_a_1_1 * a0_0[2]);
-            d_W_aa_sum[3] += masked(mask, delta_z_a_2_1 * a_1_4 + delta_z_a_1_1 * a0_0[3]);
-            d_W_aa_sum[4] += masked(mask, delta_z_a_2_2 * a_1_1 + delta_z_a_1_2 * a0_0[0]);
-            d_W_aa_sum[5] += masked(mask, delta_z_a_2_2 * a_1_2 + delta_z_a_1_2 * a0_0[1]);
-            d_W_aa_sum[6] += masked(mask, delta_z_a_2_2 * a_1_3 + delta_z_a_1_2 * a0_0[2]);
-            d_W_aa_sum[7] += masked(mask, delta_z_a_2_2 * a_1_4 + delta_z_a_1_2 * a0_0[3]);
-            d_W_aa_sum[8] += masked(mask, delta_z_a_2_3 * a_1_1 + delta_z_a_1_3 * a0_0[0]);
-            d_W_aa_sum[9] += masked(mask, delta_z_a_2_3 * a_1_2 + delta_z_a_1_3 * a0_0[1]);
-            d_W_aa_sum[10] += masked(mask, delta_z_a_2_3 * a_1_3 + delta_z_a_1_3 * a0_0[2]);
-            d_W_aa_sum[11] += masked(mask, delta_z_a_2_3 * a_1_4 + delta_z_a_1_3 * a0_0[3]);
-            d_W_aa_sum[12] += masked(mask, delta_z_a_2_4 * a_1_1 + delta_z_a_1_4 * a0_0[0]);
-            d_W_aa_sum[13] += masked(mask, delta_z_a_2_4 * a_1_2 + delta_z_a_1_4 * a0_0[1]);
-            d_W_aa_sum[14] += masked(mask, delta_z_a_2_4 * a_1_3 + delta_z_a_1_4 * a0_0[2]);
-            d_W_aa_sum[15] += masked(mask, delta_z_a_2_4 * a_1_4 + delta_z_a_1_4 * a0_0[3]);
-            d_W_ax_sum[0] += masked(mask, delta_z_a_2_1 * x_2[0] + delta_z_a_1_1 * x_1[0]);
-            d_W_ax_sum[1] += masked(mask, delta_z_a_2_1 * x_2[1] + delta_z_a_1_1 * x_1[1]);
-            d_W_ax_sum[2] += masked(mask, delta_z_a_2_1 * x_2[2] + delta_z_a_1_1 * x_1[2]);
-            d_W_ax_sum[3] += masked(mask, delta_z_a_2_2 * x_2[0] + delta_z_a_1_2 * x_1[0]);
-            d_W_ax_sum[4] += masked(mask, delta_z_a_2_2 * x_2[1] + delta_z_a_1_2 * x_1[1]);
-            d_W_ax_sum[5] += masked(mask, delta_z_a_2_2 * x_2[2] + delta_z_a_1_2 * x_1[2]);
-            d_W_ax_sum[6] += masked(mask, delta_z_a_2_3 * x_2[0] + delta_z_a_1_3 * x_1[0]);
-            d_W_ax_sum[7] += masked(mask, delta_z_a_2_3 * x_2[1] + delta_z_a_1_3 * x_1[1]);
-            d_W_ax_sum[8] += masked(mask, delta_z_a_2_3 * x_2[2] + delta_z_a_1_3 * x_1[2]);
-            d_W_ax_sum[9] += masked(mask, delta_z_a_2_4 * x_2[0] + delta_z_a_1_4 * x_1[0]);
-            d_W_ax_sum[10] += masked(mask, delta_z_a_2_4 * x_2[1] + delta_z_a_1_4 * x_1[1]);
-            d_W_ax_sum[11] += masked(mask, delta_z_a_2_4 * x_2[2] + delta_z_a_1_4 * x_1[2]);
-            d_b_a_sum[0] += masked(mask, delta_z_a_2_1 + delta_z_a_1_1);
-            d_b_a_sum[1] += masked(mask, delta_z_a_2_2 + delta_z_a_1_2);
-            d_b_a_sum[2] += masked(mask, delta_z_a_2_3 + delta_z_a_1_3);
-            d_b_a_sum[3] += masked(mask, delta_z_a_2_4 + delta_z_a_1_4);
-            d_W_ya_sum[0] += masked(mask, delta_z_yhat_2_1 * a_2_1 + delta_z_yhat_1_1 * a_1_1);
-            d_W_ya_sum[1] += masked(mask, delta_z_yhat_2_1 * a_2_2 + delta_z_yhat_1_1 * a_1_2);
-            d_W_ya_sum[2] += masked(mask, delta_z_yhat_2_1 * a_2_3 + delta_z_yhat_1_1 * a_1_3);
-            d_W_ya_sum[3] += masked(mask, delta_z_yhat_2_1 * a_2_4 + delta_z_yhat_1_1 * a_1_4);
-            d_W_ya_sum[4] += masked(mask, delta_z_yhat_2_2 * a_2_1 + delta_z_yhat_1_2 * a_1_1);
-            d_W_ya_sum[5] += masked(mask, delta_z_yhat_2_2 * a_2_2 + delta_z_yhat_1_2 * a_1_2);
-            d_W_ya_sum[6] += masked(mask, delta_z_yhat_2_2 * a_2_3 + delta_z_yhat_1_2 * a_1_3);
-            d_W_ya_sum[7] += masked(mask, delta_z_yhat_2_2 * a_2_4 + delta_z_yhat_1_2 * a_1_4);
-            d_b_y_sum[0] += masked(mask, delta_z_yhat_2_1 + delta_z_yhat_1_1);
-            d_b_y_sum[1] += masked(mask, delta_z_yhat_2_2 + delta_z_yhat_1_2);
+            d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
+            d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
+            d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
+            d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
+            d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
+            d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
+            d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
+            d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
+            d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
+            d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
+            d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
+            d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
+            d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
+            d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
+            d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
+            d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
+            d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
+            d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
+            d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
+            d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
+            d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
+            d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
+            d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
+            d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
+            d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
+            d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
+            d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
+            d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
+            d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
+            d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
+            d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
+            d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
+            d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
+            d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
+            d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
+            d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
+            d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
+            d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
+            d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
+            d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
+            d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
+            d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
+            d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
+            d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
+            d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
+            d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
+            d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
+            d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
+            d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
+            d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
+            d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
+            d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
+            d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
+            d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
+            d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
+            d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
+            d_b_a_sum[0] += delta_z_a_2_1;
+            d_b_a_sum[0] += delta_z_a_1_1;
+            d_b_a_sum[1] += delta_z_a_2_2;
+            d_b_a_sum[1] += delta_z_a_1_2;
+            d_b_a_sum[2] += delta_z_a_2_3;
+            d_b_a_sum[2] += delta_z_a_1_3;
+            d_b_a_sum[3] += delta_z_a_2_4;
+            d_b_a_sum[3] += delta_z_a_1_4;
+            d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
+            d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
+            d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
+            d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
+            d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
+            d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
+            d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
+            d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
+            d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
+            d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
+            d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
+            d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
+            d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
+            d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
+            d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
+            d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
+            d_b_y_sum[0] += delta_z_yhat_2_1;
+            d_b_y_sum[0] += delta_z_yhat_1_1;
+            d_b_y_sum[1] += delta_z_yhat_2_2;
+            d_b_y_sum[1] += delta_z_yhat_1_2;
             if (d_a0) {
-                put_column(d_a0, 4, b, B, 0, delta_a_0_1);
-                put_column(d_a0, 4, b, B, 1, delta_a_0_2);
-                put_column(d_a0, 4, b, B, 2, delta_a_0_3);
-                put_column(d_a0, 4, b, B, 3, delta_a_0_4);
+                put_column(d_a0, 4, b, many, 0, delta_a_0_1);
+                put_column(d_a0, 4, b, many, 1, delta_a_0_2);
+                put_column(d_a0, 4, b, many, 2, delta_a_0_3);
+                put_column(d_a0, 4, b, many, 3, delta_a_0_4);
             }
+            if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
+            if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
+            if (many < LANES) keep_first(4, d_b_a_sum, many);
+            if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
+            if (many < LANES) keep_first(2, d_b_y_sum, many);
         }
-        for (size_t i = 0; d_W_aa && i < 4 * 4; ++i) {
-            d_W_aa[i] += sum_of(d_W_aa_sum[i]);
-        }
-        for (size_t i = 0; d_W_ax && i < 4 * 3; ++i) {
-            d_W_ax[i] += sum_of(d_W_ax_sum[i]);
-        }
-        for (size_t i = 0; d_b_a && i < 4; ++i) {
-            d_b_a[i] += sum_of(d_b_a_sum[i]);
-        }
-        for (size_t i = 0; d_W_ya && i < 2 * 4; ++i) {
-            d_W_ya[i] += sum_of(d_W_ya_sum[i]);
-        }
-        for (size_t i = 0; d_b_y && i < 2; ++i) {
-            d_b_y[i] += sum_of(d_b_y_sum[i]);
-        }
+        if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa);
+        if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax);
+        if (d_b_a) add_sums(4, d_b_a_sum, d_b_a);
+        if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya);
+        if (d_b_y) add_sums(2, d_b_y_sum, d_b_y);
     }
 }
 
@@ -2110,8 +2360,9 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
             const double *const a0_b = a0 + b * 4;
             double *const a_0 = a + b * 4;
             for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -2122,7 +2373,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 3, 4, x, W_ax_PT, 1.0, b_a, 0, a + B * 4);
+        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
     }
     meet(team);
 
@@ -2137,19 +2388,21 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 const double *const a_before = a + ((t - 1) * B + b) * 4;
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 4, 4, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
-                a + t * B * 4);
+            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a + t * B * 4,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t, i, m, tanh_v(get(a_t, i, m)));
+                    put(a_t + i, left, tanh_v(get(a_t + i, left)));
                 }
             }
         }
@@ -2161,13 +2414,14 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product(active, 4, 2, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat);
+        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat, 0);
         for (size_t r = 0; r < active.count; r += active.run) {
             const size_t b = at(active, r);
             double *const yhat_t = yhat + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                const size_t left = 2 % LANES ? m - i : LANES;
                 /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t, i, m, sigmoid_v(get(yhat_t, i, m)));
+                put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
             }
         }
     }
@@ -2184,11 +2438,12 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
             double *const delta_z_yhat_t = delta_z_yhat + b * 2;
             const double *const yhat_t = yhat + b * 2;
             for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                const size_t left = 2 % LANES ? m - i : LANES;
                 /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(dyhat_t, i, m));
+                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
                 /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t, i, m, get(delta_z_yhat_t, i, m)
-                    * (get(yhat_t, i, m) - square_v(get(yhat_t, i, m))));
+                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                    * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -2196,12 +2451,13 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
             const double *const dstates_a_t = dstates_a + b * 4;
             double *const delta_z_a_t = delta_z_a + (B + b) * 4;
             for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                const size_t left = 4 % LANES ? m - i : LANES;
                 /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
         /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(active, 2, 4, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4);
+        product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4, 0);
     }
     meet(team);
     {
@@ -2209,7 +2465,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(active, 2, 4, delta_z_yhat, a + B * 4, d_W_ya, me, team);
+        if (d_W_ya) outer_2_4(active, delta_z_yhat, a + B * 4, d_W_ya, me, team);
         /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y && me == team - 1) sum_rows(active, 2, delta_z_yhat, d_b_y);
     }
@@ -2226,22 +2482,24 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 const double *const a_t = a + (t * B + b) * 4;
                 for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
-                        * (1.0 - square_v(get(a_t, i, m))));
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        * (1.0 - square_v(get(a_t + i, left))));
                 }
             }
             /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 4, 4, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4,
-                4, delta_z_a + (t - 1) * B * 4);
+            product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4, 4,
+                delta_z_a + (t - 1) * B * 4, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
                 double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
                 for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
-                        + get(delta_z_a_t, i, m));
+                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                        + get(delta_z_a_t + i, left));
                 }
             }
         }
@@ -2253,7 +2511,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 4, 3, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x);
+        if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
     }
     meet(team);
     {
@@ -2261,9 +2519,9 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 4, 4, delta_z_a + B * 4, a, d_W_aa, me, team);
+        if (d_W_aa) outer_4_4(active, delta_z_a + B * 4, a, d_W_aa, me, team);
         /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 4, 3, delta_z_a + B * 4, x, d_W_ax, me, team);
+        if (d_W_ax) outer_4_3(active, delta_z_a + B * 4, x, d_W_ax, me, team);
         /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
         if (d_b_a && me == team - 1) sum_rows(active, 4, delta_z_a + B * 4, d_b_a);
     }
@@ -2278,8 +2536,9 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 const double *const delta_z_a_0 = delta_z_a + b * 4;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
                 }
             }
         }

@@ -133,6 +133,7 @@ INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(float c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 typedef float vec;
 typedef uint32_t words;
@@ -146,7 +147,9 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(float c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const float *x, size_t n)
@@ -171,21 +174,37 @@ NOINLINE void put_some(float *x, size_t n, vec v)
         }
 }
 
-/* x[i], x[i + 1], … up to x[n - 1], then zeros */
-INLINE vec get(const float *x, size_t i, size_t n)
+/* x[0], x[1], … as many as are left, then zeros */
+INLINE vec get(const float *x, size_t left)
 {
-    if (n - i >= LANES)
-        return *(const vec *)(x + i);
-    return get_some(x + i, n - i);
+    if (left >= LANES)
+        return *(const vec *)x;
+    return get_some(x, left);
 }
 
-INLINE void put(float *x, size_t i, size_t n, vec v)
+INLINE void put(float *x, size_t left, vec v)
 {
-    if (n - i >= LANES)
-        *(vec *)(x + i) = v;
+    if (left >= LANES)
+        *(vec *)x = v;
     else
-        put_some(x + i, n - i, v);
+        put_some(x, left, v);
 }
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#define EACH_LANE(f) LANES_1(f, 0)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_16(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_8(f, 0)
+#else
+#define EACH_LANE(f) LANES_4(f, 0)
+#endif
 
 /* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
 INLINE words upto(size_t i, size_t n)
@@ -206,6 +225,36 @@ INLINE float sum_of(vec v)
         for (size_t i = 0; i < half; ++i)
             x[i] += x[i + half];
     return x[0];
+}
+
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
+#define LOWER(q) (uint32_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
+#define UPPER(q) (uint32_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+#undef LOWER
+#undef UPPER
+#endif
+
+/* LANES vectors as the rows of a matrix, which become its columns */
+INLINE void transpose(vec *v)
+{
+#if defined(VEC_BYTES) && !defined(__clang__)
+    for (size_t s = LANES / 2; s; s /= 2)
+        for (size_t i = 0; i < LANES; ++i)
+            if (!(i & s)) {
+                const vec a = v[i], b = v[i + s];
+                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
+                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
+            }
+#else
+    float lane[LANES * LANES];
+    memcpy(lane, v, sizeof lane);
+    for (size_t i = 0; i < LANES; ++i)
+        for (size_t q = 0; q < LANES; ++q)
+            ((float *)v)[i * LANES + q] = lane[q * LANES + i];
+#endif
 }
 
 /* NaN counts as the largest. */
@@ -267,24 +316,22 @@ NOINLINE float log_1(float x)
     return pick_1((uint32_t)(x < (float)INFINITY), result, x);
 }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    const vec upper = x - n * 0x1.62e4p-1f;
-    const vec lower = n * 0x1.7f7d1cp-20f;
-    const vec r = upper - lower;
+    const vec r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
     const vec square = r * r;
     const vec even = (0x1.6a231p-10f * square + 0x1.5558f4p-5f) * square + 0x1.fffffcp-2f;
     const vec odd = 0x1.1239f4p-7f * square + 0x1.555492p-3f;
     const vec q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
 INLINE vec exp_v(vec x)
 {
-    x = pick_v((words)(x > 89.0f), all_v(89.0f), x);
-    x = pick_v((words)(x < -104.5f), all_v(-104.5f), x);
+    x = smaller_v(all_v(89.0f), x);
+    x = if_less_v(x, all_v(-104.5f), all_v(-104.5f), x);
     const vec t = x * 0x1.715476p+0f + 12583166.0f;
     const vec half = x * 0x1.715476p-1f + 12583039.0f;
     const vec n = t - 12583166.0f;
@@ -302,6 +349,9 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* The first vector of the last of the panels that so many are cut into. */
+static size_t last_panel(size_t count) { return count % 3 == 1 && count > 1 ? count - 2 : (count - 1) / 3 * 3; }
 
 /* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
 static void pack(size_t k, size_t n, const float *restrict M, float *restrict P, size_t me, size_t team)
@@ -324,12 +374,17 @@ static void pack_transposed(size_t k, size_t n, const float *restrict M, float *
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
-        for (size_t c = 0; turn % team == me && c < width; ++c) {
-            float *const column = P + i * k + c;
-            const float *const row = i + c < n ? M + (i + c) * k : NULL;
-            for (size_t j = 0; j < k; ++j)
-                column[j * width] = row ? row[j] : 0.0f;
-        }
+        if (turn % team != me)
+            continue;
+        for (size_t c = 0; c < width; c += LANES)
+            for (size_t j = 0; j < k; j += LANES) {
+                vec block[LANES];
+                for (size_t q = 0; q < LANES; ++q)
+                    block[q] = i + c + q < n ? get(M + (i + c + q) * k + j, k - j) : all_v(0.0f);
+                transpose(block);
+                for (size_t q = 0; q < LANES && j + q < k; ++q)
+                    *(vec *)(P + i * k + (j + q) * width + c) = block[q];
+            }
     }
 }
 
@@ -360,8 +415,8 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             const size_t row = at(f->R, r + q);
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
+                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
         }
 }
@@ -372,7 +427,7 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     vec start[3] = {0};
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
-            start[w] = get(f->base, i + w * LANES, f->n);
+            start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
             product_tile(TILE, W, f, r, end, i, P, start);
@@ -383,17 +438,20 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
- * whatever rows stand beside it. */
-static void product(rows R, size_t k, size_t n, const float *X, const float *M, float factor,
-                    const float *base, size_t step, float *Y)
+ * whatever rows stand beside it. The panels pass in the opposite order at every other turn: then those that passed last
+ * are still in the cache. */
+INLINE void product(rows R, const size_t k, const size_t n, const float *X, const float *M, float factor,
+                    const float *base, size_t step, float *Y, size_t turn)
 {
     enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
     const factors f = {R, k, n, step, X, base, factor, Y};
+    const size_t panels = (vectors(n) + 2) / 3;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
-        for (size_t i = 0, width; i < n; i += width * LANES) {
-            width = panel(vectors(n - i));
-            switch (width) {
+        for (size_t q = 0; q < panels; ++q) {
+            const size_t p = turn % 2 ? panels - 1 - q : q, first = p < panels - 1 ? 3 * p : last_panel(vectors(n));
+            const size_t i = first * LANES;
+            switch (panel(vectors(n - i))) {
             case 3: product_panel(3, &f, r, end, i, M + i * k); break;
             case 2: product_panel(2, &f, r, end, i, M + i * k); break;
             default: product_panel(1, &f, r, end, i, M + i * k);
@@ -402,41 +460,67 @@ static void product(rows R, size_t k, size_t n, const float *X, const float *M, 
     }
 }
 
+/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+typedef struct {
+    const float *at;
+    size_t step;
+} columns_of;
+
+/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
+ * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
+static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const float *restrict V,
+                               float *restrict P)
+{
+    if (j + n <= m && !R.list)
+        return (columns_of){V + at(R, r) * m + j, m};
+    const size_t there = m - j < n ? m - j : n;
+    for (size_t q = 0; q < count; ++q) {
+        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
+        for (size_t c = there; c < n; ++c)
+            P[q * n + c] = 0.0f;
+    }
+    return (columns_of){P, n};
+}
+
 /* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
-                       const float *A, const float *P, float *G)
+ * the columns A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
+                       columns_of P, float *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
+    const float *a = A.at, *x = P.at;
+    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
+                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             if (i + q < end) {
-                float *const g = G + (i + q) * m;
-                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+                float *const g = G + (i + q) * m + j + w * LANES;
+                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
             }
 }
 
-/* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const float *A,
-                        const float *P, float *G)
+/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
+ * a tile */
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
+                        columns_of last, columns_of P, float *G)
 {
-    for (; i < end; i += TILE, A += R * TILE)
-        if (end - i > TILE / 2)
+    for (size_t i = first; i < end; i += TILE, A.at += TILE)
+        if (end - i >= TILE)
             outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
+            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
  * some rows of G. */
-static void outer(rows R, size_t n, size_t m, const float *restrict A, const float *restrict X,
+INLINE void outer(rows R, const size_t n, const size_t m, const float *restrict A, const float *restrict X,
                   float *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 192, BLOCK = 1024 / sizeof(float) }; /* rows and columns of A that are copied side by side */
@@ -446,26 +530,16 @@ static void outer(rows R, size_t n, size_t m, const float *restrict A, const flo
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last;
-            for (size_t c = i; c < end; c += TILE)
-                for (size_t q = 0; q < count; ++q) {
-                    float *const to = a + (c - i) * count + q * TILE;
-                    const float *const from = A + at(R, r + q) * n + c;
-                    if (end - c >= TILE)
-                        memcpy(to, from, TILE * sizeof *to);
-                    else
-                        for (size_t d = 0; d < TILE; ++d)
-                            to[d] = d < end - c ? from[d] : 0.0f;
-                }
+            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
+            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
+            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                for (size_t q = 0; q < count; ++q)
-                    for (size_t w = 0; w < width; ++w)
-                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
-                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
+                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
                 }
             }
         }
@@ -497,6 +571,54 @@ static double total(rows R, size_t n, const float *V)
             sum[i % 8] += (double)v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+NOINLINE void outer_16_16(rows R, const float *restrict A, const float *restrict X, float *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 16, A, X, G, me, team);
+}
+
+NOINLINE void outer_16_8(rows R, const float *restrict A, const float *restrict X, float *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 16, 8, A, X, G, me, team);
+}
+
+NOINLINE void outer_5_16(rows R, const float *restrict A, const float *restrict X, float *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 5, 16, A, X, G, me, team);
+}
+
+NOINLINE void product_16_16(rows R, const float *X, const float *M, float factor, const float *base,
+                          size_t step, float *Y, size_t turn)
+{
+    product(R, 16, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_5(rows R, const float *X, const float *M, float factor, const float *base,
+                          size_t step, float *Y, size_t turn)
+{
+    product(R, 16, 5, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_16_8(rows R, const float *X, const float *M, float factor, const float *base,
+                          size_t step, float *Y, size_t turn)
+{
+    product(R, 16, 8, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_5_16(rows R, const float *X, const float *M, float factor, const float *base,
+                          size_t step, float *Y, size_t turn)
+{
+    product(R, 5, 16, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_8_16(rows R, const float *X, const float *M, float factor, const float *base,
+                          size_t step, float *Y, size_t turn)
+{
+    product(R, 8, 16, X, M, factor, base, step, Y, turn);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -595,8 +717,9 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const float *const a0_b = a0 + b * 16;
             float *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -607,7 +730,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
+        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
     }
     meet(team);
 
@@ -622,20 +745,22 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 const float *const a_before = a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
-                16, z_a + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
+                z_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                    put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                    put(a_t + i, left, relu_v(get(z_a_t + i, left)));
                 }
             }
         }
@@ -652,14 +777,16 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const float *const a_t = a + (t * B + b) * 16;
             float *const z_yhat_part_b = z_yhat_part + b * 16;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b, i, 5, get(b_y, i, 5));
+                put(z_yhat_b + i, left, get(b_y + i, left));
             }
             for (size_t i = 0; i < 16; i += LANES) {
-                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+                const size_t left = 16 % LANES ? 16 - i : LANES;
+                put(z_yhat_part_b + i, left, get(a_t + i, left));
             }
         }
-        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
         for (size_t r = 0; r < all.count; ++r) {
             const size_t b = at(all, r);
             const float *const z_yhat_b = z_yhat + b * 5;
@@ -671,28 +798,33 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                const size_t left = 5 % LANES ? 5 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
                     m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
             }
             /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
             float l_yhat_logsumexp = 0.0f;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
-                put(loss_part_b, i, 5, get(y_b, i, 5) * (l_yhat[b] - get(u_yhat_b, i, 5)));
+                put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
+                put(loss_part_b + i, left, get(y_b + i, left)
+                    * (l_yhat[b] - get(u_yhat_b + i, left)));
             }
         }
         /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
@@ -713,20 +845,23 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             float delta_l_yhat_sum = 0.0f;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 5; i += LANES) {
-                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v + get(y_b, i, 5),
+                const size_t left = 5 % LANES ? 5 - i : LANES;
+                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v + get(y_b + i, left),
                     delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
-                const vec delta_u_yhat_i = -get(y_b, i, 5) + delta_l_yhat[b] * get(yhat_b, i, 5);
+                const vec delta_u_yhat_i = -get(y_b + i, left)
+                    + delta_l_yhat[b] * get(yhat_b + i, left);
                 /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_b, i, 5, delta_u_yhat_i);
+                put(delta_z_yhat_b + i, left, delta_u_yhat_i);
             }
         }
         /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(all, 5, 16, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part);
+        product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
         for (size_t r = 0; r < all.count; ++r) {
             const size_t b = at(all, r);
             const size_t t = p->last_x ? p->last_x[b] : T_x;
@@ -735,12 +870,14 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const float *const a_t = a + (t * B + b) * 16;
             float *const d_W_ya_part_b = d_W_ya_part + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
-                put(delta_z_a_t, i, 16, get(delta_z_a_t, i, 16) + get(delta_a_part_b, i, 16));
-                put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
+                const size_t left = 16 % LANES ? 16 - i : LANES;
+                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                    + get(delta_a_part_b + i, left));
+                put(d_W_ya_part_b + i, left, get(a_t + i, left));
             }
         }
         /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(all, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
+        if (d_W_ya) outer_5_16(all, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
         /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y);
     }
@@ -757,22 +894,24 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
-                        * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f), all_v(1.0f)));
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
-                        + get(delta_z_a_t, i, m));
+                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                        + get(delta_z_a_t + i, left));
                 }
             }
         }
@@ -784,7 +923,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -792,9 +931,9 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 16, 16, delta_z_a + B * 16, a, d_W_aa, me, team);
+        if (d_W_aa) outer_16_16(active, delta_z_a + B * 16, a, d_W_aa, me, team);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 16, 8, delta_z_a + B * 16, x, d_W_ax, me, team);
+        if (d_W_ax) outer_16_8(active, delta_z_a + B * 16, x, d_W_ax, me, team);
         /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
         if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a + B * 16, d_b_a);
     }
@@ -809,8 +948,9 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 const float *const delta_z_a_0 = delta_z_a + b * 16;
                 float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
                 }
             }
         }
@@ -888,8 +1028,9 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
                 const float *const a0_b = a0 + b * 16;
                 float *const a_0 = a ? a + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a0    (B, n_a) */
-                    put(a_0, i, m, get(a0_b, i, m));
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
@@ -901,7 +1042,7 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
+        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
     }
     meet(team);
 
@@ -917,22 +1058,24 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
                     const float *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
                     float *const a_t = a ? a + (t * B + b) * 16 : NULL;
                     for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
-                16, z_a + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
+                z_a + (t - 1) * B * 16, t);
             if (a) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
                     const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                     float *const a_t = a ? a + (t * B + b) * 16 : NULL;
                     for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
                         /* (2)  a[t] = relu(z_a)    (B, n_a) */
-                        put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
                     }
                 }
             }
@@ -950,14 +1093,16 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
             const float *const a_t = a ? a + (t * B + b) * 16 : NULL;
             float *const z_yhat_part_b = z_yhat_part + b * 16;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b, i, 5, get(b_y, i, 5));
+                put(z_yhat_b + i, left, get(b_y + i, left));
             }
             for (size_t i = 0; i < 16; i += LANES) {
-                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+                const size_t left = 16 % LANES ? 16 - i : LANES;
+                put(z_yhat_part_b + i, left, get(a_t + i, left));
             }
         }
-        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
         for (size_t r = 0; r < all.count; ++r) {
             const size_t b = at(all, r);
             const float *const z_yhat_b = z_yhat + b * 5;
@@ -967,28 +1112,32 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                const size_t left = 5 % LANES ? 5 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
                     m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
             }
             /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
             float l_yhat_logsumexp = 0.0f;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
                 if (yhat) {
-                    put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
+                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
                 }
             }
         }
@@ -1103,8 +1252,9 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const float *const a0_b = a0 + b * 16;
             float *const a_0 = a + b * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -1115,7 +1265,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product(active, 8, 16, x, W_ax_PT, 1.0f, b_a, 0, z_a);
+        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
     }
     meet(team);
 
@@ -1130,20 +1280,22 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 const float *const a_before = a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product(active, 16, 16, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
-                16, z_a + (t - 1) * B * 16);
+            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
+                z_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                 float *const a_t = a + (t * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                    put(a_t, i, m, relu_v(get(z_a_t, i, m)));
+                    put(a_t + i, left, relu_v(get(z_a_t + i, left)));
                 }
             }
         }
@@ -1160,14 +1312,16 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const float *const a_t = a + (t * B + b) * 16;
             float *const z_yhat_part_b = z_yhat_part + b * 16;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b, i, 5, get(b_y, i, 5));
+                put(z_yhat_b + i, left, get(b_y + i, left));
             }
             for (size_t i = 0; i < 16; i += LANES) {
-                put(z_yhat_part_b, i, 16, get(a_t, i, 16));
+                const size_t left = 16 % LANES ? 16 - i : LANES;
+                put(z_yhat_part_b + i, left, get(a_t + i, left));
             }
         }
-        product(all, 16, 5, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat);
+        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
         for (size_t r = 0; r < all.count; ++r) {
             const size_t b = at(all, r);
             const float *const z_yhat_b = z_yhat + b * 5;
@@ -1177,27 +1331,31 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             float m_yhat_max = z_yhat_b[0];
             vec m_yhat_max_v = all_v(m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b, i, 5)),
+                const size_t left = 5 % LANES ? 5 - i : LANES;
+                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
                     m_yhat_max_v);
             }
             m_yhat_max = largest_of(m_yhat_max_v);
             m_yhat[b] = m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b, i, 5, get(z_yhat_b, i, 5) - m_yhat[b]);
+                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
             }
             /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
             float l_yhat_logsumexp = 0.0f;
             vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b, i, 5)), l_yhat_logsumexp_v);
+                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
             }
             l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
             l_yhat[b] = log_1(l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_b, i, 5, exp_v(get(u_yhat_b, i, 5) - l_yhat[b]));
+                put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
             }
         }
     }
@@ -1214,28 +1372,31 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const float *const yhat_b = yhat + b * 5;
             float *const delta_z_yhat_b = delta_z_yhat + b * 5;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (21)  delta_yhat = dyhat    (B, n_y) */
-                put(delta_yhat_b, i, 5, get(dyhat_b, i, 5));
+                put(delta_yhat_b + i, left, get(dyhat_b + i, left));
             }
             /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
             float delta_l_yhat_sum = 0.0f;
             vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
-                    + -(get(delta_yhat_b, i, 5) * get(yhat_b, i, 5)), delta_l_yhat_sum_v);
+                    + -(get(delta_yhat_b + i, left) * get(yhat_b + i, left)), delta_l_yhat_sum_v);
             }
             delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
             delta_l_yhat[b] = delta_l_yhat_sum;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
-                const vec delta_u_yhat_i = get(delta_yhat_b, i, 5) * get(yhat_b, i, 5)
-                    + delta_l_yhat[b] * get(yhat_b, i, 5);
+                const vec delta_u_yhat_i = get(delta_yhat_b + i, left) * get(yhat_b + i, left)
+                    + delta_l_yhat[b] * get(yhat_b + i, left);
                 /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_b, i, 5, delta_u_yhat_i);
+                put(delta_z_yhat_b + i, left, delta_u_yhat_i);
             }
         }
         /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product(all, 5, 16, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part);
+        product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
         for (size_t r = 0; r < all.count; ++r) {
             const size_t b = at(all, r);
             const size_t t = p->last_x ? p->last_x[b] : T_x;
@@ -1244,12 +1405,14 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const float *const a_t = a + (t * B + b) * 16;
             float *const d_W_ya_part_b = d_W_ya_part + b * 16;
             for (size_t i = 0; i < 16; i += LANES) {
-                put(delta_z_a_t, i, 16, get(delta_z_a_t, i, 16) + get(delta_a_part_b, i, 16));
-                put(d_W_ya_part_b, i, 16, get(a_t, i, 16));
+                const size_t left = 16 % LANES ? 16 - i : LANES;
+                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                    + get(delta_a_part_b + i, left));
+                put(d_W_ya_part_b + i, left, get(a_t + i, left));
             }
         }
         /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer(all, 5, 16, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
+        if (d_W_ya) outer_5_16(all, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
         /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
         if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y);
     }
@@ -1263,8 +1426,9 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const float *const dstates_a_t = dstates_a + b * 16;
             float *const delta_z_a_t = delta_z_a + (B + b) * 16;
             for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                const size_t left = 16 % LANES ? m - i : LANES;
                 /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_z_a_t, i, m, get(delta_z_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
     }
@@ -1281,22 +1445,24 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t, i, m, get(delta_z_a_t, i, m)
-                        * pick_v((words)(get(z_a_t, i, m) <= 0.0f), all_v(0.0f), all_v(1.0f)));
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f), all_v(1.0f)));
                 }
             }
             /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product(active, 16, 16, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16);
+            product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
                 float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
                 for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before, i, m, get(delta_z_a_before, i, m)
-                        + get(delta_z_a_t, i, m));
+                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                        + get(delta_z_a_t + i, left));
                 }
             }
         }
@@ -1308,7 +1474,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product(active, 16, 8, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x);
+        if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
     }
     meet(team);
     {
@@ -1316,9 +1482,9 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer(active, 16, 16, delta_z_a + B * 16, a, d_W_aa, me, team);
+        if (d_W_aa) outer_16_16(active, delta_z_a + B * 16, a, d_W_aa, me, team);
         /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer(active, 16, 8, delta_z_a + B * 16, x, d_W_ax, me, team);
+        if (d_W_ax) outer_16_8(active, delta_z_a + B * 16, x, d_W_ax, me, team);
         /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
         if (d_b_a && me == team - 1) sum_rows(active, 16, delta_z_a + B * 16, d_b_a);
     }
@@ -1333,8 +1499,9 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 const float *const delta_z_a_0 = delta_z_a + b * 16;
                 float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_z_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
                 }
             }
         }

@@ -133,6 +133,7 @@ INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 typedef double vec;
 typedef uint64_t words;
@@ -146,7 +147,9 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const double *x, size_t n)
@@ -171,21 +174,37 @@ NOINLINE void put_some(double *x, size_t n, vec v)
         }
 }
 
-/* x[i], x[i + 1], … up to x[n - 1], then zeros */
-INLINE vec get(const double *x, size_t i, size_t n)
+/* x[0], x[1], … as many as are left, then zeros */
+INLINE vec get(const double *x, size_t left)
 {
-    if (n - i >= LANES)
-        return *(const vec *)(x + i);
-    return get_some(x + i, n - i);
+    if (left >= LANES)
+        return *(const vec *)x;
+    return get_some(x, left);
 }
 
-INLINE void put(double *x, size_t i, size_t n, vec v)
+INLINE void put(double *x, size_t left, vec v)
 {
-    if (n - i >= LANES)
-        *(vec *)(x + i) = v;
+    if (left >= LANES)
+        *(vec *)x = v;
     else
-        put_some(x + i, n - i, v);
+        put_some(x, left, v);
 }
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#define EACH_LANE(f) LANES_1(f, 0)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
 
 /* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
 INLINE words upto(size_t i, size_t n)
@@ -206,6 +225,36 @@ INLINE double sum_of(vec v)
         for (size_t i = 0; i < half; ++i)
             x[i] += x[i + half];
     return x[0];
+}
+
+#if defined(VEC_BYTES) && !defined(__clang__)
+/* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
+#define LOWER(q) (uint64_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
+#define UPPER(q) (uint64_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+#undef LOWER
+#undef UPPER
+#endif
+
+/* LANES vectors as the rows of a matrix, which become its columns */
+INLINE void transpose(vec *v)
+{
+#if defined(VEC_BYTES) && !defined(__clang__)
+    for (size_t s = LANES / 2; s; s /= 2)
+        for (size_t i = 0; i < LANES; ++i)
+            if (!(i & s)) {
+                const vec a = v[i], b = v[i + s];
+                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
+                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
+            }
+#else
+    double lane[LANES * LANES];
+    memcpy(lane, v, sizeof lane);
+    for (size_t i = 0; i < LANES; ++i)
+        for (size_t q = 0; q < LANES; ++q)
+            ((double *)v)[i * LANES + q] = lane[q * LANES + i];
+#endif
 }
 
 /* NaN counts as the largest. */
@@ -274,26 +323,24 @@ NOINLINE double log_1(double x)
     return pick_1((uint64_t)(x < (double)INFINITY), result, x);
 }
 
-/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2; upper is exact, and added last */
+/* e^r - 1 for r = x - n ln 2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
-    const vec upper = x - n * 0x1.62e42fefa38p-1;
-    const vec lower = n * 0x1.ef35793c7673p-45;
-    const vec r = upper - lower;
+    const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
     const vec square = r * r;
     const vec even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
         0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
     const vec odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
         0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
     const vec q = even + r * odd;
-    return upper + (square * q - lower);
+    return r + square * q;
 }
 
 /* e^x = 2^n e^r with n = round(x / ln 2), 2^n in two factors: the second rounds, to inf or a subnormal */
 INLINE vec exp_v(vec x)
 {
-    x = pick_v((words)(x > 710.0), all_v(710.0), x);
-    x = pick_v((words)(x < -746.0), all_v(-746.0), x);
+    x = smaller_v(all_v(710.0), x);
+    x = if_less_v(x, all_v(-746.0), all_v(-746.0), x);
     const vec t = x * 0x1.71547652b82fep+0 + 0x1.80000000007fep+52;
     const vec half = x * 0x1.71547652b82fep-1 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000007fep+52;
@@ -311,26 +358,25 @@ INLINE vec with_sign_of_v(vec x, vec m)
     return from_bits_v((bits_v(x) & UINT64_C(0x8000000000000000)) | bits_v(m));
 }
 
-/* a = |x|: below 0.625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 INLINE vec tanh_v(vec x)
 {
-    vec a = magnitude_v(x);
-    a = pick_v((words)(a > 19.5), all_v(19.5), a);
-    const vec t = a * 0x1.71547652b82fep+1 + 0x1.80000000003ffp+52;
+    const vec a = magnitude_v(x);
+    const vec twice = smaller_v(all_v(39.0), a + a);
+    const vec t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
     const vec n = t - 0x1.80000000003ffp+52;
-    const vec p = expm1_of_rest_v(a + a, n);
+    const vec p = expm1_of_rest_v(twice, n);
     const vec power = from_bits_v(bits_v(t) << 52);
-    const vec large = 1.0 - 2.0 / ((1.0 + power) + power * p);
+    const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
-    const vec square = z * z;
-    const vec even = ((((-0x1.0d95d325e09c3p-16 * square + -0x1.df519d063e17dp-13) * square +
-        -0x1.7d6890b65858ap-10) * square + -0x1.226e161de5e32p-7) * square + -0x1.ba1ba1b5035f8p-5) * square
-        + -0x1.55555555554ffp-2;
-    const vec odd = (((0x1.43884ee33bb76p-14 * square + 0x1.3365993b46fc2p-11) * square +
-        0x1.d6cf2645237e4p-9) * square + 0x1.664f477a52d0fp-6) * square + 0x1.111111110ac8fp-3;
+    const vec fourth = z * z;
+    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
-    const vec small = a + a * (z * series);
-    return with_sign_of_v(x, pick_v((words)(a < 0.625), small, large));
+    const vec small = a + a * z * series;
+    return with_sign_of_v(x, if_less_v(a, all_v(0.5625), small, large));
 }
 
 /* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
@@ -339,16 +385,16 @@ INLINE vec tanh_v(vec x)
 INLINE vec sigmoid_v(vec z)
 {
     vec a = magnitude_v(z);
-    a = pick_v((words)(a > 746.0), all_v(746.0), a);
+    a = smaller_v(all_v(746.0), a);
     const vec t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
     const vec n = 0x1.800000000043fp+52 - t;
     const vec p = expm1_of_rest_v(a, n);
     const vec lifted = from_bits_v(bits_v(t) << 52);
     const vec power = lifted * 0x1p-64;
     const vec rough = 1.0 / ((1.0 + power) + p);
-    const vec q = pick_v((words)(power >= 0.5), rough, 1.0 - (p + power) * rough);
+    const vec q = if_less_v(power, all_v(0.5), 1.0 - (p + power) * rough, rough);
     const vec y = q * lifted * 0x1p-64;
-    return pick_v((words)(z < 0.0), y, 1.0 - y);
+    return if_less_v(z, all_v(0.0), y, 1.0 - y);
 }
 
 /* A row of n numbers takes so many vectors. */
@@ -356,6 +402,9 @@ static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
 
 /* A row is cut into panels of 3 vectors, at the end of 2 or 1: TILE rows by 3 vectors of sums stay in registers. */
 static size_t panel(size_t left) { return left > 4 || left == 3 ? 3 : left > 1 ? 2 : 1; }
+
+/* The first vector of the last of the panels that so many are cut into. */
+static size_t last_panel(size_t count) { return count % 3 == 1 && count > 1 ? count - 2 : (count - 1) / 3 * 3; }
 
 /* M (k, n) in panels for `product`, filled up with zeros. The threads of a team take the panels in turn. */
 static void pack(size_t k, size_t n, const double *restrict M, double *restrict P, size_t me, size_t team)
@@ -378,12 +427,17 @@ static void pack_transposed(size_t k, size_t n, const double *restrict M, double
 {
     for (size_t i = 0, width, turn = 0; i < n; i += width, ++turn) {
         width = panel(vectors(n - i)) * LANES;
-        for (size_t c = 0; turn % team == me && c < width; ++c) {
-            double *const column = P + i * k + c;
-            const double *const row = i + c < n ? M + (i + c) * k : NULL;
-            for (size_t j = 0; j < k; ++j)
-                column[j * width] = row ? row[j] : 0.0;
-        }
+        if (turn % team != me)
+            continue;
+        for (size_t c = 0; c < width; c += LANES)
+            for (size_t j = 0; j < k; j += LANES) {
+                vec block[LANES];
+                for (size_t q = 0; q < LANES; ++q)
+                    block[q] = i + c + q < n ? get(M + (i + c + q) * k + j, k - j) : all_v(0.0);
+                transpose(block);
+                for (size_t q = 0; q < LANES && j + q < k; ++q)
+                    *(vec *)(P + i * k + (j + q) * width + c) = block[q];
+            }
     }
 }
 
@@ -414,8 +468,8 @@ INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_
             const size_t row = at(f->R, r + q);
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step, c, f->n) : start[w];
-                put(f->Y + row * f->n, c, f->n, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
+                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
         }
 }
@@ -426,7 +480,7 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     vec start[3] = {0};
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
-            start[w] = get(f->base, i + w * LANES, f->n);
+            start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
             product_tile(TILE, W, f, r, end, i, P, start);
@@ -437,17 +491,20 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
- * whatever rows stand beside it. */
-static void product(rows R, size_t k, size_t n, const double *X, const double *M, double factor,
-                    const double *base, size_t step, double *Y)
+ * whatever rows stand beside it. The panels pass in the opposite order at every other turn: then those that passed last
+ * are still in the cache. */
+INLINE void product(rows R, const size_t k, const size_t n, const double *X, const double *M, double factor,
+                    const double *base, size_t step, double *Y, size_t turn)
 {
     enum { CHUNK = 128 }; /* rows whose part of X stays in the cache while the panels pass */
     const factors f = {R, k, n, step, X, base, factor, Y};
+    const size_t panels = (vectors(n) + 2) / 3;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t end = r + CHUNK < R.count ? r + CHUNK : R.count;
-        for (size_t i = 0, width; i < n; i += width * LANES) {
-            width = panel(vectors(n - i));
-            switch (width) {
+        for (size_t q = 0; q < panels; ++q) {
+            const size_t p = turn % 2 ? panels - 1 - q : q, first = p < panels - 1 ? 3 * p : last_panel(vectors(n));
+            const size_t i = first * LANES;
+            switch (panel(vectors(n - i))) {
             case 3: product_panel(3, &f, r, end, i, M + i * k); break;
             case 2: product_panel(2, &f, r, end, i, M + i * k); break;
             default: product_panel(1, &f, r, end, i, M + i * k);
@@ -456,41 +513,67 @@ static void product(rows R, size_t k, size_t n, const double *X, const double *M
     }
 }
 
+/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+typedef struct {
+    const double *at;
+    size_t step;
+} columns_of;
+
+/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
+ * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
+static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const double *restrict V,
+                               double *restrict P)
+{
+    if (j + n <= m && !R.list)
+        return (columns_of){V + at(R, r) * m + j, m};
+    const size_t there = m - j < n ? m - j : n;
+    for (size_t q = 0; q < count; ++q) {
+        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
+        for (size_t c = there; c < n; ++c)
+            P[q * n + c] = 0.0;
+    }
+    return (columns_of){P, n};
+}
+
 /* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X, TILE and W * LANES numbers apart */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j,
-                       const double *A, const double *P, double *G)
+ * the columns A and of the panel P of X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
+                       columns_of P, double *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    for (size_t r = 0; r < R; ++r, A += TILE, P += W * LANES)
+    const double *a = A.at, *x = P.at;
+    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += A[q] * *(const vec *)(P + w * LANES);
+                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
             if (i + q < end) {
-                double *const g = G + (i + q) * m;
-                put(g, j + w * LANES, m, get(g, j + w * LANES, m) + sum[q][w]);
+                double *const g = G + (i + q) * m + j + w * LANES;
+                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
             }
 }
 
-/* Rows i to end of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, const double *A,
-                        const double *P, double *G)
+/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
+ * a tile */
+INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
+                        columns_of last, columns_of P, double *G)
 {
-    for (; i < end; i += TILE, A += R * TILE)
-        if (end - i > TILE / 2)
+    for (size_t i = first; i < end; i += TILE, A.at += TILE)
+        if (end - i >= TILE)
             outer_tile(TILE, W, R, m, i, end, j, A, P, G);
+        else if (end - i > TILE / 2)
+            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, A, P, G);
+            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
 }
 
 /* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
  * some rows of G. */
-static void outer(rows R, size_t n, size_t m, const double *restrict A, const double *restrict X,
+INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
                   double *restrict G, size_t me, size_t team)
 {
     enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
@@ -500,26 +583,16 @@ static void outer(rows R, size_t n, size_t m, const double *restrict A, const do
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last;
-            for (size_t c = i; c < end; c += TILE)
-                for (size_t q = 0; q < count; ++q) {
-                    double *const to = a + (c - i) * count + q * TILE;
-                    const double *const from = A + at(R, r + q) * n + c;
-                    if (end - c >= TILE)
-                        memcpy(to, from, TILE * sizeof *to);
-                    else
-                        for (size_t d = 0; d < TILE; ++d)
-                            to[d] = d < end - c ? from[d] : 0.0;
-                }
+            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
+            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
+            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                for (size_t q = 0; q < count; ++q)
-                    for (size_t w = 0; w < width; ++w)
-                        *(vec *)(P + (q * width + w) * LANES) = get(X + at(R, r + q) * m, j + w * LANES, m);
+                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, a, P, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, a, P, G); break;
-                default: outer_panel(1, count, m, i, end, j, a, P, G);
+                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
+                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
+                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
                 }
             }
         }
@@ -551,6 +624,60 @@ static double total(rows R, size_t n, const double *V)
             sum[i % 8] += v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+NOINLINE void outer_12_12(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 12, 12, A, X, G, me, team);
+}
+
+NOINLINE void outer_12_5(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 12, 5, A, X, G, me, team);
+}
+
+NOINLINE void outer_12_6(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 12, 6, A, X, G, me, team);
+}
+
+NOINLINE void outer_5_12(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
+                        size_t team)
+{
+    outer(R, 5, 12, A, X, G, me, team);
+}
+
+NOINLINE void product_12_12(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 12, 12, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_12_5(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 12, 5, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_12_6(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 12, 6, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_5_12(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 5, 12, X, M, factor, base, step, Y, turn);
+}
+
+NOINLINE void product_6_12(rows R, const double *X, const double *M, double factor, const double *base,
+                          size_t step, double *Y, size_t turn)
+{
+    product(R, 6, 12, X, M, factor, base, step, Y, turn);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -791,8 +918,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             const double *const a0_b = a0 + b * 12;
             double *const a_0 = a + b * 12;
             for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                const size_t left = 12 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -803,11 +931,11 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z);
+        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
         /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r);
+        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
+        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
     }
     meet(team);
 
@@ -822,35 +950,38 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
-                enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t - 1) * B * 12,
+                12, enc_z + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_t, i, m)));
+                    put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, sigmoid_v(get(delta_enc_z_r_t, i, m)));
+                    put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
                 }
             }
             /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
-                delta_enc_z_z + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                delta_enc_z_z + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -860,14 +991,15 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_k_t, i, 12, get(enc_k_t, i, 12) + get(enc_b_k, i, 12)
-                        + get(delta_enc_z_r_t, i, 12) * get(delta_enc_z_z_t, i, 12));
+                    put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
+                        + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
                     /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t, i, 12, tanh_v(get(enc_k_t, i, 12)));
+                    put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
                     /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
-                        + get(enc_z_t, i, 12) * get(a_before, i, 12));
+                    put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
+                        + get(enc_z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -885,37 +1017,40 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
                 }
             }
             /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
                 }
             }
             /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -926,14 +1061,15 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                     /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
+                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
                     /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                        + get(dec_z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -945,8 +1081,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
         /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-            delta_dec_u_yhat);
+        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+            delta_dec_u_yhat, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
@@ -958,30 +1094,35 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
+                    get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5) - dec_m_yhat[b]);
+                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                    - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
                     dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5) - dec_l_yhat[b]));
-                put(loss_part_t, i, 5, get(y_t, i, 5) * (dec_l_yhat[b]
-                    - get(delta_dec_z_yhat_t, i, 5)));
+                put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
+                put(loss_part_t + i, left, get(y_t + i, left)
+                    * (dec_l_yhat[b] - get(delta_dec_z_yhat_t + i, left)));
             }
         }
     }
@@ -1006,54 +1147,60 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
                 }
             }
             /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
                 }
             }
             /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
@@ -1062,16 +1209,17 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, m, tanh_v(get(delta_dec_u_k_t, i, m)));
+                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
-                        + get(dec_z_t, i, m) * get(a_before, i, m));
+                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                        + get(dec_z_t + i, left) * get(a_before + i, left));
                 }
             }
             /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5);
+            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
@@ -1082,29 +1230,33 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5)
+                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
                         - (dec_m_yhat[(t - T_x - 1) * B + b]));
                 }
                 /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
                         dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5)
+                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
                         - (dec_l_yhat[(t - T_x - 1) * B + b])));
                 }
             }
@@ -1121,8 +1273,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             const double *const y_t = y + (B + b) * 5;
             double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
             for (size_t i = 0; i < 5; i += LANES) {
-                put(delta_dec_z_yhat_t, i, 5, get(y_t, i, 5)
-                    * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t, i, 5)));
+                const size_t left = 5 % LANES ? 5 - i : LANES;
+                put(delta_dec_z_yhat_t + i, left, get(y_t + i, left)
+                    * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t + i, left)));
             }
         }
     }
@@ -1157,17 +1310,20 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double delta_dec_l_yhat_part_sum = 0.0;
                 vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part_sum_v + get(y_t, i, 5), delta_dec_l_yhat_part_sum_v);
+                        delta_dec_l_yhat_part_sum_v + get(y_t + i, left),
+                        delta_dec_l_yhat_part_sum_v);
                 }
                 delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
                 const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
                 double delta_dec_l_yhat_part2_sum = 0.0;
                 vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t, i, 5)
-                        * get(yhat_t, i, 5)), delta_dec_l_yhat_part2_sum_v);
+                        delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t + i, left)
+                        * get(yhat_t + i, left)), delta_dec_l_yhat_part2_sum_v);
                 }
                 delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
                 const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
@@ -1175,17 +1331,18 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
                     + delta_dec_l_yhat_part2_i;
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_dec_u_yhat_t, i, 5, -get(y_t, i, 5)
-                        + get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
-                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t, i, 5));
+                    put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
+                        + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
+                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t + i, left));
                     /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                 }
             }
             /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product(active, 5, 12, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -1202,57 +1359,64 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                        * (1.0 - get(dec_z_t + i, left)));
                     /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
-                        * (1.0 - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                        * (1.0 - square_v(get(dec_k_t + i, left))));
                     /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_r_t + i, left));
                     /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_u_k_t + i, left));
                     /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
-                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
                     /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
                     /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
-                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
                 }
             }
             /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product(active, 12, 5, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+            product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+            product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1265,30 +1429,30 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
+        if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
+        if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
+        if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
         if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
+        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
             d_dec_W_ya, me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
@@ -1309,34 +1473,38 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             double delta_dec_l_yhat_part3_sum = 0.0;
             vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_part3_sum_v + get(y_t, i, 5), delta_dec_l_yhat_part3_sum_v);
+                    delta_dec_l_yhat_part3_sum_v + get(y_t + i, left),
+                    delta_dec_l_yhat_part3_sum_v);
             }
             delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
             delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
             double delta_dec_l_yhat_part4_sum = 0.0;
             vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
-                    delta_dec_l_yhat_part4_sum_v);
+                    delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t + i, left)
+                    * get(yhat_t + i, left)), delta_dec_l_yhat_part4_sum_v);
             }
             delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
             delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
             /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
             delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_dec_u_yhat_t, i, 5, -get(y_t, i, 5)
-                    + get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
-                    + delta_dec_l_yhat[b] * get(yhat_t, i, 5));
+                put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
+                    + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
+                    + delta_dec_l_yhat[b] * get(yhat_t + i, left));
                 /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
-            delta_a + (T_x + 1) * B * 12);
+        product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
+            delta_a + (T_x + 1) * B * 12, 0);
     }
     meet(team);
     {
@@ -1344,7 +1512,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
+        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
             me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
@@ -1374,42 +1542,48 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                        * (1.0 - get(dec_z_t + i, left)));
                     /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
-                        * (1.0 - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                        * (1.0 - square_v(get(dec_k_t + i, left))));
                     /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_r_t + i, left));
                     /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_u_k_t + i, left));
                     /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
-                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
                     /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
                     /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
-                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
                     /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1422,18 +1596,15 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me,
-            team);
+        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me,
-            team);
+        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me,
-            team);
+        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
@@ -1459,44 +1630,49 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                    const vec delta_enc_k_i = get(delta_a_t, i, m) * (1.0 - get(enc_z_t, i, m));
+                    const vec delta_enc_k_i = get(delta_a_t + i, left)
+                        * (1.0 - get(enc_z_t + i, left));
                     /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                    put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
-                        - square_v(get(enc_k_t, i, m))));
+                    put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                        * (1.0 - square_v(get(enc_k_t + i, left))));
                     /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m)
-                        * get(delta_enc_z_r_t, i, m));
+                    put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                        * get(delta_enc_z_r_t + i, left));
                     /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m)
-                        * get(delta_enc_z_z_t, i, m);
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                        * get(delta_enc_z_z_t + i, left);
                     /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
-                        - square_v(get(delta_enc_z_r_t, i, m))));
+                    put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                        * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
+                        left))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(enc_k_t, i, m));
+                    const vec delta_enc_z_i = get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(enc_k_t + i, left));
                     /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                    put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
-                        - square_v(get(enc_z_t, i, m))));
+                    put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                        * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
                     /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(enc_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(enc_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -1508,9 +1684,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x);
-        if (d_x) product(active, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x);
-        if (d_x) product(active, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+        if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+        if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
     }
     meet(team);
     {
@@ -1518,21 +1694,21 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_za) outer(active, 12, 12, delta_enc_z_z, a, d_enc_W_za, me, team);
+        if (d_enc_W_za) outer_12_12(active, delta_enc_z_z, a, d_enc_W_za, me, team);
         /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (d_enc_W_zx) outer(active, 12, 6, delta_enc_z_z, x, d_enc_W_zx, me, team);
+        if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z, x, d_enc_W_zx, me, team);
         /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
         if (d_enc_b_z && me == team - 1) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z);
         /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ra) outer(active, 12, 12, delta_enc_z_r, a, d_enc_W_ra, me, team);
+        if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r, a, d_enc_W_ra, me, team);
         /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (d_enc_W_rx) outer(active, 12, 6, delta_enc_z_r, x, d_enc_W_rx, me, team);
+        if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r, x, d_enc_W_rx, me, team);
         /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
         if (d_enc_b_r && me == team - 1) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r);
         /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ka) outer(active, 12, 12, delta_enc_u_k, a, d_enc_W_ka, me, team);
+        if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k, a, d_enc_W_ka, me, team);
         /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (d_enc_W_kx) outer(active, 12, 6, delta_enc_z_k, x, d_enc_W_kx, me, team);
+        if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k, x, d_enc_W_kx, me, team);
         /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
         if (d_enc_b_k && me == team - 1) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k);
         /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
@@ -1549,8 +1725,9 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const double *const delta_a_0 = delta_a + b * 12;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
                 for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }
@@ -1697,8 +1874,9 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 const double *const a0_b = a0 + b * 12;
                 double *const a_0 = a ? a + b * 12 : NULL;
                 for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a0    (B, n_a) */
-                    put(a_0, i, m, get(a0_b, i, m));
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
@@ -1710,11 +1888,11 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z);
+        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z, 0);
         /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, enc_z_r);
+        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, enc_z_r, 0);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k);
+        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k, 0);
     }
     meet(team);
 
@@ -1730,37 +1908,40 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                     for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
-                enc_z_z + (t - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                enc_z_z + (t - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
                 double *const enc_z_b = enc_z + b * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_b, i, m, sigmoid_v(get(enc_z_z_t, i, m)));
+                    put(enc_z_b + i, left, sigmoid_v(get(enc_z_z_t + i, left)));
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
                 double *const enc_r_b = enc_r + b * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
-                    put(enc_r_b, i, m, sigmoid_v(get(enc_z_r_t, i, m)));
+                    put(enc_r_b + i, left, sigmoid_v(get(enc_z_r_t + i, left)));
                 }
             }
             /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0, enc_u_k);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0, enc_u_k, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const enc_r_b = enc_r + b * 12;
@@ -1770,15 +1951,16 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                 double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-                    put(enc_z_k_t, i, 12, get(enc_z_k_t, i, 12) + get(enc_b_k, i, 12)
-                        + get(enc_r_b, i, 12) * get(enc_u_k_b, i, 12));
+                    put(enc_z_k_t + i, left, get(enc_z_k_t + i, left) + get(enc_b_k + i, left)
+                        + get(enc_r_b + i, left) * get(enc_u_k_b + i, left));
                     /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
-                    const vec enc_k_i = tanh_v(get(enc_z_k_t, i, 12));
+                    const vec enc_k_i = tanh_v(get(enc_z_k_t + i, left));
                     /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
                     if (a) {
-                        put(a_t, i, 12, enc_k_i * (1.0 - get(enc_z_b, i, 12))
-                            + get(enc_z_b, i, 12) * get(a_before, i, 12));
+                        put(a_t + i, left, enc_k_i * (1.0 - get(enc_z_b + i, left))
+                            + get(enc_z_b + i, left) * get(a_before + i, left));
                     }
                 }
             }
@@ -1798,38 +1980,41 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                     for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                dec_z_z + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                dec_z_z + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(dec_z_z_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
                 }
             }
             /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                dec_z_r + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                dec_z_r + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(dec_z_r_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
                 }
             }
             /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -1840,15 +2025,16 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                 double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(dec_z_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                     /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(dec_z_k_t, i, 12)));
+                    put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
                     /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
                     if (a) {
-                        put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                            + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
                     }
                 }
             }
@@ -1861,7 +2047,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
         /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat);
+        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
@@ -1871,29 +2057,33 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
             double dec_m_yhat_max = dec_z_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(dec_z_yhat_t, i, 5)), dec_m_yhat_max_v);
+                    get(dec_z_yhat_t + i, left)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5) - dec_m_yhat[b]);
+                put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left) - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(dec_u_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v + exp_v(get(dec_u_yhat_t + i, left)),
                     dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                 if (yhat) {
-                    put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5) - dec_l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left) - dec_l_yhat[b]));
                 }
             }
         }
@@ -1912,55 +2102,59 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                     for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
                         /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t, i, m, get(a_before, i, m));
+                        put(a_t + i, left, get(a_before + i, left));
                     }
                 }
             }
             /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                dec_z_z + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                dec_z_z + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(dec_z_z_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
                 }
             }
             /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                dec_z_r + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                dec_z_r + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(dec_z_r_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
                 }
             }
             /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                    put(dec_z_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(dec_z_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
@@ -1969,18 +2163,19 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                 double *const a_t = a ? a + (t * B + b) * 12 : NULL;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, m, tanh_v(get(dec_z_k_t, i, m)));
+                    put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
                     /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
                     if (a) {
-                        put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
-                            + get(dec_z_t, i, m) * get(a_before, i, m));
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
                     }
                 }
             }
             /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                dec_z_yhat + (t - T_x - 1) * B * 5);
+            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                dec_z_yhat + (t - T_x - 1) * B * 5, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
@@ -1990,30 +2185,34 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 double dec_m_yhat_max2 = dec_z_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(dec_z_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                        get(dec_z_yhat_t + i, left)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(dec_u_yhat_t, i, 5, get(dec_z_yhat_t, i, 5)
+                    put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left)
                         - (dec_m_yhat[(t - T_x - 1) * B + b]));
                 }
                 /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(dec_u_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(dec_u_yhat_t + i, left)),
                         dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                     if (yhat) {
-                        put(yhat_t, i, 5, exp_v(get(dec_u_yhat_t, i, 5)
+                        put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left)
                             - (dec_l_yhat[(t - T_x - 1) * B + b])));
                     }
                 }
@@ -2266,8 +2465,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             const double *const a0_b = a0 + b * 12;
             double *const a_0 = a + b * 12;
             for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                const size_t left = 12 % LANES ? m - i : LANES;
                 /* a[t] = a0    (B, n_a) */
-                put(a_0, i, m, get(a0_b, i, m));
+                put(a_0 + i, left, get(a0_b + i, left));
             }
         }
     }
@@ -2278,11 +2478,11 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product(active, 6, 12, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z);
+        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
         /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product(active, 6, 12, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r);
+        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
         /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product(active, 6, 12, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k);
+        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
     }
     meet(team);
 
@@ -2297,35 +2497,38 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
-                enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t - 1) * B * 12,
+                12, enc_z + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t, i, m, sigmoid_v(get(enc_z_t, i, m)));
+                    put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
                 }
             }
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, sigmoid_v(get(delta_enc_z_r_t, i, m)));
+                    put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
                 }
             }
             /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
-                delta_enc_z_z + (t - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                delta_enc_z_z + (t - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
@@ -2335,14 +2538,15 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_k_t, i, 12, get(enc_k_t, i, 12) + get(enc_b_k, i, 12)
-                        + get(delta_enc_z_r_t, i, 12) * get(delta_enc_z_z_t, i, 12));
+                    put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
+                        + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
                     /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t, i, 12, tanh_v(get(enc_k_t, i, 12)));
+                    put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
                     /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(enc_k_t, i, 12) * (1.0 - get(enc_z_t, i, 12))
-                        + get(enc_z_t, i, 12) * get(a_before, i, 12));
+                    put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
+                        + get(enc_z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -2360,37 +2564,40 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
                 }
             }
             /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
                 }
             }
             /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
@@ -2401,14 +2608,15 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                     /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, 12, tanh_v(get(delta_dec_u_k_t, i, 12)));
+                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
                     /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, 12, get(dec_k_t, i, 12) * (1.0 - get(dec_z_t, i, 12))
-                        + get(dec_z_t, i, 12) * get(a_before, i, 12));
+                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                        + get(dec_z_t + i, left) * get(a_before + i, left));
                 }
             }
         }
@@ -2420,8 +2628,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows all = part(1 * B, me, team);
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
         /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product(active, 12, 5, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-            delta_dec_u_yhat);
+        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+            delta_dec_u_yhat, 0);
         for (size_t r = 0; r < active.count; ++r) {
             const size_t b = at(active, r);
             const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
@@ -2431,28 +2639,33 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             double dec_m_yhat_max = delta_dec_u_yhat_t[0];
             vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max_v);
+                    get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
             }
             dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
             dec_m_yhat[b] = dec_m_yhat_max;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5) - dec_m_yhat[b]);
+                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                    - dec_m_yhat[b]);
             }
             /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
             double dec_l_yhat_logsumexp = 0.0;
             vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
                     dec_l_yhat_logsumexp_v);
             }
             dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
             dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5) - dec_l_yhat[b]));
+                put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
             }
         }
     }
@@ -2469,54 +2682,60 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(a_before, i, m));
+                    put(a_t + i, left, get(a_before + i, left));
                 }
             }
             /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                delta_dec_k + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t, i, m, sigmoid_v(get(delta_dec_k_t, i, m)));
+                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
                 }
             }
             /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12);
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
                 double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t, i, m, sigmoid_v(get(delta_dec_z_k_t, i, m)));
+                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
                 }
             }
             /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product(active, 12, 12, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12);
+            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                dec_u_k + (t - T_x - 1) * B * 12, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
                 const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0; i < 12; i += LANES) {
+                    const size_t left = 12 % LANES ? 12 - i : LANES;
                     /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, 12, get(dec_b_k, i, 12)
-                        + get(dec_r_t, i, 12) * get(dec_u_k_t, i, 12));
+                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
                 }
             }
-            product(active, 5, 12, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12);
+            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12,
+                t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
@@ -2525,16 +2744,17 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const a_t = a + (t * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t, i, m, tanh_v(get(delta_dec_u_k_t, i, m)));
+                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
                     /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t, i, m, get(dec_k_t, i, m) * (1.0 - get(dec_z_t, i, m))
-                        + get(dec_z_t, i, m) * get(a_before, i, m));
+                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                        + get(dec_z_t + i, left) * get(a_before + i, left));
                 }
             }
             /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product(active, 12, 5, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5);
+            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
@@ -2545,29 +2765,33 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
                 vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(delta_dec_u_yhat_t, i, 5)), dec_m_yhat_max2_v);
+                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
                 }
                 dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
                 dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5)
+                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
                         - (dec_m_yhat[(t - T_x - 1) * B + b]));
                 }
                 /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp2 = 0.0;
                 vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t, i, 5)),
+                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
                         dec_l_yhat_logsumexp2_v);
                 }
                 dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
                 dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t, i, 5, exp_v(get(delta_dec_z_yhat_t, i, 5)
+                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
                         - (dec_l_yhat[(t - T_x - 1) * B + b])));
                 }
             }
@@ -2589,8 +2813,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             const double *const dyhat_t = dyhat + (B + b) * 5;
             double *const delta_yhat_t = delta_yhat + (B + b) * 5;
             for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
+                const size_t left = 5 % LANES ? m - i : LANES;
                 /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                put(delta_yhat_t, i, m, get(delta_yhat_t, i, m) + get(dyhat_t, i, m));
+                put(delta_yhat_t + i, left, get(delta_yhat_t + i, left) + get(dyhat_t + i, left));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -2598,8 +2823,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
             double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
             for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                const size_t left = 12 % LANES ? m - i : LANES;
                 /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
     }
@@ -2621,23 +2847,26 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double delta_dec_l_yhat_sum = 0.0;
                 vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_sum_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
-                        delta_dec_l_yhat_sum_v);
+                        delta_dec_l_yhat_sum_v + -(get(delta_yhat_t + i, left)
+                        * get(yhat_t + i, left)), delta_dec_l_yhat_sum_v);
                 }
                 delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
                 delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
                 for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_dec_u_yhat_t, i, 5, get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
-                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t, i, 5));
+                    put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
+                        * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
+                        * get(yhat_t + i, left));
                     /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                 }
             }
             /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product(active, 5, 12, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                delta_a + t * B * 12, 12, delta_a + t * B * 12);
+            product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
@@ -2654,57 +2883,64 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                        * (1.0 - get(dec_z_t + i, left)));
                     /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
-                        * (1.0 - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                        * (1.0 - square_v(get(dec_k_t + i, left))));
                     /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_r_t + i, left));
                     /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_u_k_t + i, left));
                     /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
-                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
                     /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
                     /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
-                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
                 }
             }
             /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product(active, 12, 5, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
-            product(active, 12, 5, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5);
+            product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+            product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+            product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
             for (size_t r = 0; r < active.count; r += active.run) {
                 const size_t b = at(active, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -2717,30 +2953,30 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_za, me, team);
         /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_zx) outer(active, 12, 5, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
+        if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_ra, me, team);
         /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_rx) outer(active, 12, 5, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
+        if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
+        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
             d_dec_W_ka, me, team);
         /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_kx) outer(active, 12, 5, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
+        if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
         if (d_dec_c_k && me == team - 1) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
+        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
             d_dec_W_ya, me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y);
@@ -2759,25 +2995,28 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
             double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                put(delta_yhat_t, i, 5, get(delta_yhat_t, i, 5) + get(dyhat_t, i, 5));
+                put(delta_yhat_t + i, left, get(delta_yhat_t + i, left) + get(dyhat_t + i, left));
             }
             /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
             double delta_dec_l_yhat_sum2 = 0.0;
             vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)),
-                    delta_dec_l_yhat_sum2_v);
+                    delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t + i, left)
+                    * get(yhat_t + i, left)), delta_dec_l_yhat_sum2_v);
             }
             delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
             delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
             for (size_t i = 0; i < 5; i += LANES) {
+                const size_t left = 5 % LANES ? 5 - i : LANES;
                 /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_dec_u_yhat_t, i, 5, get(delta_yhat_t, i, 5) * get(yhat_t, i, 5)
-                    + delta_dec_l_yhat[b] * get(yhat_t, i, 5));
+                put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
+                    * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
                 /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t, i, 5, get(delta_dec_u_yhat_t, i, 5));
+                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
             }
         }
         for (size_t r = 0; r < all.count; r += all.run) {
@@ -2785,13 +3024,14 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
             double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
             for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                const size_t left = 12 % LANES ? m - i : LANES;
                 /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
         /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product(active, 5, 12, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
-            delta_a + (T_x + 1) * B * 12);
+        product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
+            delta_a + (T_x + 1) * B * 12, 0);
     }
     meet(team);
     {
@@ -2799,7 +3039,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer(active, 5, 12, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
+        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
             me, team);
         /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
         if (d_dec_b_y && me == team - 1) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y);
@@ -2829,42 +3069,48 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t, i, m, get(delta_a_t, i, m) * (1.0 - get(dec_z_t, i, m)));
+                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                        * (1.0 - get(dec_z_t + i, left)));
                     /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t, i, m, get(delta_dec_k_t, i, m)
-                        * (1.0 - square_v(get(dec_k_t, i, m))));
+                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                        * (1.0 - square_v(get(dec_k_t + i, left))));
                     /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_r_t, i, m));
+                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_r_t + i, left));
                     /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t, i, m, get(delta_dec_z_k_t, i, m) * get(dec_u_k_t, i, m));
+                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                        * get(dec_u_k_t + i, left));
                     /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t, i, m, get(delta_dec_r_t, i, m)
-                        * (get(dec_r_t, i, m) - square_v(get(dec_r_t, i, m))));
+                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
                     /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t, i, m, get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(dec_k_t, i, m)));
+                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
                     /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t, i, m, get(delta_dec_z_t, i, m)
-                        * (get(dec_z_t, i, m) - square_v(get(dec_z_t, i, m))));
+                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
                     /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(dec_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -2877,18 +3123,15 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
         if (p->last_y) meet(team);
         /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer(active, 12, 12, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me,
-            team);
+        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me, team);
         /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
         if (d_dec_b_z && me == team - 1) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z);
         /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer(active, 12, 12, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me,
-            team);
+        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me, team);
         /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
         if (d_dec_b_r && me == team - 1) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r);
         /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer(active, 12, 12, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me,
-            team);
+        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me, team);
         /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
         if (d_dec_b_k && me == team - 1) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k);
         /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
@@ -2904,8 +3147,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
             const double *const dstates_a_t = dstates_a + b * 12;
             double *const delta_a_t = delta_a + (B + b) * 12;
             for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                const size_t left = 12 % LANES ? m - i : LANES;
                 /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t, i, m, get(delta_a_t, i, m) + get(dstates_a_t, i, m));
+                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
             }
         }
     }
@@ -2929,44 +3173,49 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const a_before = a + ((t - 1) * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                    const vec delta_enc_k_i = get(delta_a_t, i, m) * (1.0 - get(enc_z_t, i, m));
+                    const vec delta_enc_k_i = get(delta_a_t + i, left)
+                        * (1.0 - get(enc_z_t + i, left));
                     /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                    put(delta_enc_z_k_t, i, m, delta_enc_k_i * (1.0
-                        - square_v(get(enc_k_t, i, m))));
+                    put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                        * (1.0 - square_v(get(enc_k_t + i, left))));
                     /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t, i, m, get(delta_enc_z_k_t, i, m)
-                        * get(delta_enc_z_r_t, i, m));
+                    put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                        * get(delta_enc_z_r_t + i, left));
                     /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t, i, m)
-                        * get(delta_enc_z_z_t, i, m);
+                    const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                        * get(delta_enc_z_z_t + i, left);
                     /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t, i, m, delta_enc_r_i * (get(delta_enc_z_r_t, i, m)
-                        - square_v(get(delta_enc_z_r_t, i, m))));
+                    put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                        * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
+                        left))));
                     /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t, i, m)
-                        * (get(a_before, i, m) - get(enc_k_t, i, m));
+                    const vec delta_enc_z_i = get(delta_a_t + i, left)
+                        * (get(a_before + i, left) - get(enc_k_t + i, left));
                     /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                    put(delta_enc_z_z_t, i, m, delta_enc_z_i * (get(enc_z_t, i, m)
-                        - square_v(get(enc_z_t, i, m))));
+                    put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                        * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
                     /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m)
-                        + get(delta_a_t, i, m) * get(enc_z_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left) * get(enc_z_t + i, left));
                 }
             }
-            product(active, 12, 12, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
-            product(active, 12, 12, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12);
+            product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+            product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
             for (size_t r = 0; r < idle.count; r += idle.run) {
                 const size_t b = at(idle, r);
                 const double *const delta_a_t = delta_a + (t * B + b) * 12;
                 double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
                 for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before, i, m, get(delta_a_before, i, m) + get(delta_a_t, i, m));
+                    put(delta_a_before + i, left, get(delta_a_before + i, left)
+                        + get(delta_a_t + i, left));
                 }
             }
         }
@@ -2978,9 +3227,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows all = part(T_x * B, me, team);
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
         /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product(active, 12, 6, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x);
-        if (d_x) product(active, 12, 6, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x);
-        if (d_x) product(active, 12, 6, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x);
+        if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+        if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+        if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
     }
     meet(team);
     {
@@ -2988,21 +3237,21 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
         if (p->last_x) meet(team);
         /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_za) outer(active, 12, 12, delta_enc_z_z, a, d_enc_W_za, me, team);
+        if (d_enc_W_za) outer_12_12(active, delta_enc_z_z, a, d_enc_W_za, me, team);
         /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (d_enc_W_zx) outer(active, 12, 6, delta_enc_z_z, x, d_enc_W_zx, me, team);
+        if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z, x, d_enc_W_zx, me, team);
         /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
         if (d_enc_b_z && me == team - 1) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z);
         /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ra) outer(active, 12, 12, delta_enc_z_r, a, d_enc_W_ra, me, team);
+        if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r, a, d_enc_W_ra, me, team);
         /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (d_enc_W_rx) outer(active, 12, 6, delta_enc_z_r, x, d_enc_W_rx, me, team);
+        if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r, x, d_enc_W_rx, me, team);
         /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
         if (d_enc_b_r && me == team - 1) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r);
         /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ka) outer(active, 12, 12, delta_enc_u_k, a, d_enc_W_ka, me, team);
+        if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k, a, d_enc_W_ka, me, team);
         /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (d_enc_W_kx) outer(active, 12, 6, delta_enc_z_k, x, d_enc_W_kx, me, team);
+        if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k, x, d_enc_W_kx, me, team);
         /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
         if (d_enc_b_k && me == team - 1) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k);
         /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
@@ -3019,8 +3268,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const double *const delta_a_0 = delta_a + b * 12;
                 double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
                 for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
                     /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b, i, m, get(delta_a_0, i, m));
+                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
                 }
             }
         }
