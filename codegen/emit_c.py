@@ -233,6 +233,7 @@ class _Emitter:
         out = buffers[kernel.out.buffer]
         place = [self._places.base(ref) for ref in (kernel.out, *kernel.operands)]
         wanted = [condition] if (condition := self._wanted(kernel.out)) else []
+        share = "me, team" if self._together else "0, 1"
         match kernel.name:
             case "product":
                 k, n = buffers[kernel.operands[1].buffer].shape
@@ -240,13 +241,11 @@ class _Emitter:
                 call += f"{self._base(kernel, place)}, {place[0]}, {self._turn});"
             case "outer":
                 n, m = out.shape
-                share = "me, team" if self._together else "0, 1"
                 call = f"outer_{n}_{m}({rows}, {place[1]}, {place[2]}, {place[0]}, {share});"
             case "sum_rows":
-                wanted += self._one_of_them("me == team - 1")
-                call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]});"
+                call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]}, {share});"
             case "total":
-                wanted += self._one_of_them("me == 0")
+                wanted += ["me == 0"] if self._together else []
                 (n,) = buffers[kernel.operands[0].buffer].shape or (1,)
                 to_real = "(float)" if self._dtype == "float32" and out.layout is not Layout.TOTAL else ""
                 call = f"{place[0]}[0] += {to_real}total({rows}, {n}, {place[1]});"
@@ -269,9 +268,6 @@ class _Emitter:
         buffer = self._program.buffers[ref.buffer]
         step = 0 if buffer.layout is Layout.PARAMETER else buffer.shape[0]
         return f"{place[3] if len(kernel.operands) == 3 else place[0]}, {step}"
-
-    def _one_of_them(self, condition: str) -> list[str]:
-        return [condition] if self._together else []
 
     def _wanted(self, ref: Ref) -> str:
         """The condition under which a result is to be computed; empty for what always is."""

@@ -129,6 +129,7 @@ enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #endif
 #define NOINLINE static __attribute__((noinline, unused))
 #define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
+#define KNOWN(number) __builtin_constant_p(number) /* to the compiler */
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
@@ -143,6 +144,7 @@ enum { LANES = 1, TILE = 4 };
 #endif
 #define NOINLINE static
 #define FETCH(place) ((void)0)
+#define KNOWN(number) 0
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
@@ -186,6 +188,8 @@ INLINE void put(double *x, size_t left, vec v)
 {
     if (left >= LANES)
         *(vec *)x = v;
+    else if (KNOWN(left))
+        memcpy(x, &v, left * sizeof *x);
     else
         put_some(x, left, v);
 }
@@ -443,105 +447,137 @@ INLINE void product(rows R, const size_t k, const size_t n, const double *X, con
     }
 }
 
-/* Where a kernel finds the columns of some rows: number c of row q is at[q * step + c]. */
+/* Columns of rows that lie one behind the other: number c of row q is at[q * step + c]. */
 typedef struct {
     const double *at;
-    size_t step;
-} columns_of;
+    size_t count, step;
+} strip;
 
-/* n columns of V (…, m) from column j on, of the given rows from r on, `count` of them: where they are if the rows lie one
- * behind the other and so many columns can be read, or else copied to P, with zeros for what there is not */
-static columns_of side_by_side(rows R, size_t r, size_t count, size_t m, size_t j, size_t n, const double *restrict V,
-                               double *restrict P)
+/* n columns of V (…, m) from column j on, of `count` rows from r on, as two strips: as many rows as can be read where they
+ * are, whole vectors and tiles at a time, even if what is read lies behind the last column; and copies of the others. */
+static void strips(rows R, size_t r, size_t count, size_t there, size_t m, size_t j, size_t n, const double *V,
+                   double *restrict copy, strip *s)
 {
-    if (j + n <= m && !R.list)
-        return (columns_of){V + at(R, r) * m + j, m};
-    const size_t there = m - j < n ? m - j : n;
-    for (size_t q = 0; q < count; ++q) {
-        memcpy(P + q * n, V + at(R, r + q) * m + j, there * sizeof *P);
-        for (size_t c = there; c < n; ++c)
-            P[q * n + c] = 0.0;
+    s[0] = (strip){there ? V + at(R, r) * m + j : V, there, m};
+    s[1] = (strip){copy, count - there, n};
+    const size_t columns = m - j < n ? m - j : n;
+    for (size_t q = there; q < count; ++q, copy += n) {
+        memcpy(copy, V + at(R, r + q) * m + j, columns * sizeof *copy);
+        for (size_t c = columns; c < n; ++c)
+            copy[c] = 0.0;
     }
-    return (columns_of){P, n};
 }
 
-/* N rows of G (…, m), from i on but not beyond end, and a panel of W vectors from column j on: the sum over R rows of
- * the columns A and of the panel P of X */
-INLINE void outer_tile(const size_t N, const size_t W, size_t R, size_t m, size_t i, size_t end, size_t j, columns_of A,
-                       columns_of P, double *G)
+/* N rows of G (…, m), no more than there are, and W vectors, `columns` numbers at most: the sum over the rows of A
+ * and X */
+INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X,
+                       double *G)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
         for (size_t w = 0; w < W; ++w)
-            FETCH(G + (i + q < end ? i + q : i) * m + j + w * LANES);
-    const double *a = A.at, *x = P.at;
-    for (size_t r = 0; r < R; ++r, a += A.step, x += P.step)
-        for (size_t q = 0; q < N; ++q)
-            for (size_t w = 0; w < W; ++w)
-                sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
-    for (size_t q = 0; q < N; ++q)
-        for (size_t w = 0; w < W; ++w)
-            if (i + q < end) {
-                double *const g = G + (i + q) * m + j + w * LANES;
-                put(g, m - j - w * LANES, get(g, m - j - w * LANES) + sum[q][w]);
-            }
+            FETCH(G + (q < count ? q : 0) * m + w * LANES);
+    for (size_t s = 0; s < 2; ++s) {
+        const double *a = A[s].at, *x = X[s].at;
+        for (size_t r = 0; r < A[s].count; ++r, a += A[s].step, x += X[s].step)
+            for (size_t q = 0; q < N; ++q)
+                for (size_t w = 0; w < W; ++w)
+                    sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
+    }
+    for (size_t q = 0; q < N && q < count; ++q)
+        for (size_t w = 0; w < W; ++w) {
+            double *const g = G + q * m + w * LANES;
+            put(g, columns - w * LANES, get(g, columns - w * LANES) + sum[q][w]);
+        }
 }
 
-/* Rows `first` to end of G and a panel of W vectors; `last` are the columns of A for the last rows, if these do not fill
- * a tile */
-INLINE void outer_panel(const size_t W, size_t R, size_t m, size_t first, size_t end, size_t j, columns_of A,
-                        columns_of last, columns_of P, double *G)
+/* `count` rows of G and a panel of W vectors */
+INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G)
 {
-    for (size_t i = first; i < end; i += TILE, A.at += TILE)
-        if (end - i >= TILE)
-            outer_tile(TILE, W, R, m, i, end, j, A, P, G);
-        else if (end - i > TILE / 2)
-            outer_tile(TILE, W, R, m, i, end, j, last, P, G);
+    for (size_t i = 0; i < count; i += TILE) {
+        const strip a[2] = {{A[0].at + i, A[0].count, A[0].step}, {A[1].at + i, A[1].count, A[1].step}};
+        if (count - i > TILE / 2)
+            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m);
         else
-            outer_tile(TILE / 2, W, R, m, i, end, j, last, P, G);
+            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m);
+    }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has
- * some rows of G. */
-INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
-                  double *restrict G, size_t me, size_t team)
+/* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
+INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
 {
-    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that are copied side by side */
-    double a[CHUNK * BLOCK], P[CHUNK * 3 * LANES];
-    const rows mine = part(n, me, team);
-    const size_t last = mine.first + mine.count;
+    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that stay in the cache */
+    double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
+    const size_t last = mine.first + mine.count, over = (n + TILE - 1) / TILE * TILE - n;
+    const size_t wide = vectors(m) * LANES - m, unsafe = over / n + wide / m + 2; /* rows whose end is too near */
+    const size_t safe = R.list || R.count < unsafe ? 0 : over || wide ? R.count - unsafe : R.count;
     for (size_t r = 0; r < R.count; r += CHUNK) {
         const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+        const size_t there = r + count <= safe ? count : r < safe ? safe - r : 0;
         for (size_t i = mine.first; i < last; i += BLOCK) {
-            const size_t end = i + BLOCK < last ? i + BLOCK : last, whole = (end - i) / TILE * TILE;
-            const columns_of tiles = side_by_side(R, r, count, n, i, whole, A, a);
-            const columns_of rest = side_by_side(R, r, i + whole < end ? count : 0, n, i + whole, TILE, A, a + count * whole);
+            const size_t end = i + BLOCK < last ? i + BLOCK : last;
+            strip a[2], x[2];
+            strips(R, r, count, there, n, i, (end - i + TILE - 1) / TILE * TILE, A, copied, a);
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
-                const columns_of x = side_by_side(R, r, count, m, j, width * LANES, X, P);
+                strips(R, r, count, there, m, j, width * LANES, X, panels, x);
                 switch (width) {
-                case 3: outer_panel(3, count, m, i, end, j, tiles, rest, x, G); break;
-                case 2: outer_panel(2, count, m, i, end, j, tiles, rest, x, G); break;
-                default: outer_panel(1, count, m, i, end, j, tiles, rest, x, G);
+                case 3: outer_panel(3, m, end - i, m - j, a, x, G + i * m + j); break;
+                case 2: outer_panel(2, m, end - i, m - j, a, x, G + i * m + j); break;
+                default: outer_panel(1, m, end - i, m - j, a, x, G + i * m + j);
                 }
             }
         }
     }
 }
 
-/* g += sum over the given rows of V (…, n) */
-static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g)
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has some rows of G,
+ * or of its transpose where that fills vectors better. */
+INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
+                  double *restrict G, size_t me, size_t team)
 {
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    enum { SMALL = 4096, HALF = TILE / 2 };
+    const size_t upright = (n + HALF - 1) / HALF * vectors(m), turned = (m + HALF - 1) / HALF * vectors(n);
+    if (n * m > SMALL || 5 * turned > 4 * upright) {
+        outer_rows(R, n, m, A, X, G, part(n, me, team));
+        return;
+    }
+    double T[SMALL];
+    const rows mine = part(m, me, team);
+    for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
+        T[q] = 0.0;
+    outer_rows(R, m, n, X, A, T, mine);
+    for (size_t i = 0; i < n; ++i)
+        for (size_t j = mine.first; j < mine.first + mine.count; ++j)
+            G[i * m + j] += T[j * n + i];
+}
+
+/* g += sum over the given rows of V (…, n), each thread of a team some columns. Rows side by side that are shorter than a
+ * vector are added up n vectors at a time. */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, size_t me, size_t team)
+{
+    const rows mine = part(n, me, team);
+    const size_t last = mine.first + mine.count;
+    size_t r = 0, i = mine.first;
+    if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
+        const double *v = V + at(R, 0) * n;
+        vec sum[LANES] = {{0}};
+        for (; r + LANES <= R.count; r += LANES)
+            for (size_t q = 0; q < n; ++q, v += LANES)
+                sum[q] += *(const vec *)v;
+        const double *const lane = (const double *)sum;
+        for (size_t q = 0; q < n * LANES; ++q)
+            g[q % n] += lane[q];
+    }
+    for (; i + LANES <= last; i += LANES) {
         vec sum = *(const vec *)(g + i);
-        for (size_t r = 0; r < R.count; ++r)
-            sum += *(const vec *)(V + at(R, r) * n + i);
+        for (size_t q = r; q < R.count; ++q)
+            sum += *(const vec *)(V + at(R, q) * n + i);
         *(vec *)(g + i) = sum;
     }
-    for (; i < n; ++i)
-        for (size_t r = 0; r < R.count; ++r)
-            g[i] += V[at(R, r) * n + i];
+    for (; i < last; ++i)
+        for (size_t q = r; q < R.count; ++q)
+            g[i] += V[at(R, q) * n + i];
 }
 
 /* The sum of all numbers in the given rows of V (…, n) */
@@ -550,8 +586,12 @@ static double total(rows R, size_t n, const double *V)
     double sum[8] = {0};
     for (size_t r = 0; r < R.count; r += R.run) {
         const double *const v = V + at(R, r) * n;
-        for (size_t i = 0; i < R.run * n; ++i)
-            sum[i % 8] += v[i];
+        size_t i = 0;
+        for (; i + 8 <= R.run * n; i += 8)
+            for (size_t q = 0; q < 8; ++q)
+                sum[q] += v[i + q];
+        for (size_t q = 0; i < R.run * n; ++i, ++q)
+            sum[q] += v[i];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
@@ -882,7 +922,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
         if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
+        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
     }
     meet(team);
 
@@ -976,19 +1016,19 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
         if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
         /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-        if (d_b_z && me == team - 1) sum_rows(active, 16, delta_z_z, d_b_z);
+        if (d_b_z) sum_rows(active, 16, delta_z_z, d_b_z, me, team);
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
         if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
         if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
         /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-        if (d_b_r && me == team - 1) sum_rows(active, 16, delta_z_r, d_b_r);
+        if (d_b_r) sum_rows(active, 16, delta_z_r, d_b_r, me, team);
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
         if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
         if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
         /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+        if (d_b_k) sum_rows(active, 16, delta_z_k, d_b_k, me, team);
     }
     meet(team);
 
@@ -1503,7 +1543,7 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
         if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
         /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y && me == team - 1) sum_rows(active, 4, delta_z_yhat, d_b_y);
+        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
     }
     meet(team);
 
@@ -1597,19 +1637,19 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
         if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
         /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-        if (d_b_z && me == team - 1) sum_rows(active, 16, delta_z_z, d_b_z);
+        if (d_b_z) sum_rows(active, 16, delta_z_z, d_b_z, me, team);
         /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
         if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
         /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
         if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
         /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-        if (d_b_r && me == team - 1) sum_rows(active, 16, delta_z_r, d_b_r);
+        if (d_b_r) sum_rows(active, 16, delta_z_r, d_b_r, me, team);
         /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
         if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
         /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
         if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
         /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k && me == team - 1) sum_rows(active, 16, delta_z_k, d_b_k);
+        if (d_b_k) sum_rows(active, 16, delta_z_k, d_b_k, me, team);
     }
     meet(team);
 
