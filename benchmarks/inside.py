@@ -33,7 +33,7 @@ def seconds_of_c(rnn: Network, plan: Any, times: int) -> float | None:
     try:
         backend = rnn._backend
         function = backend._ffi.addressof(backend._lib, f"{backend._prefix}_loss_and_grad")
-        arguments, ffi = plan._run.args, backend._ffi
+        arguments, ffi = plan._run.struct, backend._ffi
     except AttributeError:
         return None
     module = compile_sources([_SOURCE])

@@ -7,6 +7,7 @@ function of T_x, T_y and B, `p_loss_and_grad_work` and so on. A workspace is ali
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -70,7 +71,9 @@ class CBackend:
                 setattr(args, member.name, data)
                 owners.append(data)
         args.work = work
-        return PreparedCall(getattr(self._lib, f"{self._prefix}_{function}"), args, tuple(owners))
+        call = PreparedCall(getattr(self._lib, f"{self._prefix}_{function}"), args)
+        call.owners = tuple(owners)
+        return call
 
     def repeat(
         self, function: str, counts: Counts, fixed: Arrays, inputs: Sequence[str], results: Sequence[str]
@@ -94,16 +97,14 @@ class CBackend:
         return self._ffi.from_buffer(memory[-address % _ALIGNMENT :])
 
 
-class PreparedCall:
-    """A C function with its arguments, which it keeps alive."""
+class PreparedCall(functools.partial[None]):
+    """A C function with its argument, `struct`: a call goes straight to it. `owners` keep the arrays alive."""
 
-    __slots__ = ("_owners", "args", "function")
+    owners: tuple[Any, ...] = ()
 
-    def __init__(self, function: Any, args: Any, owners: tuple[Any, ...]) -> None:
-        self.function, self.args, self._owners = function, args, owners
-
-    def __call__(self) -> None:
-        self.function(self.args)
+    @property
+    def struct(self) -> Any:
+        return self.args[0]
 
 
 class _Repeat:
@@ -124,7 +125,7 @@ class _Repeat:
         self._own = threading.local()
 
     def __call__(self, inputs: Sequence[Array], results: Iterable[Array]) -> float:
-        args = self._new(self._pointer, self._template.args[0])
+        args = self._new(self._pointer, self._template.struct[0])
         loss = args.loss = self._new(self._loss)
         work = args.work = getattr(self._own, "work", None) or self._room()
         from_buffer = self._from_buffer
@@ -132,7 +133,7 @@ class _Repeat:
             setattr(args, name, from_buffer(kind, array))
         if _FORKED:
             args.threads = 1
-        self._template.function(args)
+        self._template.func(args)
         del work
         return loss[0]  # type: ignore[no-any-return]
 

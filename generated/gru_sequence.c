@@ -561,7 +561,7 @@ static void sum_rows(rows R, size_t n, const double *restrict V, double *restric
     size_t r = 0, i = mine.first;
     if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
         const double *v = V + at(R, 0) * n;
-        vec sum[LANES] = {{0}};
+        vec sum[LANES] = {0};
         for (; r + LANES <= R.count; r += LANES)
             for (size_t q = 0; q < n; ++q, v += LANES)
                 sum[q] += *(const vec *)v;

@@ -330,7 +330,7 @@ NOINLINE void add_sums(size_t n, const vec *v, double *g)
 {
     for (; n >= 4 && LANES > 1; n -= n < LANES ? n : LANES, v += LANES, g += LANES) {
 #if defined(VEC_BYTES) && !defined(__clang__)
-        vec sum[16] = {{0}};
+        vec sum[16] = {0};
         memcpy(sum, v, (n < LANES ? n : LANES) * sizeof *v);
         for (size_t i = 0; LANES > 8 && i < 8; ++i)
             sum[i] = folded(sum[i], sum[i + 8], 8);
@@ -773,7 +773,7 @@ static void sum_rows(rows R, size_t n, const double *restrict V, double *restric
     size_t r = 0, i = mine.first;
     if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
         const double *v = V + at(R, 0) * n;
-        vec sum[LANES] = {{0}};
+        vec sum[LANES] = {0};
         for (; r + LANES <= R.count; r += LANES)
             for (size_t q = 0; q < n; ++q, v += LANES)
                 sum[q] += *(const vec *)v;
