@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from codegen.c_lanes import Lanes
 from codegen.c_places import Names, Places, elements
 from codegen.c_text import Text
+from codegen.elementary import FUNCTIONS
 from codegen.errors import ProgramError
 from codegen.ir import (
     Block,
+    Call,
     Layout,
     Let,
     Load,
@@ -66,9 +68,18 @@ class Straight:
     def _one(self, body: tuple[Statement, ...]) -> None:
         real = "float" if self.dtype == "float32" else "double"
 
-        def let(statement: Let) -> None:
-            value = self.places.scalar(statement.value)
-            self.text.put(f"const {real} {self.names[statement.name]} = {value};")
+        def let(*group: Let) -> None:
+            """By itself, or up to four that one function is applied to."""
+            if len(group) == 1:
+                value = self.places.scalar(group[0].value)
+                self.text.put(f"const {real} {self.names[group[0].name]} = {value};")
+                return
+            array, function = self.names.pointer(group[0].name, "4"), _function(group[0])
+            arguments = [self.places.scalar(argument) for s in group for argument in s.value.operands]
+            arguments += arguments[-1:] * (4 - len(group))
+            self.text.put(f"{real} {array}[4] = {{{', '.join(arguments)}}};", f"{function}_4({array});")
+            for q, s in enumerate(group):
+                self.text.put(f"const {real} {self.names[s.name]} = {array}[{q}];")
 
         def store(statement: Store) -> None:
             value = self.places.scalar(statement.value)
@@ -116,8 +127,9 @@ class Straight:
                 )
         lanes = Lanes(self.dtype, self._varies, lambda leaf: self._lane(leaf, columns), self.places.scalar)
 
-        def let(statement: Let) -> None:
-            self.text.put(f"const vec {self.names[statement.name]} = {lanes.spell(statement.value)};")
+        def let(*group: Let) -> None:
+            for s in group:
+                self.text.put(f"const vec {self.names[s.name]} = {lanes.spell(s.value)};")
 
         def store(statement: Store) -> None:
             match self._layout(statement):
@@ -175,7 +187,7 @@ class Straight:
     def _statements(
         self,
         body: tuple[Statement, ...],
-        let: Callable[[Let], None],
+        let: Callable[..., None],
         store: Callable[[Store], None],
         grouped: tuple[Layout, ...] = (Layout.BATCH, Layout.TIME, Layout.PARAMETER),
     ) -> None:
@@ -192,13 +204,38 @@ class Straight:
                         if isinstance(statement, Store):
                             store(statement)
                 continue
-            for statement in group:
-                match statement:
-                    case Note(text=text):
+            for statements in _alike(group):
+                match statements:
+                    case [Note(text=text)]:
                         self.text.put(f"/* {text} */")
-                    case Let():
-                        let(statement)
-                    case Store():
-                        store(statement)
+                    case [Store() as stored]:
+                        store(stored)
+                    case [Let(), *_]:
+                        let(*statements)
                     case _:
-                        raise ProgramError(f"emit_c: no straight C for {type(statement).__name__}")
+                        raise ProgramError(f"emit_c: no straight C for {type(statements[0]).__name__}")
+
+
+def _function(statement: Statement) -> str:
+    """The elementary function that is all of a value; empty for any other statement."""
+    if isinstance(statement, Let) and isinstance(statement.value, Call) and statement.value.op in FUNCTIONS:
+        return statement.value.op
+    return ""
+
+
+def _alike(body: Iterable[Statement]) -> Iterator[list[Statement]]:
+    """Statement by statement, but together up to four that apply one function, none to what another gives."""
+    group: list[Statement] = []
+    for statement in body:
+        function = _function(statement)
+        names = {s.name for s in group if isinstance(s, Let)}
+        needs = any(isinstance(part, Local) and part.name in names for part in scalars(statement))
+        if group and (needs or not function or function != _function(group[0]) or len(group) == 4):
+            yield group
+            group = []
+        group.append(statement)
+        if not function:
+            yield group
+            group = []
+    if group:
+        yield group

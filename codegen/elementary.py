@@ -1,12 +1,13 @@
 """exp, tanh, sigmoid, log, log1p, softplus, tail, relu and leaky_relu as C text of our own, no branches.
 
 `render` gives the functions asked for, and what they call, from templates/elementary.c.j2 with the
-coefficients of templates/elementary.toml (codegen/minimax.py). Two kinds of the same text:
+coefficients of templates/elementary.toml (codegen/minimax.py). Three kinds of the same text:
 
     scalar  {real} exp_1({real} x)   for single numbers
-    vector  vec exp_v(vec x)         where templates/vectors.c.j2 stands before
+    four    four exp_f(four x)       for a few numbers, where there are vector types
+    vector  vec exp_v(vec x)
 
-Both stand behind templates/vectors.c.j2, which says how wide `vec` is, and give the same bits.
+All stand behind templates/vectors.c.j2, which says how wide `vec` is, and give the same bits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pathlib import Path
 import jinja2
 
 FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail", "relu", "leaky_relu")
-SUFFIX = {"scalar": "_1", "vector": "_v"}
+SUFFIX = {"scalar": "_1", "four": "_f", "vector": "_v"}
+_TYPES = {"scalar": None, "four": ("four", "four_words"), "vector": ("vec", "words")}
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _IN_VECTORS = (
@@ -135,10 +137,11 @@ def render(functions: Iterable[str], dtype: str, kind: str) -> str:
     _expect("kind", kind, SUFFIX)
     for name in wanted:
         _expect("function", name, FUNCTIONS)
-    pieces: dict[str, str] = dict.fromkeys(_IN_VECTORS, "") if kind == "vector" else {}
+    pieces: dict[str, str] = {} if kind == "scalar" else dict.fromkeys(_IN_VECTORS, "")
     for name in wanted:
         _add(name, dtype, kind, pieces)
-    return "\n".join(f"{text}\n" for text in pieces.values() if text)
+    text = "\n".join(f"{text}\n" for text in pieces.values() if text)
+    return f"#if defined(VEC_BYTES)\n{text}#endif\n" if kind == "four" and text else text
 
 
 @functools.cache
@@ -178,7 +181,9 @@ def _add(name: str, dtype: str, kind: str, pieces: dict[str, str]) -> None:
 @functools.cache
 def _piece(name: str, dtype: str, kind: str) -> str:
     """One definition as C. A literal is printed with all its bits."""
-    layout, table, vector = FORMATS[dtype], coefficients(dtype), kind == "vector"
+    layout, table = FORMATS[dtype], coefficients(dtype)
+    number, word = _TYPES[kind] or (layout.real, layout.word)
+    inner = "static inline" if kind == "scalar" else "INLINE"
     ending = "f" if layout.real == "float" else ""
     text = (
         _environment()
@@ -187,10 +192,10 @@ def _piece(name: str, dtype: str, kind: str) -> str:
             piece=name,
             real=layout.real,
             word=layout.word,
-            T="vec" if vector else layout.real,
-            U="words" if vector else layout.word,
+            T=number,
+            U=word,
             s=SUFFIX[kind],
-            how="INLINE" if vector else "NOINLINE" if name in FUNCTIONS else "static inline",
+            how="NOINLINE" if name in FUNCTIONS and kind != "vector" else inner,
             format=layout,
             constant=table.constant,
             polynomial=table.polynomial,

@@ -98,7 +98,7 @@ class CBackend:
 
 
 class PreparedCall(functools.partial[None]):
-    """A C function with its argument, `struct`: a call goes straight to it. `owners` keep the arrays alive."""
+    """A C function with its argument, `struct`: a call goes straight to it. `owners` keeps arrays alive."""
 
     owners: tuple[Any, ...] = ()
 

@@ -136,6 +136,7 @@ INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
 INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
+#undef VEC_BYTES /* which says from here on that there are vectors */
 typedef double vec;
 typedef uint64_t words;
 enum { LANES = 1, TILE = 4 };
@@ -152,6 +153,18 @@ INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
 INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
 INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
+
+#if defined(VEC_BYTES)
+/* Four numbers, whatever the registers hold. */
+typedef double four __attribute__((vector_size(32), aligned(sizeof(double))));
+typedef uint64_t four_words __attribute__((vector_size(32), aligned(sizeof(double))));
+INLINE four_words bits_f(four x) { return (four_words)x; }
+INLINE four from_bits_f(four_words i) { return (four)i; }
+INLINE four all_f(double c) { return c - (four){0}; }
+INLINE four pick_f(four_words m, four a, four b) { return (four)((m & (four_words)a) | (~m & (four_words)b)); }
+INLINE four if_less_f(four x, four y, four a, four b) { return pick_f((four_words)(x < y), a, b); }
+INLINE four smaller_f(four a, four b) { return if_less_f(a, b, a, b); }
+#endif
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const double *x, size_t n)
@@ -454,6 +467,94 @@ static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; 
 /* NaN passes; the slope at 0 is taken as 0 */
 NOINLINE double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
+#if defined(VEC_BYTES)
+INLINE four magnitude_f(four x) { return from_bits_f(bits_f(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* e^r - 1 for r = x - n ln 2 */
+INLINE four expm1_of_rest_f(four x, four n)
+{
+    const four r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
+    const four square = r * r;
+    const four even = (((0x1.28ad84351503ep-22 * square + 0x1.a01999fa3e28ap-16) * square +
+        0x1.6c16c184307b8p-10) * square + 0x1.5555555550861p-5) * square + 0x1.000000000000ap-1;
+    const four odd = (((0x1.ad8017173835p-26 * square + 0x1.71df25056add4p-19) * square +
+        0x1.a01a012a6b3f2p-13) * square + 0x1.1111111127be1p-7) * square + 0x1.55555555554fap-3;
+    const four q = even + r * odd;
+    return r + square * q;
+}
+
+/* m >= 0 with the sign of x */
+INLINE four with_sign_of_f(four x, four m)
+{
+    return from_bits_f((bits_f(x) & UINT64_C(0x8000000000000000)) | bits_f(m));
+}
+
+/* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
+NOINLINE four tanh_f(four x)
+{
+    const four a = magnitude_f(x);
+    const four twice = smaller_f(all_f(39.0), a + a);
+    const four t = twice * 0x1.71547652b82fep+0 + 0x1.80000000003ffp+52;
+    const four n = t - 0x1.80000000003ffp+52;
+    const four p = expm1_of_rest_f(twice, n);
+    const four power = from_bits_f(bits_f(t) << 52);
+    const four large = 1.0 - 2.0 / (power * p + (power + 1.0));
+    const four z = a * a;
+    const four fourth = z * z;
+    const four even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
+        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const four odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
+        0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
+    const four series = even + z * odd;
+    const four small = a + a * z * series;
+    return with_sign_of_f(x, if_less_f(a, all_f(0.5625), small, large));
+}
+
+/* y = 1/(1 + e^|z|) = s q with s = 2^-n, q = 1/(s + e^r), and 1 - y for z >= 0; 2^64 keeps s normal.
+    * From s = 1/4, where s + e^r = 1 + v passes 1, q = 1 - v q; before that every single step rises or
+        falls. */
+NOINLINE four sigmoid_f(four z)
+{
+    four a = magnitude_f(z);
+    a = smaller_f(all_f(746.0), a);
+    const four t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const four n = 0x1.800000000043fp+52 - t;
+    const four p = expm1_of_rest_f(a, n);
+    const four lifted = from_bits_f(bits_f(t) << 52);
+    const four power = lifted * 0x1p-64;
+    const four rough = 1.0 / ((1.0 + power) + p);
+    const four q = if_less_f(power, all_f(0.5), 1.0 - (p + power) * rough, rough);
+    const four y = q * lifted * 0x1p-64;
+    return if_less_f(z, all_f(0.0), y, 1.0 - y);
+}
+
+/* ln(1 + e^-|z|) */
+NOINLINE four tail_f(four z)
+{
+    four a = magnitude_f(z);
+    a = smaller_f(all_f(746.0), a);
+    const four t = 0x1.800000000043fp+52 - a * 0x1.71547652b82fep+0;
+    const four n = 0x1.800000000043fp+52 - t;
+    const four p = expm1_of_rest_f(a, n);
+    const four lifted = from_bits_f(bits_f(t) << 52);
+    const four power = lifted * 0x1p-64;
+    const four v = power * 0.5 + p;
+    const four sum = 1.0 + v;
+    const four rest = v - (sum - 1.0);
+    const four rough = 1.0 / sum;
+    const four w = power * rough;
+    const four square = w * w;
+    const four fourth = square * square;
+    const four even = (((0x1.55b0208cfd098p-23 * fourth + 0x1.1067c247fb5f2p-18) * fourth +
+        0x1.745cb3fd98d46p-14) * fourth + 0x1.249249208c349p-9) * fourth + 0x1.5555555555535p-4;
+    const four odd = (((0x1.5c79e48f3a0dap-24 * fourth + 0x1.efd87bedd66f5p-21) * fourth +
+        0x1.3b1ddba704272p-16) * fourth + 0x1.c71c741c85a77p-12) * fourth + 0x1.99999999a0754p-7;
+    const four series = even + square * odd;
+    const four more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
+    return (rough + more) * lifted * 0x1p-64;
+}
+#endif
+
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
 /* e^r - 1 for r = x - n ln 2 */
@@ -597,27 +698,29 @@ typedef struct {
 } factors;
 
 /* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
- * all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+ * all start from. whole: there are N rows, one behind the other */
+INLINE void product_tile(const size_t N, const size_t W, const int whole, const factors *f, size_t r, size_t end, size_t i,
                          const double *P, const vec *start)
 {
-    const double *x[TILE];
+    size_t row[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
+        row[q] = whole ? q : at(f->R, r + q < end ? r + q : r);
+    const size_t first = whole ? at(f->R, r) : 0;
+    const double *const x = f->X + first * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+                sum[q][w] += x[row[q] * f->k + j] * *(const vec *)(P + w * LANES);
+    const double *const base = f->step ? f->base + first * f->n : NULL;
+    double *const y = f->Y + first * f->n;
     for (size_t q = 0; q < N; ++q)
-        if (r + q < end) {
-            const size_t row = at(f->R, r + q);
+        if (whole || r + q < end)
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
-                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(base + row[q] * f->n + c, f->n - c) : start[w];
+                put(y + row[q] * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
-        }
 }
 
 /* All rows times a panel of W vectors */
@@ -627,13 +730,15 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
+    for (; !f->R.list && end - r >= TILE; r += TILE)
+        product_tile(TILE, W, 1, f, r, end, i, P, start);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
-            product_tile(TILE, W, f, r, end, i, P, start);
+            product_tile(TILE, W, 0, f, r, end, i, P, start);
         else if (end - r > 1)
-            product_tile(TILE / 2, W, f, r, end, i, P, start);
+            product_tile(TILE / 2, W, 0, f, r, end, i, P, start);
         else
-            product_tile(1, W, f, r, end, i, P, start);
+            product_tile(1, W, 0, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
@@ -808,6 +913,45 @@ static double total(rows R, size_t n, const double *V)
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
+/* tanh of four numbers, in their place */
+INLINE void tanh_4(double *x)
+{
+#if defined(VEC_BYTES)
+    const four v = tanh_f((four){x[0], x[1], x[2], x[3]});
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = v[q];
+#else
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = tanh_1(x[q]);
+#endif
+}
+
+/* sigmoid of four numbers, in their place */
+INLINE void sigmoid_4(double *x)
+{
+#if defined(VEC_BYTES)
+    const four v = sigmoid_f((four){x[0], x[1], x[2], x[3]});
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = v[q];
+#else
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = sigmoid_1(x[q]);
+#endif
+}
+
+/* tail of four numbers, in their place */
+INLINE void tail_4(double *x)
+{
+#if defined(VEC_BYTES)
+    const four v = tail_f((four){x[0], x[1], x[2], x[3]});
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = v[q];
+#else
+    for (size_t q = 0; q < 4; ++q)
+        x[q] = tail_1(x[q]);
+#endif
+}
+
 NOINLINE void outer_2_4(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
                         size_t team)
 {
@@ -916,10 +1060,12 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
             + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh_1(z_a_1_1);
-        const double a_1_2 = tanh_1(z_a_1_2);
-        const double a_1_3 = tanh_1(z_a_1_3);
-        const double a_1_4 = tanh_1(z_a_1_4);
+        double a_1_1_4[4] = {z_a_1_1, z_a_1_2, z_a_1_3, z_a_1_4};
+        tanh_4(a_1_1_4);
+        const double a_1_1 = a_1_1_4[0];
+        const double a_1_2 = a_1_1_4[1];
+        const double a_1_3 = a_1_1_4[2];
+        const double a_1_4 = a_1_1_4[3];
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -939,18 +1085,22 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
             + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh_1(z_a_2_1);
-        const double a_2_2 = tanh_1(z_a_2_2);
-        const double a_2_3 = tanh_1(z_a_2_3);
-        const double a_2_4 = tanh_1(z_a_2_4);
+        double a_2_1_4[4] = {z_a_2_1, z_a_2_2, z_a_2_3, z_a_2_4};
+        tanh_4(a_2_1_4);
+        const double a_2_1 = a_2_1_4[0];
+        const double a_2_2 = a_2_1_4[1];
+        const double a_2_3 = a_2_1_4[2];
+        const double a_2_4 = a_2_1_4[3];
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
         const double z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
             + W_ya[7] * a_2_4 + b_y[1];
         /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
-        const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
+        double yhat_2_1_4[4] = {z_yhat_2_1, z_yhat_2_2, z_yhat_2_2, z_yhat_2_2};
+        sigmoid_4(yhat_2_1_4);
+        const double yhat_2_1 = yhat_2_1_4[0];
+        const double yhat_2_2 = yhat_2_1_4[1];
         /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
         const double delta_z_yhat_2_1 = yhat_2_1 - y[(B + b) * 2];
         const double delta_z_yhat_2_2 = yhat_2_2 - y[(B + b) * 2 + 1];
@@ -965,8 +1115,10 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
         const double delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
         /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
-        const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
+        double yhat_1_1_4[4] = {z_yhat_1_1, z_yhat_1_2, z_yhat_1_2, z_yhat_1_2};
+        sigmoid_4(yhat_1_1_4);
+        const double yhat_1_1 = yhat_1_1_4[0];
+        const double yhat_1_2 = yhat_1_1_4[1];
         /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
         const double delta_z_yhat_1_1 = yhat_1_1 - y[b * 2];
         const double delta_z_yhat_1_2 = yhat_1_2 - y[b * 2 + 1];
@@ -997,10 +1149,12 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
         const double delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
             + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-        const double common_ = tail_1(z_yhat_1_1);
-        const double common2 = tail_1(z_yhat_1_2);
-        const double common3 = tail_1(z_yhat_2_1);
-        const double common4 = tail_1(z_yhat_2_2);
+        double common__4[4] = {z_yhat_1_1, z_yhat_1_2, z_yhat_2_1, z_yhat_2_2};
+        tail_4(common__4);
+        const double common_ = common__4[0];
+        const double common2 = common__4[1];
+        const double common3 = common__4[2];
+        const double common4 = common__4[3];
         loss[0] += (relu_1(-z_yhat_1_1) + common_) * y[b * 2]
             + (relu_1(z_yhat_1_1) + common_) * (1.0 - y[b * 2])
             + (relu_1(-z_yhat_1_2) + common2) * y[b * 2 + 1]
@@ -1629,10 +1783,12 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
             + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh_1(z_a_1_1);
-        const double a_1_2 = tanh_1(z_a_1_2);
-        const double a_1_3 = tanh_1(z_a_1_3);
-        const double a_1_4 = tanh_1(z_a_1_4);
+        double a_1_1_4[4] = {z_a_1_1, z_a_1_2, z_a_1_3, z_a_1_4};
+        tanh_4(a_1_1_4);
+        const double a_1_1 = a_1_1_4[0];
+        const double a_1_2 = a_1_1_4[1];
+        const double a_1_3 = a_1_1_4[2];
+        const double a_1_4 = a_1_1_4[3];
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -1652,10 +1808,12 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
             + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh_1(z_a_2_1);
-        const double a_2_2 = tanh_1(z_a_2_2);
-        const double a_2_3 = tanh_1(z_a_2_3);
-        const double a_2_4 = tanh_1(z_a_2_4);
+        double a_2_1_4[4] = {z_a_2_1, z_a_2_2, z_a_2_3, z_a_2_4};
+        tanh_4(a_2_1_4);
+        const double a_2_1 = a_2_1_4[0];
+        const double a_2_2 = a_2_1_4[1];
+        const double a_2_3 = a_2_1_4[2];
+        const double a_2_4 = a_2_1_4[3];
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
@@ -1948,10 +2106,12 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             + W_aa[14] * a0[b * 4 + 2] + W_aa[15] * a0[b * 4 + 3] + W_ax[9] * x[b * 3]
             + W_ax[10] * x[b * 3 + 1] + W_ax[11] * x[b * 3 + 2] + b_a[3];
         /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-        const double a_1_1 = tanh_1(z_a_1_1);
-        const double a_1_2 = tanh_1(z_a_1_2);
-        const double a_1_3 = tanh_1(z_a_1_3);
-        const double a_1_4 = tanh_1(z_a_1_4);
+        double a_1_1_4[4] = {z_a_1_1, z_a_1_2, z_a_1_3, z_a_1_4};
+        tanh_4(a_1_1_4);
+        const double a_1_1 = a_1_1_4[0];
+        const double a_1_2 = a_1_1_4[1];
+        const double a_1_3 = a_1_1_4[2];
+        const double a_1_4 = a_1_1_4[3];
         /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
         const double z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
             + W_ya[3] * a_1_4 + b_y[0];
@@ -1971,18 +2131,22 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
             + W_aa[15] * a_1_4 + W_ax[9] * x[(B + b) * 3] + W_ax[10] * x[(B + b) * 3 + 1]
             + W_ax[11] * x[(B + b) * 3 + 2] + b_a[3];
         /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-        const double a_2_1 = tanh_1(z_a_2_1);
-        const double a_2_2 = tanh_1(z_a_2_2);
-        const double a_2_3 = tanh_1(z_a_2_3);
-        const double a_2_4 = tanh_1(z_a_2_4);
+        double a_2_1_4[4] = {z_a_2_1, z_a_2_2, z_a_2_3, z_a_2_4};
+        tanh_4(a_2_1_4);
+        const double a_2_1 = a_2_1_4[0];
+        const double a_2_2 = a_2_1_4[1];
+        const double a_2_3 = a_2_1_4[2];
+        const double a_2_4 = a_2_1_4[3];
         /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
         const double z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
             + W_ya[3] * a_2_4 + b_y[0];
         const double z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
             + W_ya[7] * a_2_4 + b_y[1];
         /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_2_1 = sigmoid_1(z_yhat_2_1);
-        const double yhat_2_2 = sigmoid_1(z_yhat_2_2);
+        double yhat_2_1_4[4] = {z_yhat_2_1, z_yhat_2_2, z_yhat_2_2, z_yhat_2_2};
+        sigmoid_4(yhat_2_1_4);
+        const double yhat_2_1 = yhat_2_1_4[0];
+        const double yhat_2_2 = yhat_2_1_4[1];
         /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
         const double delta_z_yhat_2_1 = dyhat[(B + b) * 2] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
         const double delta_z_yhat_2_2 = dyhat[(B + b) * 2 + 1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
@@ -2001,8 +2165,10 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         const double delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
         const double delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
         /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-        const double yhat_1_1 = sigmoid_1(z_yhat_1_1);
-        const double yhat_1_2 = sigmoid_1(z_yhat_1_2);
+        double yhat_1_1_4[4] = {z_yhat_1_1, z_yhat_1_2, z_yhat_1_2, z_yhat_1_2};
+        sigmoid_4(yhat_1_1_4);
+        const double yhat_1_1 = yhat_1_1_4[0];
+        const double yhat_1_2 = yhat_1_1_4[1];
         /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
         const double delta_z_yhat_1_1 = dyhat[b * 2] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
         const double delta_z_yhat_1_2 = dyhat[b * 2 + 1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);

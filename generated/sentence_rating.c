@@ -136,6 +136,7 @@ INLINE vec all_v(float c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
 INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
+#undef VEC_BYTES /* which says from here on that there are vectors */
 typedef float vec;
 typedef uint32_t words;
 enum { LANES = 1, TILE = 4 };
@@ -402,27 +403,29 @@ typedef struct {
 } factors;
 
 /* N rows, from r on but not beyond end, times a panel P of W vectors, column i of M being its first; `start` is what
- * all start from */
-INLINE void product_tile(const size_t N, const size_t W, const factors *f, size_t r, size_t end, size_t i,
+ * all start from. whole: there are N rows, one behind the other */
+INLINE void product_tile(const size_t N, const size_t W, const int whole, const factors *f, size_t r, size_t end, size_t i,
                          const float *P, const vec *start)
 {
-    const float *x[TILE];
+    size_t row[TILE];
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
-        x[q] = f->X + at(f->R, r + q < end ? r + q : r) * f->k;
+        row[q] = whole ? q : at(f->R, r + q < end ? r + q : r);
+    const size_t first = whole ? at(f->R, r) : 0;
+    const float *const x = f->X + first * f->k;
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[q][j] * *(const vec *)(P + w * LANES);
+                sum[q][w] += x[row[q] * f->k + j] * *(const vec *)(P + w * LANES);
+    const float *const base = f->step ? f->base + first * f->n : NULL;
+    float *const y = f->Y + first * f->n;
     for (size_t q = 0; q < N; ++q)
-        if (r + q < end) {
-            const size_t row = at(f->R, r + q);
+        if (whole || r + q < end)
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
-                const vec from = f->step ? get(f->base + row * f->step + c, f->n - c) : start[w];
-                put(f->Y + row * f->n + c, f->n - c, from + f->factor * sum[q][w]);
+                const vec from = f->step ? get(base + row[q] * f->n + c, f->n - c) : start[w];
+                put(y + row[q] * f->n + c, f->n - c, from + f->factor * sum[q][w]);
             }
-        }
 }
 
 /* All rows times a panel of W vectors */
@@ -432,13 +435,15 @@ INLINE void product_panel(const size_t W, const factors *f, size_t r, size_t end
     for (size_t w = 0; w < W; ++w)
         if (f->base && !f->step)
             start[w] = get(f->base + i + w * LANES, f->n - i - w * LANES);
+    for (; !f->R.list && end - r >= TILE; r += TILE)
+        product_tile(TILE, W, 1, f, r, end, i, P, start);
     for (; r < end; r += TILE)
         if (end - r > TILE / 2)
-            product_tile(TILE, W, f, r, end, i, P, start);
+            product_tile(TILE, W, 0, f, r, end, i, P, start);
         else if (end - r > 1)
-            product_tile(TILE / 2, W, f, r, end, i, P, start);
+            product_tile(TILE / 2, W, 0, f, r, end, i, P, start);
         else
-            product_tile(1, W, f, r, end, i, P, start);
+            product_tile(1, W, 0, f, r, end, i, P, start);
 }
 
 /* Y = base + factor X M for the given rows; M (k, n) in panels. A sum over k is formed in the same order
