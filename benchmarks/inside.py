@@ -5,8 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from benchmarks.case import Size, load
+from codegen import pipeline
 from codegen.build import compile_sources
+from codegen.interface import Counts
+from codegen.ir import statements
+from codegen.lower import lower
 from codegen.source import Source
+from codegen.walk import scalars
+from derive import bptt
 
 Network = Any  # codegen.build's result; its backend is not part of its type
 
@@ -17,6 +24,16 @@ _SOURCE = Source(
     f'#include "longhand_repeat.h"\n{_REPEAT}\n{{\n    while (times-- > 0) call(argument);\n}}\n',
     f"{_REPEAT};\n",
 )
+
+
+def straight_operations(model: str, size: Size) -> int | None:
+    """The operations of loss_and_grad written out for one example; None where that is beyond the budget."""
+    programs = [pipeline.run(lower(bptt(load(model)), "loss_and_grad"), pipeline.vector_passes())]
+    counts = Counts(size.T, size.T, 1)
+    written = pipeline.straighten(programs, size.sizes, counts).get("loss_and_grad")
+    if written is None:
+        return None
+    return sum(bool(part.operands) for s in statements(written.body) for part in scalars(s))
 
 
 def workspace_bytes(rnn: Network, T: int, B: int) -> int | None:

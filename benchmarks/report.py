@@ -199,7 +199,38 @@ def _ablation(rows: Sequence[Results]) -> list[str]:
     return ["## What each choice is worth", "", "µs.", "", *_table(["model", "size", *labels], body), ""]
 
 
-_PRINTERS = {"builds": _builds, "calls": _calls, "memory": _memory, "growth": _growth, "ablation": _ablation}
+def _straight(rows: Sequence[Results]) -> list[str]:
+    body = []
+    for r in rows:
+        cells = [_micro(r[key][name]) for key in ("one", "many") for name in ("straight", "loops")]
+        rate = _number(1e3 * r["cold"] / r["operations"])
+        times = [f"{r['cold']:.2f}", f"{r['cold_loops']:.2f}", rate]
+        body.append([r["model"], str(r["T"]), str(r["operations"]), *cells, *times])
+    head = [
+        "model",
+        "T",
+        "operations",
+        "B = 1: written out, µs",
+        "loops, µs",
+        "B = 256: written out, µs",
+        "loops, µs",
+    ]
+    head += ["cold build, s", "of the loops alone, s", "ms for an operation"]
+    text = (
+        "With T fixed, short code is written out: every number by itself, many examples one to a lane. "
+        "Sizes (T, B, 3, 4, 2); it ends where the operations pass the budget of `codegen/passes/unroll.py`."
+    )
+    return ["## Written out or in loops", "", text, "", *_table(head, body), ""]
+
+
+_PRINTERS = {
+    "builds": _builds,
+    "calls": _calls,
+    "memory": _memory,
+    "growth": _growth,
+    "ablation": _ablation,
+    "straight": _straight,
+}
 
 
 # ----------------------------------------------------------------------------- pieces

@@ -15,7 +15,7 @@ import codegen
 from benchmarks.case import Case, Size, load, make_case
 from benchmarks.cells import CELLS
 from benchmarks.child import ask
-from benchmarks.inside import seconds_of_c, workspace_bytes
+from benchmarks.inside import seconds_of_c, straight_operations, workspace_bytes
 from benchmarks.timing import alone, interleaved
 
 Row = dict[str, Any]
@@ -129,12 +129,34 @@ def ablation(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]
     return rows
 
 
+def straight(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+    """Code without loops beside loops, for one example and for many, as T grows up to the budget."""
+    rows = []
+    for model in models:
+        for steps in (1, 2, 4, 8, 16, 32):
+            sizes = [Size(steps, B, TINY.n_x, TINY.n_a, TINY.n_y) for B in (1, 256)]
+            operations = straight_operations(model, sizes[0])
+            if operations is None:
+                break
+            times = []
+            for size in sizes:
+                case = make_case(model, size, dtype, threads)
+                plans = {"loops": _build(case)[1], "straight": _build(case, steps)[1]}
+                times.append({name: timing.median for name, timing in interleaved(plans, rounds).items()})
+            with tempfile.TemporaryDirectory() as cache:
+                cold = [ask(model, _numbers(sizes[0]), dtype, T, cache)["build"] for T in (steps, 0)]
+            row = {"model": model, "T": steps, "operations": operations, "one": times[0], "many": times[1]}
+            rows.append(row | {"cold": cold[0], "cold_loops": cold[1]})
+    return rows
+
+
 SECTIONS: dict[str, Callable[[Models, str, int, int], list[Row]]] = {
     "builds": builds,
     "calls": calls,
     "memory": memory,
     "growth": growth,
     "ablation": ablation,
+    "straight": straight,
 }
 
 

@@ -155,9 +155,14 @@ INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 #if defined(VEC_BYTES)
-/* Four numbers, whatever the registers hold. */
-typedef double four __attribute__((vector_size(32), aligned(sizeof(double))));
-typedef uint64_t four_words __attribute__((vector_size(32), aligned(sizeof(double))));
+/* Four numbers, or two where a register holds no more. */
+#if VEC_BYTES < 32
+#define FOUR_BYTES VEC_BYTES
+#else
+#define FOUR_BYTES 32
+#endif
+typedef double four __attribute__((vector_size(FOUR_BYTES)));
+typedef uint64_t four_words __attribute__((vector_size(FOUR_BYTES)));
 INLINE four_words bits_f(four x) { return (four_words)x; }
 INLINE four from_bits_f(four_words i) { return (four)i; }
 INLINE four all_f(double c) { return c - (four){0}; }
@@ -916,10 +921,16 @@ static double total(rows R, size_t n, const double *V)
 /* tanh of four numbers, in their place */
 INLINE void tanh_4(double *x)
 {
-#if defined(VEC_BYTES)
+#if defined(VEC_BYTES) && FOUR_BYTES == 32
     const four v = tanh_f((four){x[0], x[1], x[2], x[3]});
     for (size_t q = 0; q < 4; ++q)
         x[q] = v[q];
+#elif defined(VEC_BYTES)
+    for (size_t q = 0; q < 4; q += 2) {
+        const four v = tanh_f((four){x[q], x[q + 1]});
+        x[q] = v[0];
+        x[q + 1] = v[1];
+    }
 #else
     for (size_t q = 0; q < 4; ++q)
         x[q] = tanh_1(x[q]);
@@ -929,10 +940,16 @@ INLINE void tanh_4(double *x)
 /* sigmoid of four numbers, in their place */
 INLINE void sigmoid_4(double *x)
 {
-#if defined(VEC_BYTES)
+#if defined(VEC_BYTES) && FOUR_BYTES == 32
     const four v = sigmoid_f((four){x[0], x[1], x[2], x[3]});
     for (size_t q = 0; q < 4; ++q)
         x[q] = v[q];
+#elif defined(VEC_BYTES)
+    for (size_t q = 0; q < 4; q += 2) {
+        const four v = sigmoid_f((four){x[q], x[q + 1]});
+        x[q] = v[0];
+        x[q + 1] = v[1];
+    }
 #else
     for (size_t q = 0; q < 4; ++q)
         x[q] = sigmoid_1(x[q]);
@@ -942,10 +959,16 @@ INLINE void sigmoid_4(double *x)
 /* tail of four numbers, in their place */
 INLINE void tail_4(double *x)
 {
-#if defined(VEC_BYTES)
+#if defined(VEC_BYTES) && FOUR_BYTES == 32
     const four v = tail_f((four){x[0], x[1], x[2], x[3]});
     for (size_t q = 0; q < 4; ++q)
         x[q] = v[q];
+#elif defined(VEC_BYTES)
+    for (size_t q = 0; q < 4; q += 2) {
+        const four v = tail_f((four){x[q], x[q + 1]});
+        x[q] = v[0];
+        x[q + 1] = v[1];
+    }
 #else
     for (size_t q = 0; q < 4; ++q)
         x[q] = tail_1(x[q]);
