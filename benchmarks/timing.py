@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SAMPLE = 0.02  # seconds that a sample takes at least, unless one call takes longer
-PAUSE = 0.003  # seconds before a turn, in which the waiting threads of the one before fall asleep
+PAUSE = 0.05  # seconds before a turn, in which the waiting threads of the one before fall asleep
 SLOW_CALL, SLOW_FACTOR = 0.25, 10  # beyond both, against the fastest, one round is enough
 _MANY = 1 << 20
 
