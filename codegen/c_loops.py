@@ -131,9 +131,8 @@ class Loops:
             self._limit = str(loop.extent)
             head = f"for (size_t {i} = 0; {i} < {loop.extent}; {i} += LANES)"
         with self._text.inside(head):
-            if any(
-                isinstance(part, Load) and self._varies(part) for s in loop.body for part in scalars(s)
-            ) or any(isinstance(s, Store) for s in loop.body):
+            reads = any(isinstance(p, Load) and self._varies(p) for s in loop.body for p in scalars(s))
+            if reads or any(isinstance(s, Store) for s in loop.body):
                 self._text.put(f"const size_t left = {loop.extent} % LANES ? {self._limit} - {i} : LANES;")
             for target, group in groupby(loop.body, self._optional_target):
                 if target:

@@ -68,7 +68,7 @@ class Straight:
     def _one(self, body: tuple[Statement, ...]) -> None:
         real = "float" if self.dtype == "float32" else "double"
 
-        def let(*group: Let) -> None:
+        def let(group: list[Let]) -> None:
             """By itself, or up to four that one function is applied to."""
             if len(group) == 1:
                 value = self.places.scalar(group[0].value)
@@ -127,7 +127,7 @@ class Straight:
                 )
         lanes = Lanes(self.dtype, self._varies, lambda leaf: self._lane(leaf, columns), self.places.scalar)
 
-        def let(*group: Let) -> None:
+        def let(group: list[Let]) -> None:
             for s in group:
                 self.text.put(f"const vec {self.names[s.name]} = {lanes.spell(s.value)};")
 
@@ -187,7 +187,7 @@ class Straight:
     def _statements(
         self,
         body: tuple[Statement, ...],
-        let: Callable[..., None],
+        let: Callable[[list[Let]], None],
         store: Callable[[Store], None],
         grouped: tuple[Layout, ...] = (Layout.BATCH, Layout.TIME, Layout.PARAMETER),
     ) -> None:
@@ -211,7 +211,7 @@ class Straight:
                     case [Store() as stored]:
                         store(stored)
                     case [Let(), *_]:
-                        let(*statements)
+                        let([s for s in statements if isinstance(s, Let)])
                     case _:
                         raise ProgramError(f"emit_c: no straight C for {type(statements[0]).__name__}")
 

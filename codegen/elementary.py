@@ -27,14 +27,7 @@ SUFFIX = {"scalar": "_1", "four": "_f", "vector": "_v"}
 _TYPES = {"scalar": None, "four": ("four", "four_words"), "vector": ("vec", "words")}
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_IN_VECTORS = (
-    "bits",
-    "from_bits",
-    "all",
-    "pick",
-    "smaller",
-    "if_less",
-)  # what templates/vectors.c.j2 defines
+_IN_VECTORS = ("bits", "from_bits", "all", "pick")  # what templates/vectors.c.j2 defines
 _WIDTH = 108
 
 

@@ -112,7 +112,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
 
 /* A few numbers at once, in whatever registers the target has. */
 #if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#pragma GCC diagnostic ignored "-Wpsabi" /* only static functions take or give vectors */
 #if defined(VEC_BYTES)
 #elif defined(__AVX512F__)
 #define VEC_BYTES 64
@@ -130,11 +130,13 @@ enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #define NOINLINE static __attribute__((noinline, unused))
 #define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
 #define KNOWN(number) __builtin_constant_p(number) /* to the compiler */
+#ifndef __clang__
+#define SHUFFLE(a, b, from) __builtin_shuffle(a, b, from) /* lanes of a and, behind them, of b */
+#endif
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
-INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 #undef VEC_BYTES /* which says from here on that there are vectors */
 typedef double vec;
@@ -150,9 +152,7 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
-INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
-INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 #if defined(VEC_BYTES)
 /* Four numbers, or two where a register holds no more. */
@@ -167,8 +167,6 @@ INLINE four_words bits_f(four x) { return (four_words)x; }
 INLINE four from_bits_f(four_words i) { return (four)i; }
 INLINE four all_f(double c) { return c - (four){0}; }
 INLINE four pick_f(four_words m, four a, four b) { return (four)((m & (four_words)a) | (~m & (four_words)b)); }
-INLINE four if_less_f(four x, four y, four a, four b) { return pick_f((four_words)(x < y), a, b); }
-INLINE four smaller_f(four a, four b) { return if_less_f(a, b, a, b); }
 #endif
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
@@ -219,7 +217,6 @@ INLINE void put(double *x, size_t left, vec v)
 #define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
 #define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
 #if !defined(VEC_BYTES)
-#define EACH_LANE(f) LANES_1(f, 0)
 #elif VEC_BYTES == 64
 #define EACH_LANE(f) LANES_8(f, 0)
 #elif VEC_BYTES == 32
@@ -251,18 +248,18 @@ INLINE const double *next_rows(const double *x, size_t n, size_t b, size_t many,
 /* Component i of LANES rows of n numbers, each row in a lane of its own, for each i */
 INLINE void columns(const double *x, size_t n, vec *out)
 {
-#if defined(VEC_BYTES) && !defined(__clang__) /* with n known, one instruction for each vector that is read */
+#ifdef SHUFFLE /* with n known, one instruction for each vector that is read */
 #define FIRST(q) (uint64_t)(((q) * n + i) % (2 * LANES))
 #define OTHER(q) (uint64_t)(((q) * n + i) / LANES == k ? LANES + ((q) * n + i) % LANES : (q))
     if (1 < n && n <= 6) {
 #pragma GCC unroll 6
         for (size_t i = 0; i < n; ++i) {
             const words first = {EACH_LANE(FIRST)};
-            out[i] = __builtin_shuffle(*(const vec *)x, *(const vec *)(x + LANES), first);
+            out[i] = SHUFFLE(*(const vec *)x, *(const vec *)(x + LANES), first);
 #pragma GCC unroll 6
             for (size_t k = 2; k < n; ++k) {
                 const words other = {EACH_LANE(OTHER)};
-                out[i] = __builtin_shuffle(out[i], *(const vec *)(x + k * LANES), other);
+                out[i] = SHUFFLE(out[i], *(const vec *)(x + k * LANES), other);
             }
         }
         return;
@@ -308,27 +305,40 @@ INLINE double sum_of(vec v)
     return x[0];
 }
 
-#if defined(VEC_BYTES) && !defined(__clang__)
+#ifdef SHUFFLE
 /* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
 #define LOWER(q) (uint64_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
 #define UPPER(q) (uint64_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
-INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
-INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return SHUFFLE(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return SHUFFLE(a, b, from); }
 #undef LOWER
 #undef UPPER
+#endif
+
+#ifdef SHUFFLE
+/* In blocks of 2 s vectors and lanes: the upper right quarter of each block and the lower left one change places */
+INLINE void exchange(vec *v, size_t s)
+{
+    for (size_t i = 0; i < LANES; ++i)
+        if (!(i & s)) {
+            const vec a = v[i], b = v[i + s];
+            v[i] = lower(a, b, s);
+            v[i + s] = upper(a, b, s);
+        }
+}
 #endif
 
 /* LANES vectors as the rows of a matrix, which become its columns */
 INLINE void transpose(vec *v)
 {
-#if defined(VEC_BYTES) && !defined(__clang__)
-    for (size_t s = LANES / 2; s; s /= 2)
-        for (size_t i = 0; i < LANES; ++i)
-            if (!(i & s)) {
-                const vec a = v[i], b = v[i + s];
-                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
-                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
-            }
+#ifdef SHUFFLE
+    if (LANES > 8)
+        exchange(v, 8);
+    if (LANES > 4)
+        exchange(v, 4);
+    if (LANES > 2)
+        exchange(v, 2);
+    exchange(v, 1);
 #else
     double lane[LANES * LANES];
     memcpy(lane, v, sizeof lane);
@@ -338,7 +348,7 @@ INLINE void transpose(vec *v)
 #endif
 }
 
-#if defined(VEC_BYTES) && !defined(__clang__)
+#ifdef SHUFFLE
 /* In blocks of 2 s lanes, the two halves of a added to each other, then those of b */
 INLINE vec folded(vec a, vec b, size_t s) { return lower(a, b, s) + upper(a, b, s); }
 #endif
@@ -347,7 +357,7 @@ INLINE vec folded(vec a, vec b, size_t s) { return lower(a, b, s) + upper(a, b, 
 NOINLINE void add_sums(size_t n, const vec *v, double *g)
 {
     for (; n >= 4 && LANES > 1; n -= n < LANES ? n : LANES, v += LANES, g += LANES) {
-#if defined(VEC_BYTES) && !defined(__clang__)
+#ifdef SHUFFLE
         vec sum[16] = {0};
         memcpy(sum, v, (n < LANES ? n : LANES) * sizeof *v);
         for (size_t i = 0; LANES > 8 && i < 8; ++i)
@@ -374,12 +384,19 @@ static inline uint64_t bits_1(double x) { union { double x; uint64_t i; } u = {x
 
 static inline double magnitude_1(double x) { return from_bits_1(bits_1(x) & UINT64_C(0x7fffffffffffffff)); }
 
-static inline double smaller_1(double a, double b) { return a < b ? a : b; }
+/* a where the comparison m holds, else b */
+static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
+
+/* a where x < y, else b */
+static inline double if_less_1(double x, double y, double a, double b) { return pick_1((uint64_t)(x < y), a, b); }
+
+/* b where one of them is NaN */
+static inline double smaller_1(double a, double b) { return if_less_1(a, b, a, b); }
 
 /* the same number in every lane */
 static inline double all_1(double c) { return c; }
 
-/* e^r - 1 for r = x - n ln 2 */
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2 */
 static inline double expm1_of_rest_1(double x, double n)
 {
     const double r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
@@ -397,9 +414,6 @@ static inline double with_sign_of_1(double x, double m)
 {
     return from_bits_1((bits_1(x) & UINT64_C(0x8000000000000000)) | bits_1(m));
 }
-
-/* a where x < y, else b */
-static inline double if_less_1(double x, double y, double a, double b) { return x < y ? a : b; }
 
 /* a = |x|: below 0.5625 a + a^3 p(a^2), from there 1 - 2/(e^2a + 1) */
 NOINLINE double tanh_1(double x)
@@ -466,16 +480,19 @@ NOINLINE double tail_1(double z)
     return (rough + more) * lifted * 0x1p-64;
 }
 
-/* a where the comparison m holds, else b */
-static inline double pick_1(uint64_t m, double a, double b) { return m ? a : b; }
-
 /* NaN passes; the slope at 0 is taken as 0 */
 NOINLINE double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
 #if defined(VEC_BYTES)
 INLINE four magnitude_f(four x) { return from_bits_f(bits_f(x) & UINT64_C(0x7fffffffffffffff)); }
 
-/* e^r - 1 for r = x - n ln 2 */
+/* a where x < y, else b */
+INLINE four if_less_f(four x, four y, four a, four b) { return pick_f((four_words)(x < y), a, b); }
+
+/* b where one of them is NaN */
+INLINE four smaller_f(four a, four b) { return if_less_f(a, b, a, b); }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2 */
 INLINE four expm1_of_rest_f(four x, four n)
 {
     const four r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
@@ -562,7 +579,13 @@ NOINLINE four tail_f(four z)
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
 
-/* e^r - 1 for r = x - n ln 2 */
+/* a where x < y, else b */
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
+
+/* b where one of them is NaN */
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
     const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;

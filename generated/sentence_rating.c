@@ -112,7 +112,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
 
 /* A few numbers at once, in whatever registers the target has. */
 #if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wpsabi" /* all are inlined: no vector is passed in memory or registers */
+#pragma GCC diagnostic ignored "-Wpsabi" /* only static functions take or give vectors */
 #if defined(VEC_BYTES)
 #elif defined(__AVX512F__)
 #define VEC_BYTES 64
@@ -130,11 +130,13 @@ enum { LANES = VEC_BYTES / sizeof(float), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #define NOINLINE static __attribute__((noinline, unused))
 #define FETCH(place) __builtin_prefetch(place, 1) /* into the cache, to be changed soon */
 #define KNOWN(number) __builtin_constant_p(number) /* to the compiler */
+#ifndef __clang__
+#define SHUFFLE(a, b, from) __builtin_shuffle(a, b, from) /* lanes of a and, behind them, of b */
+#endif
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
 INLINE vec all_v(float c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
-INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
 #else
 #undef VEC_BYTES /* which says from here on that there are vectors */
 typedef float vec;
@@ -150,9 +152,7 @@ INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
 INLINE vec all_v(float c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
-INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return x < y ? a : b; }
 #endif
-INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); } /* b where one of them is NaN */
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
 NOINLINE vec get_some(const float *x, size_t n)
@@ -202,7 +202,6 @@ INLINE void put(float *x, size_t left, vec v)
 #define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
 #define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
 #if !defined(VEC_BYTES)
-#define EACH_LANE(f) LANES_1(f, 0)
 #elif VEC_BYTES == 64
 #define EACH_LANE(f) LANES_16(f, 0)
 #elif VEC_BYTES == 32
@@ -232,27 +231,40 @@ INLINE float sum_of(vec v)
     return x[0];
 }
 
-#if defined(VEC_BYTES) && !defined(__clang__)
+#ifdef SHUFFLE
 /* In blocks of 2 s lanes: the lower halves of a, and those of b in the place of its upper ones; then the upper halves */
 #define LOWER(q) (uint32_t)((q) % (2 * s) < s ? (q) : LANES + (q) - s)
 #define UPPER(q) (uint32_t)((q) % (2 * s) < s ? (q) + s : LANES + (q))
-INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return __builtin_shuffle(a, b, from); }
-INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return __builtin_shuffle(a, b, from); }
+INLINE vec lower(vec a, vec b, size_t s) { const words from = {EACH_LANE(LOWER)}; return SHUFFLE(a, b, from); }
+INLINE vec upper(vec a, vec b, size_t s) { const words from = {EACH_LANE(UPPER)}; return SHUFFLE(a, b, from); }
 #undef LOWER
 #undef UPPER
+#endif
+
+#ifdef SHUFFLE
+/* In blocks of 2 s vectors and lanes: the upper right quarter of each block and the lower left one change places */
+INLINE void exchange(vec *v, size_t s)
+{
+    for (size_t i = 0; i < LANES; ++i)
+        if (!(i & s)) {
+            const vec a = v[i], b = v[i + s];
+            v[i] = lower(a, b, s);
+            v[i + s] = upper(a, b, s);
+        }
+}
 #endif
 
 /* LANES vectors as the rows of a matrix, which become its columns */
 INLINE void transpose(vec *v)
 {
-#if defined(VEC_BYTES) && !defined(__clang__)
-    for (size_t s = LANES / 2; s; s /= 2)
-        for (size_t i = 0; i < LANES; ++i)
-            if (!(i & s)) {
-                const vec a = v[i], b = v[i + s];
-                v[i] = s == 8 ? lower(a, b, 8) : s == 4 ? lower(a, b, 4) : s == 2 ? lower(a, b, 2) : lower(a, b, 1);
-                v[i + s] = s == 8 ? upper(a, b, 8) : s == 4 ? upper(a, b, 4) : s == 2 ? upper(a, b, 2) : upper(a, b, 1);
-            }
+#ifdef SHUFFLE
+    if (LANES > 8)
+        exchange(v, 8);
+    if (LANES > 4)
+        exchange(v, 4);
+    if (LANES > 2)
+        exchange(v, 2);
+    exchange(v, 1);
 #else
     float lane[LANES * LANES];
     memcpy(lane, v, sizeof lane);
@@ -321,7 +333,13 @@ NOINLINE float log_1(float x)
     return pick_1((uint32_t)(x < (float)INFINITY), result, x);
 }
 
-/* e^r - 1 for r = x - n ln 2 */
+/* a where x < y, else b */
+INLINE vec if_less_v(vec x, vec y, vec a, vec b) { return pick_v((words)(x < y), a, b); }
+
+/* b where one of them is NaN */
+INLINE vec smaller_v(vec a, vec b) { return if_less_v(a, b, a, b); }
+
+/* e^r - 1 = r + r^2 q(r) for r = x - n ln 2, |r| <= ln(2)/2 */
 INLINE vec expm1_of_rest_v(vec x, vec n)
 {
     const vec r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;

@@ -44,7 +44,7 @@ BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.
 
 Measured by `python -m benchmarks --sections straight` with gcc 12: each operation takes 5 ms to compile, 20 s
-at the budget; written out, one example is 2.4 to 4 times as fast as in loops, and 256 are 4 to 5 times.
+at the budget; written out, one example is 2.4 to 4 times as fast as in loops, and 256 at least 4 times.
 """
 
 

@@ -323,7 +323,7 @@ def test_an_unknown_request_is_named(given: tuple[list[str], str, str]) -> None:
         render(*given)
 
 
-@pytest.mark.parametrize("name", ["exp", "log"])
+@pytest.mark.parametrize("name", ["exp", "log", "tail", "tanh"])
 def test_coefficients_come_out_again(name: str) -> None:
     found, error = minimax.coefficients(minimax.problems("float32")[name], minimax.BITS["float32"])
     assert tuple(map(float, found)) == coefficients("float32").polynomial[name]
