@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,23 +22,24 @@ class Again:
         """shapes: of x, y and the parameters, in this order, as the caller gives them."""
         self._repeat = repeat
         self._names = tuple(shapes)[2:]
-        self._shapes = tuple(shapes.values())
-        self._results = tuple((name, grad.shape) for name, grad in grads.items())
-        self._dtype = next(iter(grads.values())).dtype
+        self._shapes = list(shapes.values())
+        self._types = [np.ndarray] * len(shapes)
+        self._dtypes = [next(iter(grads.values())).dtype] * len(shapes)
+        self._results = tuple(grads)
 
     def __call__(self, params: Mapping[str, Any], x: Any, y: Any) -> tuple[float, dict[str, Array]] | None:
         """Loss and gradients; None if these arguments have to be checked like any others."""
         if type(params) is not dict or len(params) != len(self._names):
             return None
         arrays = [x, y, *map(params.get, self._names)]
-        dtype = self._dtype
-        for array, shape in zip(arrays, self._shapes, strict=True):
-            if type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
-                return None
-            if not array.flags.carray:
-                return None
-        grads = {name: np.empty(shape, dtype) for name, shape in self._results}
-        return self._repeat(arrays, grads.values()), grads
+        if (
+            [*map(type, arrays)] != self._types
+            or [array.shape for array in arrays] != self._shapes
+            or [array.dtype for array in arrays] != self._dtypes
+            or (answer := self._repeat(arrays)) is None
+        ):
+            return None
+        return answer[0], dict(zip(self._results, answer[1], strict=False))
 
 
 class Memory:
@@ -67,8 +68,8 @@ class Memory:
         dtype = next(iter(grads.values())).dtype
         if counts.B == 0 or any(a.dtype is not dtype for a in given.values()):
             return
-        inputs: Sequence[str] = ("x", "y", *map(parameter_key, params))
-        results = [f"d.{name}" for name in grads]
+        inputs = {parameter_key(name) if name in params else name: array for name, array in given.items()}
+        results = {f"d.{name}": array for name, array in grads.items()}
         repeat = self._backend.repeat("loss_and_grad", counts, fixed, inputs, results)
         if len(self._known) >= _ROOM:
             self._known.clear()

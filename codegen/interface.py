@@ -20,7 +20,7 @@ layout of what they are the gradient of. A backend overwrites results, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -82,15 +82,16 @@ class Prepared(Protocol):
 
 
 class Repeat(Protocol):
-    def __call__(self, inputs: Sequence[Array], results: Iterable[Array]) -> float:
-        """Fill the results, of canonical layout, and return the loss."""
+    def __call__(self, inputs: Sequence[Array]) -> tuple[float, list[Array]] | None:
+        """The loss and new arrays with the results, for inputs of the right shapes and dtype.
+
+        None if one of them would have to be laid out first.
+        """
 
 
 @runtime_checkable
 class Repeating(Protocol):
     """A backend that can prepare for calls with other arrays of the same shapes."""
 
-    def repeat(
-        self, function: str, counts: Counts, fixed: Arrays, inputs: Sequence[str], results: Sequence[str]
-    ) -> Repeat:
-        """`fixed`: arrays that all these calls share. Of the others, the canonical names, in order."""
+    def repeat(self, function: str, counts: Counts, fixed: Arrays, inputs: Arrays, results: Arrays) -> Repeat:
+        """`fixed`: arrays that all these calls share; `inputs`, `results`: examples of the others."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -21,7 +21,9 @@ import numpy as np
 from codegen.interface import Array, Arrays, Counts, Repeat
 
 _ALIGNMENT = 64
-_KEPT = 1 << 20  # bytes of workspace that a thread may keep for its next call
+_KEPT = 1 << 20  # bytes of workspace that may be kept for the next call
+_COPIED = 1 << 11  # bytes up to which a copy is faster than the address
+_SLOTS = 8  # so many calls of one kind may find their places ready, at the same time
 _FORKED: list[bool] = []
 """Not empty in a child of fork, where the threads that OpenMP remembers do not exist: calls run on one."""
 if hasattr(os, "register_at_fork"):
@@ -75,13 +77,9 @@ class CBackend:
         call.owners = tuple(owners)
         return call
 
-    def repeat(
-        self, function: str, counts: Counts, fixed: Arrays, inputs: Sequence[str], results: Sequence[str]
-    ) -> Repeat:
-        """Calls with these arrays and others in the same places, from any thread."""
-        template = self.prepare(function, counts, fixed)
-        places = [self._members[name] for name in (*inputs, *results)]
-        return _Repeat(self._ffi, self._pointer, template, lambda: self._workspace(function, counts), places)
+    def repeat(self, function: str, counts: Counts, fixed: Arrays, inputs: Arrays, results: Arrays) -> Repeat:
+        """Calls with other arrays in the places of `inputs` and `results`, from any thread."""
+        return _Repeat(lambda: _Slot(self, function, counts, fixed, inputs, results))
 
     def _workspace(self, function: str, counts: Counts) -> Any:
         needed = getattr(self._lib, f"{self._prefix}_{function}_work")
@@ -108,40 +106,70 @@ class PreparedCall(functools.partial[None]):
 
 
 class _Repeat:
-    """Implements `codegen.interface.Repeat`. A thread keeps its workspace if that is small."""
+    """Implements `codegen.interface.Repeat`: as many slots as there are calls at the same time."""
+
+    def __init__(self, slot: Callable[[], _Slot]) -> None:
+        self._slot = slot
+        self._free = deque([slot()], maxlen=_SLOTS)
+
+    def __call__(self, inputs: Sequence[Array]) -> tuple[float, list[Array]] | None:
+        try:
+            slot = self._free.pop()
+        except IndexError:
+            slot = self._slot()
+        answer = slot(inputs)
+        if slot.small:
+            self._free.append(slot)
+        return answer
+
+
+class _Slot:
+    """A prepared call with a place of its own for every small array, which is copied in or out.
+
+    A copy costs less than to ask for the address of an array; a larger array is used where it lies.
+    """
 
     def __init__(
-        self,
-        ffi: Any,
-        pointer: Any,
-        template: PreparedCall,
-        workspace: Callable[[], Any],
-        places: list[_Member],
+        self, backend: CBackend, function: str, counts: Counts, fixed: Arrays, inputs: Arrays, results: Arrays
     ) -> None:
-        self._new, self._from_buffer, self._pointer = ffi.new, ffi.from_buffer, pointer
-        self._template, self._workspace = template, workspace
-        self._places = [(place.name, place.array) for place in places]
-        self._loss = ffi.typeof("double *")
-        self._own = threading.local()
+        given = {name: array for name, array in {**inputs, **results}.items() if array is not None}
+        own = {name: np.empty_like(array) for name, array in given.items() if array.nbytes <= _COPIED}
+        self._loss = np.zeros(1)
+        self._run = backend.prepare(function, counts, {**fixed, **own, "loss": self._loss})
+        self.small = len(self._run.owners[0]) <= _KEPT
+        self._from_buffer = backend._ffi.from_buffer
+        self._copied = [(place, own[name]) for place, name in enumerate(inputs) if name in own]
+        self._used = [
+            (place, backend._members[name]) for place, name in enumerate(inputs) if name not in own
+        ]
+        self._rooms = [own[name] for name in results if name in own]
+        self._made = [
+            (place, backend._members[name], given[name].shape, given[name].dtype)
+            for place, name in enumerate(results)
+            if name not in own
+        ]
 
-    def __call__(self, inputs: Sequence[Array], results: Iterable[Array]) -> float:
-        args = self._new(self._pointer, self._template.struct[0])
-        loss = args.loss = self._new(self._loss)
-        work = args.work = getattr(self._own, "work", None) or self._room()
-        from_buffer = self._from_buffer
-        for (name, kind), array in zip(self._places, (*inputs, *results), strict=True):
-            setattr(args, name, from_buffer(kind, array))
+    def __call__(self, inputs: Sequence[Array]) -> tuple[float, list[Array]] | None:
+        for place, room in self._copied:
+            room[...] = inputs[place]
+        args = self._run.struct
+        for place, member in self._used:
+            array = inputs[place]
+            if not array.flags.carray:
+                return None
+            setattr(args, member.name, self._from_buffer(member.array, array))
+        made = []
+        for place, member, shape, dtype in self._made:
+            array = np.empty(shape, dtype)
+            setattr(args, member.name, self._from_buffer(member.array, array))
+            made.append((place, array))
         if _FORKED:
             args.threads = 1
-        self._template.func(args)
-        del work
-        return loss[0]  # type: ignore[no-any-return]
-
-    def _room(self) -> Any:
-        work = self._workspace()
-        if len(work) <= _KEPT:
-            self._own.work = work
-        return work
+        self._run()
+        results = [*map(np.ndarray.copy, self._rooms)]
+        for place, array in made:  # from the first to the last
+            results.insert(place, array)
+        return self._loss.item(), results
 
 
 @dataclass(frozen=True)
