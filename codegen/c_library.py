@@ -24,8 +24,13 @@ class _Piece:
     text: str
 
 
-THRESHOLD = 5_000_000
-"""The multiply-adds from which on a call is shared by several threads."""
+SLICES = {"threshold": 5_000_000, "cache": 1 << 19, "depth": 256, "tile": 8, "most": 64}
+"""How a batch is cut into slices.
+
+threshold: the multiply-adds that are worth a thread. cache: bytes within which the arrays of a slice should
+stay. depth: the rows, examples times steps, that sums over them should have. tile: the examples that a kernel
+takes at a time. most: threads that may work at the same time.
+"""
 
 
 def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
@@ -66,7 +71,7 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
         "bytes": 4 if layout.real == "float" else 8,
         "ending": "f" if layout.real == "float" else "",
         "number": lambda value: c_literal(Fraction(value), dtype),
-        "threshold": THRESHOLD,
+        **SLICES,
         "elementary": elementary.FUNCTIONS,
     }
     text = "\n".join(_environment().get_template(f"{name}.c.j2").render(context) for name in templates)

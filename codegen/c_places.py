@@ -62,6 +62,8 @@ class Places:
     def __init__(self, program: Program, names: Names, dtype: str) -> None:
         self._program, self._names, self._style = program, names, style(dtype)
         self.step: Affine | None = None
+        self.examples = "B"  # how many examples there are, in C
+        self.aliases: Mapping[str, str] = {}  # buffer → another name of it in C
         self._all = False
         self._pointers: dict[Ref, str] = {}
 
@@ -72,12 +74,16 @@ class Places:
     def leave_all(self) -> None:
         self.step, self._all = None, False
 
+    def spelled(self, name: str) -> str:
+        """A buffer's name in C."""
+        return self.aliases.get(name) or self._names[name]
+
     def base(self, ref: Ref) -> str:
         """The first row of a buffer at the block's step."""
-        buffer, spelled = self._program.buffers[ref.buffer], self._names[ref.buffer]
+        buffer, spelled = self._program.buffers[ref.buffer], self.spelled(ref.buffer)
         if buffer.layout is not Layout.TIME:
             return spelled
-        width = " * ".join(["B", *(str(e) for e in buffer.shape if e != 1)])
+        width = " * ".join([self.examples, *(str(e) for e in buffer.shape if e != 1)])
         match self._slot(buffer, ref.lag):
             case "0":
                 return spelled
@@ -98,7 +104,7 @@ class Places:
                 continue
             name = self._names.pointer(ref.buffer, self._suffix(buffer, ref.lag))
             const = "" if written else "const "
-            spelled = self._names[ref.buffer]
+            spelled = self.spelled(ref.buffer)
             start = self.element(ref, (0,) * len(buffer.shape)).partition("[")[2][:-1]
             place = spelled + ("" if start == "0" else f" + {start}")
             if optional(buffer):
@@ -120,7 +126,7 @@ class Places:
 
     def element(self, ref: Ref, components: tuple[str | int, ...]) -> str:
         """One number of the current example, or of a parameter."""
-        buffer, spelled = self._program.buffers[ref.buffer], self._names[ref.buffer]
+        buffer, spelled = self._program.buffers[ref.buffer], self.spelled(ref.buffer)
         if ref in self._pointers:
             return f"{self._pointers[ref]}[{_flat('', buffer.shape, components)}]"
         match buffer.layout:
@@ -132,13 +138,13 @@ class Places:
                 row = "b"
             case Layout.TIME:
                 slot = self._slot(buffer, ref.lag)
-                before = {"0": "", "1": "B + "}.get(slot, f"{slot} * B + ")
+                before = {"0": "", "1": f"{self.examples} + "}.get(slot, f"{slot} * {self.examples} + ")
                 row = f"({before}b)" if before and buffer.shape else f"{before}b"
         return f"{spelled}[{_flat(row, buffer.shape, components)}]"
 
     def vector(self, ref: Ref) -> str:
         """A pointer to the components of the current example, or of a parameter."""
-        return self._pointers.get(ref, self._names[ref.buffer])
+        return self._pointers.get(ref, self.spelled(ref.buffer))
 
     def scalar(self, scalar: Scalar) -> str:
         return spell(scalar, self._style, self._leaf)
@@ -193,17 +199,17 @@ def optional(buffer: Buffer) -> bool:
     return buffer.role is Role.RESULT and buffer.layout in (Layout.TIME, Layout.BATCH)
 
 
-def elements(buffer: Buffer) -> str:
-    """How many numbers a buffer has."""
+def elements(buffer: Buffer, examples: str = "B") -> str:
+    """How many numbers a buffer has, with so many examples."""
     parts = [str(e) for e in buffer.shape if e != 1]
     match buffer.layout:
         case Layout.PANELS:
             k, n = buffer.shape
             return f"{k} * vectors({n}) * LANES"
         case Layout.BATCH:
-            parts.insert(0, "B")
+            parts.insert(0, examples)
         case Layout.TIME:
-            parts[:0] = [count(buffer.slots), "B"]
+            parts[:0] = [count(buffer.slots), examples]
         case _:
             pass
     return " * ".join(parts) or "1"

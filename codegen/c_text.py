@@ -16,9 +16,9 @@ _BREAK = re.compile(r"(?<=,) (?! )| (?:\?|:|\|\||&&|[-+*/]) ")
 class Text:
     """The text of a function body as it grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 1) -> None:
         self._lines: list[str] = []
-        self._depth = 1
+        self._depth = depth
 
     def __str__(self) -> str:
         return "\n".join(self._lines)
@@ -31,9 +31,9 @@ class Text:
         self._lines.append("")
 
     @contextmanager
-    def inside(self, head: str = "") -> Iterator[None]:
-        """What is put meanwhile stands in braces behind the head."""
-        self.put(f"{head} {{".lstrip())
+    def inside(self, *heads: str) -> Iterator[None]:
+        """What is put meanwhile stands in braces behind the heads."""
+        self.put(*heads[:-1], f"{heads[-1] if heads else ''} {{".lstrip())
         self._depth += 1
         yield
         self._depth -= 1

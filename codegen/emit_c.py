@@ -1,17 +1,18 @@
 """Programs as C11: declarations, regions of work, loops, kernel calls and workspaces. Knows no cell.
 
 The text of a function body is made here; `templates/` hold what all files share. A body is run by the
-threads of a team together, each with its part of the rows, or, of a sum over rows, of what is summed;
-it is cut into regions, at whose end all of them meet. No result depends on how many they are.
+threads of a team together, each with slices of the batch of its own (`codegen.c_slices`); only for sums over
+examples do they meet, and there each has its part of what is summed up. No result depends on how many they
+are.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from codegen.c_loops import Loops
 from codegen.c_places import Names, Places, count, elements, optional
+from codegen.c_slices import Bindings, Here, bindings, elsewhere, fields
 from codegen.c_straight import Straight
 from codegen.c_text import Text
 from codegen.errors import ProgramError
@@ -32,16 +33,18 @@ from codegen.ir import (
 )
 from codegen.regions import Region, regions
 from codegen.spell import c_literal
+from codegen.walk import all_reads, all_writes
 
 
 @dataclass(frozen=True)
 class Function:
-    """One C function: its name, workspace and body."""
+    """One C function: its name and body; of one that works on slices, also what comes before and around."""
 
     name: str
-    size: str  # of the workspace in bytes, an expression in T_x, T_y and B
     body: str
-    work: int  # multiply-adds of one example at one step
+    prologue: str = ""
+    bindings: Bindings | None = None
+    work: int = 0  # multiply-adds of one example at one step
 
 
 def emit_function(program: Program, names: Names, dtype: str, prefix: str) -> Function:
@@ -54,20 +57,23 @@ class _Emitter:
         self._program, self._names, self._dtype = program, names, dtype
         self._real = "float" if dtype == "float32" else "double"
         self._places = Places(program, names, dtype)
-        self._text = Text()
+        self._text = Text(1 if program.level == "straight" else 2)
         self._loops = Loops(program, names, self._places, dtype, self._text)
+        self._here = Here()
         self._returning = False  # whether the way back has begun
-        self._together = False  # whether all threads sum over the same rows
         self._turn = "0"  # what counts how often the same matrix has been used
 
     def function(self, name: str) -> Function:
         if self._program.level == "straight":
             Straight(self._program, self._names, self._places, self._dtype, self._text).print()
-        else:
-            self._regions()
+            straight = str(self._text)
+            names = fields(self._program, self._names, self._real, straight)
+            return Function(name, f"{names}\n{straight}")
+        prologue = str(self._prologue())
+        self._blocks()
         body = str(self._text)
-        size, bindings = self._bindings(body)
-        return Function(name, size, f"{bindings}\n{body}", self._work())
+        found = bindings(self._program, self._names, self._real, f"{prologue}\n{body}")
+        return Function(name, body, prologue, found, self._work())
 
     def _work(self) -> int:
         """The multiply-adds of the kernels, for one example at one step."""
@@ -76,77 +82,61 @@ class _Emitter:
         shapes = [self._program.buffers[m.buffer].shape for m in matrices]
         return sum(int(shape[0]) * int(shape[1]) for shape in shapes if len(shape) == 2)
 
-    # ------------------------------------------------------------------------- declarations
+    # ------------------------------------------------------------------------- before all blocks
 
-    def _bindings(self, body: str) -> tuple[str, str]:
-        """The size of the workspace, and pointers for the buffers, our own cut from it in order."""
-        body = _code(body)
-        inputs: list[str] = []
-        own: list[str] = []
-        sizes: list[str] = []
-        if lists := [name for name in ("active_steps(", "active_rows(") if name in body]:
-            sizes.append(f"{'(T_x + T_y) * ' if lists[0] == 'active_steps(' else ''}B * sizeof(size_t)")
-            own.append(f"size_t *const list = take(&work, {sizes[0]});")
-        for buffer in self._program.buffers.values():
-            spelled = self._names[buffer.name]
-            if not re.search(rf"\b{spelled}\b", body):
-                continue
-            kind = "double" if buffer.layout is Layout.TOTAL else self._real
-            field = f"p->{self._names.fields[buffer.public]}" if buffer.public else ""
-            match buffer.role:
-                case Role.WORK:
-                    sizes.append(f"{elements(buffer)} * sizeof({kind})")
-                    held = f" /* {', '.join(buffer.held)}, then {buffer.name} */" if buffer.held else ""
-                    own.append(f"{kind} *restrict const {spelled} = take(&work, {sizes[-1]});{held}")
-                case Role.RESULT:
-                    inputs.append(f"{kind} *restrict const {spelled} = {field};")
-                case _:
-                    inputs.append(f"const {kind} *restrict const {spelled} = {field};")
-        text = _code("\n".join([*inputs, *own, body]))
-        counts = [f"const size_t {c} = p->{c};" for c in ("T_x", "T_y", "B") if re.search(rf"\b{c}\b", text)]
-        arena = ["unsigned char *work = p->work;"] if own else []
-        size = "\n        + ".join(f"padded({s})" for s in sizes) or "0"
-        return size, "\n".join(f"    {line}" for line in [*counts, *arena, *inputs, *own])
-
-    # ------------------------------------------------------------------------- regions
-
-    def _regions(self) -> None:
-        prologue = [s for s in self._program.body if not isinstance(s, Block)]
-        for statement in prologue:
+    def _prologue(self) -> Text:
+        """What all slices share: sums start at zero, matrices are packed."""
+        text = Text()
+        for statement in self._program.body:
             match statement:
                 case Zero(buffer=name):
-                    self._zero(self._program.buffers[name])
+                    buffer = self._program.buffers[name]
+                    if buffer.layout is Layout.TOTAL:
+                        text.put(f"if (me == 0) {self._names[name]}[0] = 0.0;")
+                    elif buffer.layout is Layout.PARAMETER:
+                        text.put(self._clear(buffer, "me, team"))
                 case Kernel():
-                    self._pack(statement)
+                    text.put(self._pack(statement))
+                case Block():
+                    pass
                 case _:
                     raise ProgramError(f"emit_c: no C for {type(statement).__name__} outside a block")
-        if prologue:
-            self._meet()
-        for block in self._program.body:
-            if isinstance(block, Block):
-                self._block(block)
+        if str(text):
+            text.put("meet(team);")
+        return text
 
-    def _meet(self) -> None:
-        self._text.put("meet(team);")
-
-    def _zero(self, buffer: Buffer) -> None:
+    def _clear(self, buffer: Buffer, share: str) -> str:
         spelled = self._names[buffer.name]
-        if buffer.layout is Layout.TOTAL:
-            self._text.put(f"if (me == 0) {spelled}[0] = 0.0;")
-            return
-        fill = f"clear({spelled}, {elements(buffer)} * sizeof *{spelled}, me, team);"
-        self._text.put(f"if ({spelled}) {fill}" if buffer.role is Role.RESULT else fill)
+        fill = f"clear({spelled}, {elements(buffer)} * sizeof *{spelled}, {share});"
+        return f"if ({spelled}) {fill}" if buffer.role is Role.RESULT else fill
 
-    def _pack(self, kernel: Kernel) -> None:
+    def _pack(self, kernel: Kernel) -> str:
         """A matrix in panels, if a product with it is wanted."""
         k, n = self._program.buffers[kernel.out.buffer].shape
         matrix, panels = self._names[kernel.operands[0].buffer], self._names[kernel.out.buffer]
         products = [
             s for s in statements(self._program.body) if isinstance(s, Kernel) and s.name == "product"
         ]
-        conditions = {self._wanted(s.out) for s in products if s.operands[1] == kernel.out}
+        targets = [self._program.buffers[s.out.buffer] for s in products if s.operands[1] == kernel.out]
         call = f"{kernel.name}({k}, {n}, {matrix}, {panels}, me, team);"
-        self._text.put(call if "" in conditions else f"if ({' || '.join(sorted(conditions))}) {call}")
+        if not all(optional(target) for target in targets):
+            return call
+        conditions = {f"p->{self._names.fields[str(target.public)]}" for target in targets}
+        return f"if ({' || '.join(sorted(conditions))}) {call}"
+
+    # ------------------------------------------------------------------------- regions
+
+    def _blocks(self) -> None:
+        for statement in self._program.body:
+            match statement:
+                case Zero(buffer=name):
+                    buffer = self._program.buffers[name]
+                    if buffer.layout in (Layout.TIME, Layout.BATCH):
+                        self._text.put(self._clear(buffer, "0, 1"))
+                case Block():
+                    self._block(statement)
+                case _:
+                    pass
 
     def _block(self, block: Block) -> None:
         if block.reverse:
@@ -155,30 +145,63 @@ class _Emitter:
             self._text.space()
             self._text.put(f"/* ---- {block.title} */")
         for region in regions(block):
-            with self._text.inside("if (me == 0)" if region.alone else ""):
-                self._region(block, region)
-            self._meet()
+            if not (region.sums or region.alone):
+                with self._text.inside():
+                    self._region(block, region.body)
+                continue
+            if region.sums:
+                self._list(block, region.body)
+            self._text.put("meet(team);")
+            heads = ["if (me == 0)"] if region.alone else []
+            with self._text.inside(*heads, "for (size_t k = 0; k < team; ++k)"):
+                self._slice(block, region)
+            self._text.put("meet(team);")
 
-    def _region(self, block: Block, region: Region) -> None:
-        body, start, first = region.body, count(block.start), count(block.start + 1)
-        rows = f"{count(block.steps)} * B" if block.span is Span.ALL else "B"
-        whole = region.sums or region.alone
-        self._text.put(f"const rows all = {f'whole({rows})' if whole else f'part({rows}, me, team)'};")
-        self._together = region.sums
+    def _list(self, block: Block, body: tuple[Statement, ...]) -> None:
+        """The rows of the own slice that take part in sums, where lengths differ."""
+        if "active" in _rows(body):
+            lengths, first = self._here.lengths(block.lengths), count(block.start + 1)
+            rows = f"whole({count(block.steps)} * B), B"
+            self._text.put(
+                f"if ({lengths}) active_steps({rows}, {lengths}, {self._before(block)}, {first}, list, 1);"
+            )
+
+    def _slice(self, block: Block, region: Region) -> None:
+        """Sums over the examples of the k-th slice of this round."""
+        touched = {ref.buffer for ref in (*all_reads(region.body), *all_writes(region.body))}
+        own = [
+            buffer
+            for buffer in self._program.buffers.values()
+            if buffer.name in touched and buffer.layout in (Layout.TIME, Layout.BATCH)
+        ]
+        aliases = {buffer.name: self._names.pointer(buffer.name, "k") for buffer in own}
+        listed = block.span in (Span.ALL, Span.EACH) and bool(_rows(region.body) & {"active", "idle"})
+        lengths = self._here.lengths(block.lengths) if listed or block.span is Span.LAST else ""
+        self._text.put(*elsewhere(own, self._names, aliases, self._real, lengths, listed))
+        self._here = Here("count", "ends", "order", "me, team" if region.sums else "")
+        self._places.examples, self._places.aliases = "count", aliases
+        self._region(block, region.body)
+        self._here = Here()
+        self._places.examples, self._places.aliases = "B", {}
+
+    def _region(self, block: Block, body: tuple[Statement, ...]) -> None:
+        start, first, here = count(block.start), count(block.start + 1), self._here
+        rows = f"{count(block.steps)} * {here.examples}" if block.span is Span.ALL else here.examples
+        self._text.put(f"const rows all = whole({rows});")
         match block.span:
             case Span.ONCE:
                 self._places.step = block.start
                 self._body(body, "all")
                 self._places.step = None
             case Span.LAST:
-                last = f"p->last_{block.lengths}"
-                self._body(body, "all", f"{last} ? {last}[b]{self._limit(block)} : {start}")
+                ends = here.lengths(block.lengths)
+                self._body(body, "all", f"{ends} ? {ends}[b]{self._limit(block)} : {start}")
             case Span.ALL:
                 self._places.enter_all(block.start + 1)
-                fill = "me == 0" if region.sums else "1"
-                self._active(block, body, f"active_steps(all, B, {{}}, {first}, list, {fill})")
-                if region.sums:
-                    self._text.put(f"if (p->last_{block.lengths}) meet(team);")
+                fill = "0" if here.share else "1"
+                self._active(
+                    block, body, f"active_steps(all, {here.examples}, {{}}, {first}, {here.list}, {fill})"
+                )
                 self._body(body)
                 self._places.leave_all()
             case Span.EACH:
@@ -186,16 +209,16 @@ class _Emitter:
                 down = f"for (size_t t = {count(block.start + block.steps)}; t > {start}; --t)"
                 with self._text.inside(down if block.reverse else up):
                     self._turn = "t"
-                    self._active(block, body, "active_rows(all, {}, t, list)")
+                    self._active(block, body, f"active_rows(all, {{}}, t, {here.list})")
                     self._body(body)
                     self._turn = "0"
 
     def _active(self, block: Block, body: tuple[Statement, ...], call: str) -> None:
         """The rows that are active and those that are not, where the statements want to know."""
-        wanted = {s.rows for s in statements(body) if isinstance(s, (Rows, Kernel))}
+        wanted = _rows(body)
         if wanted & {"active", "idle"}:
-            before = self._limit(block).removeprefix(" + ") or "0"
-            self._text.put(f"const rows active = {call.format(f'p->last_{block.lengths}, {before}')};")
+            lengths = f"{self._here.lengths(block.lengths)}, {self._before(block)}"
+            self._text.put(f"const rows active = {call.format(lengths)};")
         if "idle" in wanted:
             self._text.put("const rows idle = idle_rows(all, active);")
 
@@ -203,13 +226,16 @@ class _Emitter:
         """What a decoder's lengths count from."""
         return " + T_x" if block.lengths == "y" and "T_x" in block.start.counts else ""
 
+    def _before(self, block: Block) -> str:
+        return self._limit(block).removeprefix(" + ") or "0"
+
     def _stop_without_gradients(self) -> None:
         """Before the way back: nothing is left to do if no gradient is wanted."""
         if not self._returning:
             self._returning = True
             gradients = [b for b in self._program.buffers.values() if str(b.public).startswith("d.")]
             wanted = " || ".join(f"p->{self._names.fields[str(b.public)]}" for b in gradients)
-            self._text.put(f"if (!({wanted})) return;")
+            self._text.put(f"if (!({wanted})) continue;")
 
     # ------------------------------------------------------------------------- statements
 
@@ -233,7 +259,7 @@ class _Emitter:
         out = buffers[kernel.out.buffer]
         place = [self._places.base(ref) for ref in (kernel.out, *kernel.operands)]
         wanted = [condition] if (condition := self._wanted(kernel.out)) else []
-        share = "me, team" if self._together else "0, 1"
+        share = self._here.share or "0, 1"
         match kernel.name:
             case "product":
                 k, n = buffers[kernel.operands[1].buffer].shape
@@ -245,7 +271,7 @@ class _Emitter:
             case "sum_rows":
                 call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]}, {share});"
             case "total":
-                wanted += ["me == 0"] if self._together else []
+                wanted += ["me == 0"] if self._here.share else []
                 (n,) = buffers[kernel.operands[0].buffer].shape or (1,)
                 to_real = "(float)" if self._dtype == "float32" and out.layout is not Layout.TOTAL else ""
                 call = f"{place[0]}[0] += {to_real}total({rows}, {n}, {place[1]});"
@@ -273,9 +299,9 @@ class _Emitter:
         """The condition under which a result is to be computed; empty for what always is."""
         buffer = self._program.buffers[ref.buffer]
         gradient = buffer.role is Role.RESULT and buffer.layout is Layout.PARAMETER
-        return self._names[ref.buffer] if gradient or optional(buffer) else ""
+        return self._places.spelled(ref.buffer) if gradient or optional(buffer) else ""
 
 
-def _code(text: str) -> str:
-    """Without comments: a name there is no use of it."""
-    return re.sub(r"/\*.*?\*/", "", text)
+def _rows(body: tuple[Statement, ...]) -> set[str]:
+    """Which rows the statements take."""
+    return {s.rows for s in statements(body) if isinstance(s, (Rows, Kernel))}

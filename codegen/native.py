@@ -139,9 +139,7 @@ class _Slot:
         self.small = len(self._run.owners[0]) <= _KEPT
         self._from_buffer = backend._ffi.from_buffer
         self._copied = [(place, own[name]) for place, name in enumerate(inputs) if name in own]
-        self._used = [
-            (place, backend._members[name]) for place, name in enumerate(inputs) if name not in own
-        ]
+        self._used = [(place, backend._members[name]) for place, name in enumerate(inputs) if name not in own]
         self._rooms = [own[name] for name in results if name in own]
         self._made = [
             (place, backend._members[name], given[name].shape, given[name].dtype)

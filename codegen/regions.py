@@ -1,8 +1,7 @@
-"""Which statements a team of threads can run without meeting, each with rows of its own.
+"""Which statements a thread can run on its slice of the batch, and which sum over the slices of all threads.
 
-Loops level. Every row is computed by itself, but for the sums over rows: there a thread has its part of
-what is summed up. In a block of all steps at once a row is an example at a step, so that a value of
-another step may be in another thread's hands.
+Loops level. Every example is computed by itself, but for the sums over rows: there a thread has its part of
+what is summed up.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.ir import SUMS, Block, Kernel, Note, Span, Statement, statements
-from codegen.walk import all_reads, all_writes, at_other_steps
+from codegen.walk import all_reads, all_writes
 
 Body = tuple[Statement, ...]
 
@@ -28,19 +27,16 @@ def regions(block: Block) -> list[Region]:
     """The block's statements in an order that computes the same, cut where the threads have to meet."""
     if block.span is not Span.ALL:
         return [Region(block.body, alone=any(map(is_sum, statements(block.body))))]
-    bodies: list[Body] = [()]
+    own: Body = ()
     sums: Body = ()
     for unit in _units(block.body):
         if is_sum(unit[-1]):
             sums += unit
         elif _disturbs(unit, sums):
             return [Region(block.body, alone=True)]
-        elif at_other_steps(bodies[-1], unit):
-            bodies.append(unit)
         else:
-            bodies[-1] += unit
-    found = [Region(body) for body in bodies if body]
-    return [*found, Region(sums, sums=True)] if sums else found
+            own += unit
+    return [region for region in (Region(own), Region(sums, sums=True)) if region.body]
 
 
 def is_sum(statement: Statement) -> bool:

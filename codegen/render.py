@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import jinja2
 
-from codegen.c_library import library
+from codegen.c_library import SLICES, library
 from codegen.c_places import Names
 from codegen.emit_c import Function, emit_function
 from codegen.identifiers import struct_fields
@@ -52,15 +52,23 @@ def render(texts: Texts) -> Source:
         "precision": f"{dtype} ({real})",
         "sizes": ", ".join(f"{k} = {v}" for k, v in (face.sizes or {}).items()),
         "fixed": ", ".join(f"{c} = {n}" for c, n in texts.steps.items()),
-        "library": library(
-            ["members() padded()", *(t for f in emitted for t in (f.body, f.size))], dtype, texts.math
-        ),
+        "library": library(_used(emitted), dtype, texts.math),
+        "most": SLICES["most"],
         "functions": _functions(texts, loops, straight, fields),
         "declarations": declarations,
     }
     code = _environment().get_template("network.c.j2").render(context)
     header = _environment().get_template("network.h.j2").render(context)
     return Source(texts.prefix, header, code, declarations)
+
+
+def _used(functions: Sequence[Function]) -> Iterator[str]:
+    """C text with all that the functions call for from the library."""
+    yield "members() slice() least()"
+    for function in functions:
+        yield from (function.body, function.prologue)
+        if (found := function.bindings) is not None:
+            yield from (found.shared, found.own, found.back, found.shared_bytes, found.own_bytes)
 
 
 def _in_comment(text: str) -> str:
@@ -70,7 +78,7 @@ def _in_comment(text: str) -> str:
 
 def _functions(
     texts: Texts, loops: Sequence[Function], straight: Mapping[str, Function], fields: Mapping[str, str]
-) -> list[dict[str, str | None]]:
+) -> list[dict[str, Function | str | None]]:
     condition = [f"p->{count} == {n}" for count, n in texts.steps.items()]
     condition += [f"!p->{fields[name]}" for name in ("last_x", "last_y") if name in fields]
     result = []
@@ -78,11 +86,8 @@ def _functions(
         inner = straight.get(program.function)
         result.append(
             {
-                "name": function.name,
-                "size": function.size,
-                "body": function.body,
+                "loops": function,
                 "straight": None if inner is None else inner.body,
-                "work": str(function.work),
                 "condition": " && ".join(condition),
             }
         )

@@ -35,18 +35,58 @@ static void meet(size_t team)
 #endif
 }
 
-#ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
- * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
-static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
+static size_t least(size_t one, size_t other) { return one < other ? one : other; }
+
+/* The examples of a slice: at least a tile, and steps enough for sums that are worth their beginning; beyond that, as
+ * many as leave a slice for each thread that the work is worth, and as stay in the cache. `bytes` are those of an
+ * example at one step, `work` its multiply-adds. */
+static size_t slice(size_t steps, size_t B, size_t bytes, size_t work)
 {
-    const size_t most = (B + 7) / 8;
-    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
+    const size_t parts = steps * B * work / 5000000 + 1, cached = 524288 / (steps * bytes + 1);
+    size_t size = least((B + parts - 1) / parts, cached);
+    size = size * steps < 256 ? 256 / (steps + 1) + 1 : size;
+    return least((size + 8 - 1) / 8 * 8, B + !B);
+}
+
+#ifdef _OPENMP
+/* How many threads share `slices` of the batch: as many as the caller allows, 0 for what OpenMP would take. */
+static size_t members(size_t allowed, size_t slices)
+{
+    if (allowed == 1 || slices < 2)
         return 1;
-    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
-    return allowed < most ? allowed : most;
+    return least(allowed ? allowed : (size_t)omp_get_max_threads(), least(slices, 64));
 }
 #endif
+
+/* Of an array with `steps` times `all` rows, those of `count` examples from `first` on: the array itself, if the slices
+ * of `size` are no smaller, or a copy in the workspace. */
+static const void *rows_of(unsigned char **work, const void *array, size_t steps, size_t all, size_t first, size_t count,
+                           size_t bytes, size_t size)
+{
+    if (!array || size == all)
+        return array;
+    unsigned char *const copy = take(work, steps * size * bytes);
+    for (size_t t = 0; t < steps; ++t)
+        memcpy(copy + t * count * bytes, (const unsigned char *)array + (t * all + first) * bytes, count * bytes);
+    return copy;
+}
+
+/* Likewise for a result, which is not copied, but brought back when it is there. */
+static void *room_for(unsigned char **work, void *array, size_t steps, size_t all, size_t first, size_t count,
+                      size_t bytes, size_t size)
+{
+    (void)first, (void)count;
+    return !array || size == all ? array : take(work, steps * size * bytes);
+}
+
+static void bring_back(const void *copy, void *array, size_t steps, size_t all, size_t first, size_t count, size_t bytes)
+{
+    for (size_t t = 0; copy != array && t < steps; ++t)
+        memcpy((unsigned char *)array + (t * all + first) * bytes, (const unsigned char *)copy + t * count * bytes,
+               count * bytes);
+}
+
+static void *moved(const void *array, ptrdiff_t bytes) { return array ? (unsigned char *)(uintptr_t)array + bytes : NULL; }
 
 /* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
 typedef struct {
@@ -79,8 +119,7 @@ static rows active_rows(rows R, const size_t *last, size_t before, size_t t, siz
     if (!last)
         return R;
     size_t active = 0, idle = R.count;
-    list += R.first;
-    for (size_t b = R.first; b < R.first + R.count; ++b) {
+    for (size_t b = 0; b < R.count; ++b) {
         if (last[b] + before >= t)
             list[active++] = b;
         else
@@ -100,8 +139,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     if (!last)
         return R;
     size_t active = 0;
-    list += R.first;
-    for (size_t r = R.first; r < R.first + R.count; ++r)
+    for (size_t r = 0; r < R.count; ++r)
         if (last[r % B] + before >= t + r / B) {
             if (fill)
                 list[active] = r;
@@ -669,20 +707,35 @@ NOINLINE void product_8_16(rows R, const double *X, const double *M, double fact
 
 /* ------------------------------------------------------------------------------------------------ */
 
+static size_t gru_sequence_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 1248, 6080);
+}
+
+static size_t gru_sequence_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0)
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 4 * sizeof(double));
+}
+
 size_t gru_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
+    const size_t size = gru_sequence_loss_and_grad_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * gru_sequence_loss_and_grad_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -690,7 +743,6 @@ size_t gru_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(4) * LANES * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
         + padded(4 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
@@ -700,17 +752,14 @@ size_t gru_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_za = p->W_za;
     const double *restrict const W_zx = p->W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const b_z = p->b_z;
     const double *restrict const W_ra = p->W_ra;
     const double *restrict const W_rx = p->W_rx;
@@ -720,9 +769,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_za = p->d_W_za;
     double *restrict const d_W_zx = p->d_W_zx;
     double *restrict const d_b_z = p->d_b_z;
@@ -734,18 +781,6 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     double *restrict const d_b_k = p->d_b_k;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double)); /* z_z, then z */
-    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_r, then r */
-    double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* yhat, then delta_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_r = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
-    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const W_zx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_rx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -753,7 +788,6 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     double *restrict const W_ra_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ra_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
@@ -772,12 +806,10 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     pack(16, 16, W_ka, W_ka_P, me, team);
     pack(16, 16, W_ra, W_ra_P, me, team);
     pack(16, 16, W_za, W_za_P, me, team);
-    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
-    if (d_x) pack(16, 8, W_rx, W_rx_P, me, team);
-    if (d_x) pack(16, 8, W_zx, W_zx_P, me, team);
+    if (p->d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (p->d_x) pack(16, 8, W_rx, W_rx_P, me, team);
+    if (p->d_x) pack(16, 8, W_zx, W_zx_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
     if (d_W_za) clear(d_W_za, 16 * 16 * sizeof *d_W_za, me, team);
     if (d_W_zx) clear(d_W_zx, 16 * 8 * sizeof *d_W_zx, me, team);
     if (d_b_z) clear(d_b_z, 16 * sizeof *d_b_z, me, team);
@@ -790,295 +822,345 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = gru_sequence_loss_and_grad_size(T_x, T_y, p->B);
+    const size_t bytes = gru_sequence_loss_and_grad_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const z = take(&work, T_x * size * 16 * sizeof(double)); /* z_z, then z */
+        double *restrict const r_ = take(&work, T_x * size * 16 * sizeof(double)); /* z_r, then r */
+        double *restrict const u_k = take(&work, T_x * size * 16 * sizeof(double));
+        const double *restrict const y = rows_of(&work, p->y, T_x, p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 4 * sizeof(double)); /* yhat, then delta_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        double *restrict const delta_u_k = take(&work, size * 16 * sizeof(double));
+        double *restrict const delta_z_r = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const delta_z_z = take(&work, T_x * size * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
+        double *restrict const delta_z_k = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        double *restrict const loss_part = take(&work, T_x * size * 4 * sizeof(double)); /* z_yhat, then loss_part */
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 16;
-            double *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
-        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
-        /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
-                z + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const z_t = z + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
-                }
-            }
-            /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
-                r_ + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
-                    /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
-                    put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
-                }
-            }
-            /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
-                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
-                    /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
-                        + get(z_t + i, left) * get(a_before + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 4;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            const double *const y_t = y + b * 4;
-            for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
-                    + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
-                    + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                    * (1.0 - get(y_t + i, left)));
-            }
-        }
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
-        if (me == 0) loss[0] += total(active, 4, loss_part);
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
-        || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            const double *const y_t = y + b * 4;
-            for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) - get(y_t + i, left));
-            }
-        }
-        /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
-        /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                    const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
-                    /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t + i, left, delta_k_i * (1.0
-                        - square_v(get(delta_z_z_t + i, left))));
-                }
-            }
-            /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-            product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_u_k_b = delta_u_k + b * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                const double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                    const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
-                    /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                    put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
-                        - square_v(get(r__t + i, left))));
-                    /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(delta_z_z_t + i, left));
-                    /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                    put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
-                        - square_v(get(z_t + i, left))));
-                    /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(z_t + i, left)
-                        + get(delta_u_k_b + i, left) * get(r__t + i, left));
-                }
-            }
-            product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_W_za) outer_16_16(active, delta_z_z, a, d_W_za, me, team);
-        /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
-        /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-        if (d_b_z) sum_rows(active, 16, delta_z_z, d_b_z, me, team);
-        /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
-        /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
-        /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-        if (d_b_r) sum_rows(active, 16, delta_z_r, d_b_r, me, team);
-        /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
-        /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
-        /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k) sum_rows(active, 16, delta_z_k, d_b_k, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 16;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                const double *const a0_b = a0 + b * 16;
+                double *const a_0 = a + b * 16;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+            product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
+            /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+            product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
+            /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                    z + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const z_t = z + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
+                        put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
+                    }
+                }
+                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16,
+                    16, r_ + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
+                        put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
+                        /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
+                        put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
+                    }
+                }
+                /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                    delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (7)  k[t] = tanh(z_k)    (B, n_a) */
+                        put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
+                        /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
+                            + get(z_t + i, left) * get(a_before + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const loss_part_t = loss_part + b * 4;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                const double *const y_t = y + b * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
+                    /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
+                    put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
+                        + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
+                        + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                        * (1.0 - get(y_t + i, left)));
+                }
+            }
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const loss_part_k = moved(loss_part, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+            if (me == 0) loss[0] += total(active, 4, loss_part_k);
+        }
+        meet(team);
+        if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) continue;
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                const double *const y_t = y + b * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
+                    /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                        - get(y_t + i, left));
+                }
+            }
+            /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
+                0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+            /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
+                        const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
+                        /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                        put(delta_z_k_t + i, left, delta_k_i * (1.0
+                            - square_v(get(delta_z_z_t + i, left))));
+                    }
+                }
+                /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
+                product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
+                    delta_u_k, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_u_k_b = delta_u_k + b * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    const double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                    double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
+                        const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
+                        /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
+                        put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                            - square_v(get(r__t + i, left))));
+                        /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
+                        const vec delta_z_i = get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(delta_z_z_t + i, left));
+                        /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
+                        put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                            - square_v(get(z_t + i, left))));
+                        /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(z_t + i, left)
+                            + get(delta_u_k_b + i, left) * get(r__t + i, left));
+                    }
+                }
+                product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const u_k_k = moved(u_k, away);
+            double *const delta_z_r_k = moved(delta_z_r, away);
+            double *const delta_z_z_k = moved(delta_z_z, away);
+            double *const delta_z_k_k = moved(delta_z_k, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
+            /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
+            if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
+            /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
+            if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
+            /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
+            /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
+            if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
+            /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
+            if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
+            /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
+            if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
+            /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+            if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
+            /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
+            if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_a_0 = delta_a + b * 16;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
-    meet(team);
 }
 
 void gru_sequence_loss_and_grad(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 6080);
+    const size_t size = gru_sequence_loss_and_grad_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1088,16 +1170,30 @@ void gru_sequence_loss_and_grad(const gru_sequence_args *p)
     gru_sequence_loss_and_grad_part(p, 0, 1);
 }
 
+static size_t gru_sequence_forward_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 640, 2432);
+}
+
+static size_t gru_sequence_forward_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded(size < B ? (T_x + 1) * size * 16 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0);
+}
+
 size_t gru_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
+    const size_t size = gru_sequence_forward_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * gru_sequence_forward_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -1107,18 +1203,14 @@ size_t gru_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
-    double *restrict const a = p->states_a;
     const double *restrict const W_za = p->W_za;
     const double *restrict const W_zx = p->W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const b_z = p->b_z;
     const double *restrict const W_ra = p->W_ra;
     const double *restrict const W_rx = p->W_rx;
@@ -1128,14 +1220,6 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    double *restrict const yhat = p->yhat;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const z_z = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_r = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const u_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 4 * sizeof(double));
     double *restrict const W_zx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_rx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1150,138 +1234,155 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
     pack_transposed(16, 16, W_ra, W_ra_PT, me, team);
     pack_transposed(16, 16, W_ka, W_ka_PT, me, team);
     pack_transposed(16, 4, W_ya, W_ya_PT, me, team);
-    if (yhat) clear(yhat, T_x * B * 4 * sizeof *yhat, me, team);
     meet(team);
+    const size_t size = gru_sequence_forward_size(T_x, T_y, p->B);
+    const size_t bytes = gru_sequence_forward_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const a = room_for(&work, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const z_z = take(&work, T_x * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const z = take(&work, size * 16 * sizeof(double));
+        double *restrict const z_r = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const u_k = take(&work, size * 16 * sizeof(double));
+        double *restrict const z_k = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const z_yhat = take(&work, T_x * size * 4 * sizeof(double));
+        double *restrict const yhat = room_for(&work, p->yhat, T_x, p->B, first, B, sizeof(double) * 4, size);
+        if (yhat) clear(yhat, T_x * B * 4 * sizeof *yhat, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        if (a) {
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const a0_b = a0 + b * 16;
-                double *const a_0 = a ? a + b * 16 : NULL;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a0    (B, n_a) */
-                    put(a_0 + i, left, get(a0_b + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z_z, 0);
-        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, z_r, 0);
-        /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
-                    double *const a_t = a ? a + (t * B + b) * 16 : NULL;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const a0_b = a0 + b * 16;
+                    double *const a_0 = a ? a + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                        /* a[t] = a0    (B, n_a) */
+                        put(a_0 + i, left, get(a0_b + i, left));
                     }
                 }
             }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t - 1) * B * 16, 16,
-                z_z + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
-                double *const z_b = z + b * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  z = sigmoid(z_z)    (B, n_a) */
-                    put(z_b + i, left, sigmoid_v(get(z_z_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z_z, 0);
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t - 1) * B * 16, 16,
-                z_r + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
-                const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
-                double *const u_k_b = u_k + b * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  r = sigmoid(z_r)    (B, n_a) */
-                    const vec r_i = sigmoid_v(get(z_r_t + i, left));
-                    /* (5)  u_k = r * a[t-1]    (B, n_a) */
-                    put(u_k_b + i, left, r_i * get(a_before + i, left));
-                }
-            }
+            product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, z_r, 0);
             /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
-                z_k + (t - 1) * B * 16, t);
-            if (a) {
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z_z + (t - 1) * B * 16,
+                    16, z_z + (t - 1) * B * 16, t);
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-                    const double *const z_b = z + b * 16;
-                    const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
-                    double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                    const double *const z_z_t = z_z + ((t - 1) * B + b) * 16;
+                    double *const z_b = z + b * 16;
                     for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (7)  k = tanh(z_k)    (B, n_a) */
-                        const vec k_i = tanh_v(get(z_k_t + i, left));
-                        /* (8)  a[t] = k * (1 - z) + z * a[t-1]    (B, n_a) */
-                        put(a_t + i, left, k_i * (1.0 - get(z_b + i, left))
-                            + get(z_b + i, left) * get(a_before + i, left));
+                        /* (2)  z = sigmoid(z_z)    (B, n_a) */
+                        put(z_b + i, left, sigmoid_v(get(z_z_t + i, left)));
+                    }
+                }
+                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, z_r + (t - 1) * B * 16,
+                    16, z_r + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_r_t = z_r + ((t - 1) * B + b) * 16;
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                    double *const u_k_b = u_k + b * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  r = sigmoid(z_r)    (B, n_a) */
+                        const vec r_i = sigmoid_v(get(z_r_t + i, left));
+                        /* (5)  u_k = r * a[t-1]    (B, n_a) */
+                        put(u_k_b + i, left, r_i * get(a_before + i, left));
+                    }
+                }
+                /* (6)  z_k = W_ka u_k + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, u_k, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
+                    z_k + (t - 1) * B * 16, t);
+                if (a) {
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
+                        const double *const z_b = z + b * 16;
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (7)  k = tanh(z_k)    (B, n_a) */
+                            const vec k_i = tanh_v(get(z_k_t + i, left));
+                            /* (8)  a[t] = k * (1 - z) + z * a[t-1]    (B, n_a) */
+                            put(a_t + i, left, k_i * (1.0 - get(z_b + i, left))
+                                + get(z_b + i, left) * get(a_before + i, left));
+                        }
                     }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
-        if (yhat) {
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_yhat_t = z_yhat + b * 4;
-                double *const yhat_t = yhat ? yhat + b * 4 : NULL;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
+            if (yhat) {
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_yhat_t = z_yhat + b * 4;
+                    double *const yhat_t = yhat ? yhat + b * 4 : NULL;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                        put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
+                    }
                 }
             }
         }
+        bring_back(a, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 16);
+        bring_back(yhat, p->yhat, T_x, p->B, first, B, sizeof(double) * 4);
     }
-    meet(team);
 }
 
 void gru_sequence_forward(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 2432);
+    const size_t size = gru_sequence_forward_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1291,21 +1392,36 @@ void gru_sequence_forward(const gru_sequence_args *p)
     gru_sequence_forward_part(p, 0, 1);
 }
 
+static size_t gru_sequence_vjp_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 1376, 6080);
+}
+
+static size_t gru_sequence_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0)
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 16 * sizeof(double) : 0)
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0);
+}
+
 size_t gru_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
+    const size_t size = gru_sequence_vjp_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * gru_sequence_vjp_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -1322,17 +1438,14 @@ size_t gru_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_za = p->W_za;
     const double *restrict const W_zx = p->W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const b_z = p->b_z;
     const double *restrict const W_ra = p->W_ra;
     const double *restrict const W_rx = p->W_rx;
@@ -1342,9 +1455,6 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const dyhat = p->dyhat;
-    const double *restrict const dstates_a = p->dstates_a;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_za = p->d_W_za;
     double *restrict const d_W_zx = p->d_W_zx;
     double *restrict const d_b_z = p->d_b_z;
@@ -1356,19 +1466,6 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     double *restrict const d_b_k = p->d_b_k;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const z = take(&work, T_x * B * 16 * sizeof(double)); /* z_z, then z */
-    double *restrict const r_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_r, then r */
-    double *restrict const u_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then yhat */
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_u_k = take(&work, B * 16 * sizeof(double));
-    double *restrict const delta_z_r = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const delta_z_z = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
-    double *restrict const delta_z_k = take(&work, T_x * B * 16 * sizeof(double));
     double *restrict const W_zx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_rx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_kx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1394,11 +1491,9 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     pack(16, 16, W_ka, W_ka_P, me, team);
     pack(16, 16, W_ra, W_ra_P, me, team);
     pack(16, 16, W_za, W_za_P, me, team);
-    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
-    if (d_x) pack(16, 8, W_rx, W_rx_P, me, team);
-    if (d_x) pack(16, 8, W_zx, W_zx_P, me, team);
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (p->d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (p->d_x) pack(16, 8, W_rx, W_rx_P, me, team);
+    if (p->d_x) pack(16, 8, W_zx, W_zx_P, me, team);
     if (d_W_za) clear(d_W_za, 16 * 16 * sizeof *d_W_za, me, team);
     if (d_W_zx) clear(d_W_zx, 16 * 8 * sizeof *d_W_zx, me, team);
     if (d_b_z) clear(d_b_z, 16 * sizeof *d_b_z, me, team);
@@ -1411,295 +1506,338 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = gru_sequence_vjp_size(T_x, T_y, p->B);
+    const size_t bytes = gru_sequence_vjp_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const z = take(&work, T_x * size * 16 * sizeof(double)); /* z_z, then z */
+        double *restrict const r_ = take(&work, T_x * size * 16 * sizeof(double)); /* z_r, then r */
+        double *restrict const u_k = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const yhat = take(&work, T_x * size * 4 * sizeof(double)); /* z_yhat, then yhat */
+        const double *restrict const dyhat = rows_of(&work, p->dyhat, T_x, p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 4 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const dstates_a = rows_of(&work, p->dstates_a, T_x, p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const delta_u_k = take(&work, size * 16 * sizeof(double));
+        double *restrict const delta_z_r = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const delta_z_z = take(&work, T_x * size * 16 * sizeof(double)); /* z_k, k, then delta_z_z */
+        double *restrict const delta_z_k = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 16;
-            double *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-        product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
-        /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-        product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
-        /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
-                z + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const z_t = z + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
-                    put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
-                }
-            }
-            /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16, 16,
-                r_ + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
-                    put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
-                    /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
-                    put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
-                }
-            }
-            /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
-                delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (7)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
-                    /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
-                        + get(z_t + i, left) * get(a_before + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 4;
-            for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
-            }
-        }
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
-        || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) return;
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            const double *const dyhat_t = dyhat + b * 4;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            const double *const yhat_t = yhat + b * 4;
-            for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-                /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                    * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
-            }
-        }
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + b * 16;
-            double *const delta_a_t = delta_a + (B + b) * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* (13)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-        /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
-        /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                    const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
-                    /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t + i, left, delta_k_i * (1.0
-                        - square_v(get(delta_z_z_t + i, left))));
-                }
-            }
-            /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-            product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0, delta_u_k, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_u_k_b = delta_u_k + b * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                const double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                const double *const z_t = z + ((t - 1) * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                    const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
-                    /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                    put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
-                        - square_v(get(r__t + i, left))));
-                    /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                    const vec delta_z_i = get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(delta_z_z_t + i, left));
-                    /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                    put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
-                        - square_v(get(z_t + i, left))));
-                    /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(z_t + i, left)
-                        + get(delta_u_k_b + i, left) * get(r__t + i, left));
-                }
-            }
-            product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_W_za) outer_16_16(active, delta_z_z, a, d_W_za, me, team);
-        /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-        if (d_W_zx) outer_16_8(active, delta_z_z, x, d_W_zx, me, team);
-        /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-        if (d_b_z) sum_rows(active, 16, delta_z_z, d_b_z, me, team);
-        /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_W_ra) outer_16_16(active, delta_z_r, a, d_W_ra, me, team);
-        /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-        if (d_W_rx) outer_16_8(active, delta_z_r, x, d_W_rx, me, team);
-        /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-        if (d_b_r) sum_rows(active, 16, delta_z_r, d_b_r, me, team);
-        /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-        if (d_W_ka) outer_16_16(active, delta_z_k, u_k, d_W_ka, me, team);
-        /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer_16_8(active, delta_z_k, x, d_W_kx, me, team);
-        /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k) sum_rows(active, 16, delta_z_k, d_b_k, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 16;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                const double *const a0_b = a0 + b * 16;
+                double *const a_0 = a + b * 16;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+            product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
+            /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+            product_8_16(active, x, W_rx_PT, 1.0, b_r, 0, r_, 0);
+            /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, delta_z_z, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_za_PT, 1.0, z + (t - 1) * B * 16, 16,
+                    z + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const z_t = z + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  z[t] = sigmoid(z_z)    (B, n_a) */
+                        put(z_t + i, left, sigmoid_v(get(z_t + i, left)));
+                    }
+                }
+                /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ra_PT, 1.0, r_ + (t - 1) * B * 16,
+                    16, r_ + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const u_k_t = u_k + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  r[t] = sigmoid(z_r)    (B, n_a) */
+                        put(r__t + i, left, sigmoid_v(get(r__t + i, left)));
+                        /* (5)  u_k[t] = r[t] * a[t-1]    (B, n_a) */
+                        put(u_k_t + i, left, get(r__t + i, left) * get(a_before + i, left));
+                    }
+                }
+                /* (6)  z_k = W_ka u_k[t] + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, u_k + (t - 1) * B * 16, W_ka_PT, 1.0,
+                    delta_z_z + (t - 1) * B * 16, 16, delta_z_z + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (7)  k[t] = tanh(z_k)    (B, n_a) */
+                        put(delta_z_z_t + i, left, tanh_v(get(delta_z_z_t + i, left)));
+                        /* (8)  a[t] = k[t] * (1 - z[t]) + z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(delta_z_z_t + i, left) * (1.0 - get(z_t + i, left))
+                            + get(z_t + i, left) * get(a_before + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const yhat_t = yhat + b * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
+                    /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                    put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
+                }
+            }
+        }
+        if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) continue;
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const dyhat_t = dyhat + b * 4;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                const double *const yhat_t = yhat + b * 4;
+                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
+                    /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                    /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                        * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
+                }
+            }
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_a_t = dstates_a + b * 16;
+                double *const delta_a_t = delta_a + (B + b) * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
+                    /* (13)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+                }
+            }
+            /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
+                0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+            /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
+                        const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
+                        /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                        put(delta_z_k_t + i, left, delta_k_i * (1.0
+                            - square_v(get(delta_z_z_t + i, left))));
+                    }
+                }
+                /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
+                product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
+                    delta_u_k, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_u_k_b = delta_u_k + b * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    const double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                    double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                    const double *const z_t = z + ((t - 1) * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
+                        const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
+                        /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
+                        put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                            - square_v(get(r__t + i, left))));
+                        /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
+                        const vec delta_z_i = get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(delta_z_z_t + i, left));
+                        /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
+                        put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                            - square_v(get(z_t + i, left))));
+                        /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(z_t + i, left)
+                            + get(delta_u_k_b + i, left) * get(r__t + i, left));
+                    }
+                }
+                product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const u_k_k = moved(u_k, away);
+            double *const delta_z_r_k = moved(delta_z_r, away);
+            double *const delta_z_z_k = moved(delta_z_z, away);
+            double *const delta_z_k_k = moved(delta_z_k, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
+            /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
+            if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
+            /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
+            if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
+            /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
+            /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
+            if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
+            /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
+            if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
+            /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
+            if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
+            /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+            if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
+            /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
+            if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_a_0 = delta_a + b * 16;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
-    meet(team);
 }
 
 void gru_sequence_vjp(const gru_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 6080);
+    const size_t size = gru_sequence_vjp_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         gru_sequence_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

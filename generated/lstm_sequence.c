@@ -35,18 +35,58 @@ static void meet(size_t team)
 #endif
 }
 
-#ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
- * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
-static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
+static size_t least(size_t one, size_t other) { return one < other ? one : other; }
+
+/* The examples of a slice: at least a tile, and steps enough for sums that are worth their beginning; beyond that, as
+ * many as leave a slice for each thread that the work is worth, and as stay in the cache. `bytes` are those of an
+ * example at one step, `work` its multiply-adds. */
+static size_t slice(size_t steps, size_t B, size_t bytes, size_t work)
 {
-    const size_t most = (B + 7) / 8;
-    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
+    const size_t parts = steps * B * work / 5000000 + 1, cached = 524288 / (steps * bytes + 1);
+    size_t size = least((B + parts - 1) / parts, cached);
+    size = size * steps < 256 ? 256 / (steps + 1) + 1 : size;
+    return least((size + 8 - 1) / 8 * 8, B + !B);
+}
+
+#ifdef _OPENMP
+/* How many threads share `slices` of the batch: as many as the caller allows, 0 for what OpenMP would take. */
+static size_t members(size_t allowed, size_t slices)
+{
+    if (allowed == 1 || slices < 2)
         return 1;
-    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
-    return allowed < most ? allowed : most;
+    return least(allowed ? allowed : (size_t)omp_get_max_threads(), least(slices, 64));
 }
 #endif
+
+/* Of an array with `steps` times `all` rows, those of `count` examples from `first` on: the array itself, if the slices
+ * of `size` are no smaller, or a copy in the workspace. */
+static const void *rows_of(unsigned char **work, const void *array, size_t steps, size_t all, size_t first, size_t count,
+                           size_t bytes, size_t size)
+{
+    if (!array || size == all)
+        return array;
+    unsigned char *const copy = take(work, steps * size * bytes);
+    for (size_t t = 0; t < steps; ++t)
+        memcpy(copy + t * count * bytes, (const unsigned char *)array + (t * all + first) * bytes, count * bytes);
+    return copy;
+}
+
+/* Likewise for a result, which is not copied, but brought back when it is there. */
+static void *room_for(unsigned char **work, void *array, size_t steps, size_t all, size_t first, size_t count,
+                      size_t bytes, size_t size)
+{
+    (void)first, (void)count;
+    return !array || size == all ? array : take(work, steps * size * bytes);
+}
+
+static void bring_back(const void *copy, void *array, size_t steps, size_t all, size_t first, size_t count, size_t bytes)
+{
+    for (size_t t = 0; copy != array && t < steps; ++t)
+        memcpy((unsigned char *)array + (t * all + first) * bytes, (const unsigned char *)copy + t * count * bytes,
+               count * bytes);
+}
+
+static void *moved(const void *array, ptrdiff_t bytes) { return array ? (unsigned char *)(uintptr_t)array + bytes : NULL; }
 
 /* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
 typedef struct {
@@ -79,8 +119,7 @@ static rows active_rows(rows R, const size_t *last, size_t before, size_t t, siz
     if (!last)
         return R;
     size_t active = 0, idle = R.count;
-    list += R.first;
-    for (size_t b = R.first; b < R.first + R.count; ++b) {
+    for (size_t b = 0; b < R.count; ++b) {
         if (last[b] + before >= t)
             list[active++] = b;
         else
@@ -100,8 +139,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     if (!last)
         return R;
     size_t active = 0;
-    list += R.first;
-    for (size_t r = R.first; r < R.first + R.count; ++r)
+    for (size_t r = 0; r < R.count; ++r)
         if (last[r % B] + before >= t + r / B) {
             if (fill)
                 list[active] = r;
@@ -739,23 +777,38 @@ NOINLINE void product_8_16(rows R, const double *X, const double *M, double fact
 
 /* ------------------------------------------------------------------------------------------------ */
 
+static size_t lstm_sequence_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 1400, 8000);
+}
+
+static size_t lstm_sequence_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0)
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 4 * sizeof(double));
+}
+
 size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
+    const size_t size = lstm_sequence_loss_and_grad_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * lstm_sequence_loss_and_grad_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -765,7 +818,6 @@ size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(4) * LANES * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
         + padded(4 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
         + padded(16 * vectors(16) * LANES * sizeof(double))
@@ -777,18 +829,14 @@ size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const c0 = p->c0;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_ia = p->W_ia;
     const double *restrict const W_ix = p->W_ix;
-    const double *restrict const x = p->x;
     const double *restrict const b_i = p->b_i;
     const double *restrict const W_fa = p->W_fa;
     const double *restrict const W_fx = p->W_fx;
@@ -801,9 +849,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_ia = p->d_W_ia;
     double *restrict const d_W_ix = p->d_W_ix;
     double *restrict const d_b_i = p->d_b_i;
@@ -818,22 +864,6 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const d_b_k = p->d_b_k;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_c0 = p->d_c0;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double)); /* z_f, then f */
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, then k */
-    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* yhat, delta_u_yhat, then delta_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double)); /* c, then delta_z_k */
-    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
-    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double)); /* u_a, then delta_z_f */
-    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
-    double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -843,7 +873,6 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const W_oa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_PT = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 16 * vectors(4) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, u_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 4 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ka_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_oa_P = take(&work, 16 * vectors(16) * LANES * sizeof(double));
@@ -867,14 +896,11 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     pack(16, 16, W_oa, W_oa_P, me, team);
     pack(16, 16, W_fa, W_fa_P, me, team);
     pack(16, 16, W_ia, W_ia_P, me, team);
-    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
-    if (d_x) pack(16, 8, W_ox, W_ox_P, me, team);
-    if (d_x) pack(16, 8, W_fx, W_fx_P, me, team);
-    if (d_x) pack(16, 8, W_ix, W_ix_P, me, team);
+    if (p->d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (p->d_x) pack(16, 8, W_ox, W_ox_P, me, team);
+    if (p->d_x) pack(16, 8, W_fx, W_fx_P, me, team);
+    if (p->d_x) pack(16, 8, W_ix, W_ix_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
-    clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
     if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
     if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
     if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
@@ -890,387 +916,444 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = lstm_sequence_loss_and_grad_size(T_x, T_y, p->B);
+    const size_t bytes = lstm_sequence_loss_and_grad_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const c0 = p->c0 + first * 16;
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const f = take(&work, T_x * size * 16 * sizeof(double)); /* z_f, then f */
+        double *restrict const k_ = take(&work, T_x * size * 16 * sizeof(double)); /* z_k, then k */
+        double *restrict const m_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const l_yhat = take(&work, T_x * size * sizeof(double));
+        const double *restrict const y = rows_of(&work, p->y, T_x, p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const delta_l_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 4 * sizeof(double)); /* yhat, delta_u_yhat, then delta_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        double *restrict const delta_z_k = take(&work, (T_x + 1) * size * 16 * sizeof(double)); /* c, then delta_z_k */
+        double *restrict const delta_z_o = take(&work, T_x * size * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
+        double *restrict const delta_z_f = take(&work, T_x * size * 16 * sizeof(double)); /* u_a, then delta_z_f */
+        double *restrict const delta_z_i = take(&work, T_x * size * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
+        double *restrict const delta_c = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const d_c0 = p->d_c0 ? p->d_c0 + first * 16 : NULL;
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        double *restrict const loss_part = take(&work, T_x * size * 4 * sizeof(double)); /* z_yhat, u_yhat, then loss_part */
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
+        clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const c0_b = c0 + b * 16;
-            double *const delta_z_k_0 = delta_z_k + b * 16;
-            const double *const a0_b = a0 + b * 16;
-            double *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* c[t] = c0    (B, n_a) */
-                put(delta_z_k_0 + i, left, get(c0_b + i, left));
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const c0_b = c0 + b * 16;
+                double *const delta_z_k_0 = delta_z_k + b * 16;
+                const double *const a0_b = a0 + b * 16;
+                double *const a_0 = a + b * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* c[t] = c[t-1]    (B, n_a) */
-                    put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+                    /* c[t] = c0    (B, n_a) */
+                    put(delta_z_k_0 + i, left, get(c0_b + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t - 1) * B * 16,
-                16, delta_z_i + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
-                f + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const f_t = f + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t - 1) * B * 16,
-                16, delta_z_o + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
-                k_ + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* c[t] = c[t-1]    (B, n_a) */
+                        put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0,
+                    delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
+                        put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
+                    }
+                }
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                    f + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const f_t = f + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
+                        put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
+                    }
+                }
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0,
+                    delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
+                        put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
+                    }
+                }
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16,
+                    16, k_ + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (8)  k[t] = tanh(z_k)    (B, n_a) */
+                        put(k__t + i, left, tanh_v(get(k__t + i, left)));
+                        /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
+                        put(delta_z_k_t + i, left, get(f_t + i, left)
+                            * get(delta_z_k_before + i, left) + get(delta_z_i_t + i, left)
+                            * get(k__t + i, left));
+                        /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
+                        put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
+                        /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
+                        put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
+            for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t + i, left, tanh_v(get(k__t + i, left)));
-                    /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(delta_z_k_t + i, left, get(f_t + i, left) * get(delta_z_k_before + i, left)
-                        + get(delta_z_i_t + i, left) * get(k__t + i, left));
-                    /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
-                    /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
+                double *const loss_part_t = loss_part + b * 4;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                const double *const y_t = y + b * 4;
+                /* (13)  m_yhat = max(z_yhat)    (B) */
+                double m_yhat_max = loss_part_t[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v,
+                        get(loss_part_t + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat[b] = m_yhat_max;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(loss_part_t + i, left, get(loss_part_t + i, left) - m_yhat[b]);
+                }
+                /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
+                double l_yhat_logsumexp = 0.0;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
+                        + exp_v(get(loss_part_t + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left) - l_yhat[b]));
+                    put(loss_part_t + i, left, get(y_t + i, left)
+                        * (l_yhat[b] - get(loss_part_t + i, left)));
                 }
             }
         }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 4;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            const double *const y_t = y + b * 4;
-            /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = loss_part_t[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v,
-                    get(loss_part_t + i, left)), m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(loss_part_t + i, left, get(loss_part_t + i, left) - m_yhat[b]);
-            }
-            /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
-            double l_yhat_logsumexp = 0.0;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(loss_part_t + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left) - l_yhat[b]));
-                put(loss_part_t + i, left, get(y_t + i, left)
-                    * (l_yhat[b] - get(loss_part_t + i, left)));
-            }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const loss_part_k = moved(loss_part, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
+            if (me == 0) loss[0] += total(active, 4, loss_part_k);
         }
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
-        if (me == 0) loss[0] += total(active, 4, loss_part);
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
-        || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya
-        || p->d_b_y || p->d_c0 || p->d_a0)) return;
+        meet(team);
+        if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+            || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k
+            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) continue;
 
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const y_t = y + b * 4;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            /* (18)  delta_l_yhat = sum(y[t])    (B) */
-            double delta_l_yhat_sum = 0.0;
-            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v + get(y_t + i, left),
-                    delta_l_yhat_sum_v);
-            }
-            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-            delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, -get(y_t + i, left)
-                    + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
-                /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
-            }
-        }
-        /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
-        /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                double *const delta_c_t = delta_c + (t * B + b) * 16;
-                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t + i, left) * get(delta_z_o_t + i, left);
-                    /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t + i, left, get(delta_c_t + i, left)
-                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
-                    /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
-                    /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t + i, left, delta_k_i * (1.0 - square_v(get(k__t + i, left))));
-                    /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
-                    /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
-                        - square_v(get(delta_z_o_t + i, left))));
-                    /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t + i, left)
-                        * get(delta_z_k_before + i, left);
-                    /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                    put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
-                        - square_v(get(f_t + i, left))));
-                    /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                    const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
-                    /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
-                        - square_v(get(delta_z_i_t + i, left))));
+                const double *const y_t = y + b * 4;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                /* (18)  delta_l_yhat = sum(y[t])    (B) */
+                double delta_l_yhat_sum = 0.0;
+                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
+                        + get(y_t + i, left), delta_l_yhat_sum_v);
+                }
+                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                delta_l_yhat[b] = delta_l_yhat_sum;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, -get(y_t + i, left)
+                        + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
+                    /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
                 }
             }
-            /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t - 1) * B * 16,
-                16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                    put(delta_c_before + i, left, get(delta_c_before + i, left)
-                        + get(delta_c_t + i, left) * get(f_t + i, left));
+            /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
+                0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+            /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                    double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                        const vec delta_u_a_i = get(delta_a_t + i, left)
+                            * get(delta_z_o_t + i, left);
+                        /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                        put(delta_c_t + i, left, get(delta_c_t + i, left)
+                            + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
+                        /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                        const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
+                        /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                        put(delta_z_k_t + i, left, delta_k_i * (1.0
+                            - square_v(get(k__t + i, left))));
+                        /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                        const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
+                        /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                        put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                            - square_v(get(delta_z_o_t + i, left))));
+                        /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                        const vec delta_f_i = get(delta_c_t + i, left)
+                            * get(delta_z_k_before + i, left);
+                        /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                        put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                            - square_v(get(f_t + i, left))));
+                        /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                        const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
+                        /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                        put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                            - square_v(get(delta_z_i_t + i, left))));
+                    }
                 }
-            }
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                    put(delta_c_before + i, left, get(delta_c_before + i, left)
-                        + get(delta_c_t + i, left));
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
+                /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+                product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                        put(delta_c_before + i, left, get(delta_c_before + i, left)
+                            + get(delta_c_t + i, left) * get(f_t + i, left));
+                    }
+                }
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                        put(delta_c_before + i, left, get(delta_c_before + i, left)
+                            + get(delta_c_t + i, left));
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (d_W_ia) outer_16_16(active, delta_z_i, a, d_W_ia, me, team);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (d_W_ix) outer_16_8(active, delta_z_i, x, d_W_ix, me, team);
-        /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-        if (d_b_i) sum_rows(active, 16, delta_z_i, d_b_i, me, team);
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (d_W_fa) outer_16_16(active, delta_z_f, a, d_W_fa, me, team);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (d_W_fx) outer_16_8(active, delta_z_f, x, d_W_fx, me, team);
-        /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-        if (d_b_f) sum_rows(active, 16, delta_z_f, d_b_f, me, team);
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (d_W_oa) outer_16_16(active, delta_z_o, a, d_W_oa, me, team);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (d_W_ox) outer_16_8(active, delta_z_o, x, d_W_ox, me, team);
-        /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-        if (d_b_o) sum_rows(active, 16, delta_z_o, d_b_o, me, team);
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer_16_16(active, delta_z_k + B * 16, a, d_W_ka, me, team);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer_16_8(active, delta_z_k + B * 16, x, d_W_kx, me, team);
-        /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k) sum_rows(active, 16, delta_z_k + B * 16, d_b_k, me, team);
-    }
-    meet(team);
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_z_k_k = moved(delta_z_k, away);
+            double *const delta_z_o_k = moved(delta_z_o, away);
+            double *const delta_z_f_k = moved(delta_z_f, away);
+            double *const delta_z_i_k = moved(delta_z_i, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+            if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+            /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+            if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+            /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+            if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+            /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+            if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+            /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+            if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+            /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+            if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+            /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+            if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+            /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+            if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+            /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+            if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+            /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+            if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+            /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+            if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+            /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+            if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
+        }
+        meet(team);
 
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const delta_c_0 = delta_c + b * 16;
-            double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
-            const double *const delta_a_0 = delta_a + b * 16;
-            double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* d_c0 = delta_c[t]    (B, n_a) */
-                if (d_c0) {
-                    put(d_c0_b + i, left, get(delta_c_0 + i, left));
-                }
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                if (d_a0) {
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_c_0 = delta_c + b * 16;
+                double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+                const double *const delta_a_0 = delta_a + b * 16;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
+                    /* d_c0 = delta_c[t]    (B, n_a) */
+                    if (d_c0) {
+                        put(d_c0_b + i, left, get(delta_c_0 + i, left));
+                    }
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    if (d_a0) {
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
                 }
             }
         }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
-    meet(team);
 }
 
 void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 8000);
+    const size_t size = lstm_sequence_loss_and_grad_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1280,20 +1363,35 @@ void lstm_sequence_loss_and_grad(const lstm_sequence_args *p)
     lstm_sequence_loss_and_grad_part(p, 0, 1);
 }
 
+static size_t lstm_sequence_forward_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 912, 3200);
+}
+
+static size_t lstm_sequence_forward_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded(size < B ? (T_x + 1) * size * 16 * sizeof(double) : 0)
+        + padded(size < B ? (T_x + 1) * size * 16 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0);
+}
+
 size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded(T_x * B * sizeof(double))
+    const size_t size = lstm_sequence_forward_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * lstm_sequence_forward_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -1305,20 +1403,14 @@ size_t lstm_sequence_forward_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(4) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const c0 = p->c0;
-    const double *restrict const a0 = p->a0;
-    double *restrict const c = p->states_c;
-    double *restrict const a = p->states_a;
     const double *restrict const W_ia = p->W_ia;
     const double *restrict const W_ix = p->W_ix;
-    const double *restrict const x = p->x;
     const double *restrict const b_i = p->b_i;
     const double *restrict const W_fa = p->W_fa;
     const double *restrict const W_fx = p->W_fx;
@@ -1331,18 +1423,6 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    double *restrict const yhat = p->yhat;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const z_i = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const i_ = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_f = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const f = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_o = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const o = take(&work, B * 16 * sizeof(double));
-    double *restrict const z_k = take(&work, T_x * B * 16 * sizeof(double));
-    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const u_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, then u_yhat */
-    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1361,196 +1441,220 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
     pack_transposed(16, 16, W_oa, W_oa_PT, me, team);
     pack_transposed(16, 16, W_ka, W_ka_PT, me, team);
     pack_transposed(16, 4, W_ya, W_ya_PT, me, team);
-    if (yhat) clear(yhat, T_x * B * 4 * sizeof *yhat, me, team);
     meet(team);
+    const size_t size = lstm_sequence_forward_size(T_x, T_y, p->B);
+    const size_t bytes = lstm_sequence_forward_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const c0 = p->c0 + first * 16;
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const c = room_for(&work, p->states_c, (T_x + 1), p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const a = room_for(&work, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const z_i = take(&work, T_x * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const i_ = take(&work, size * 16 * sizeof(double));
+        double *restrict const z_f = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const f = take(&work, size * 16 * sizeof(double));
+        double *restrict const z_o = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const o = take(&work, size * 16 * sizeof(double));
+        double *restrict const z_k = take(&work, T_x * size * 16 * sizeof(double));
+        double *restrict const m_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const u_yhat = take(&work, T_x * size * 4 * sizeof(double)); /* z_yhat, then u_yhat */
+        double *restrict const l_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const yhat = room_for(&work, p->yhat, T_x, p->B, first, B, sizeof(double) * 4, size);
+        if (yhat) clear(yhat, T_x * B * 4 * sizeof *yhat, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const c0_b = c0 + b * 16;
-            double *const c_0 = c ? c + b * 16 : NULL;
-            const double *const a0_b = a0 + b * 16;
-            double *const a_0 = a ? a + b * 16 : NULL;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* c[t] = c0    (B, n_a) */
-                if (c) {
-                    put(c_0 + i, left, get(c0_b + i, left));
-                }
-                /* a[t] = a0    (B, n_a) */
-                if (a) {
-                    put(a_0 + i, left, get(a0_b + i, left));
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const c0_b = c0 + b * 16;
+                double *const c_0 = c ? c + b * 16 : NULL;
+                const double *const a0_b = a0 + b * 16;
+                double *const a_0 = a ? a + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
+                    /* c[t] = c0    (B, n_a) */
+                    if (c) {
+                        put(c_0 + i, left, get(c0_b + i, left));
+                    }
+                    /* a[t] = a0    (B, n_a) */
+                    if (a) {
+                        put(a_0 + i, left, get(a0_b + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, z_i, 0);
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, z_f, 0);
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, z_o, 0);
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
-                double *const c_t = c ? c + (t * B + b) * 16 : NULL;
-                const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
-                double *const a_t = a ? a + (t * B + b) * 16 : NULL;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* c[t] = c[t-1]    (B, n_a) */
-                    if (c) {
-                        put(c_t + i, left, get(c_before + i, left));
-                    }
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    if (a) {
-                        put(a_t + i, left, get(a_before + i, left));
-                    }
-                }
-            }
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16, 16,
-                z_i + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
-                double *const i__b = i_ + b * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  i = sigmoid(z_i)    (B, n_a) */
-                    put(i__b + i, left, sigmoid_v(get(z_i_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16, 16,
-                z_f + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
-                double *const f_b = f + b * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  f = sigmoid(z_f)    (B, n_a) */
-                    put(f_b + i, left, sigmoid_v(get(z_f_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, z_f, 0);
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16, 16,
-                z_o + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
-                double *const o_b = o + b * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (6)  o = sigmoid(z_o)    (B, n_a) */
-                    put(o_b + i, left, sigmoid_v(get(z_o_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, z_o, 0);
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16, 16,
-                z_k + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
-                const double *const f_b = f + b * 16;
-                const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
-                const double *const i__b = i_ + b * 16;
-                double *const c_t = c ? c + (t * B + b) * 16 : NULL;
-                const double *const o_b = o + b * 16;
-                double *const a_t = a ? a + (t * B + b) * 16 : NULL;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (8)  k = tanh(z_k)    (B, n_a) */
-                    const vec k_i = tanh_v(get(z_k_t + i, left));
-                    /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
-                    if (c) {
-                        put(c_t + i, left, get(f_b + i, left) * get(c_before + i, left)
-                            + get(i__b + i, left) * k_i);
-                    }
-                    /* (10)  u_a = tanh(c[t])    (B, n_a) */
-                    const vec u_a_i = tanh_v(get(c_t + i, left));
-                    /* (11)  a[t] = o * u_a    (B, n_a) */
-                    if (a) {
-                        put(a_t + i, left, get(o_b + i, left) * u_a_i);
-                    }
-                }
-            }
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, z_k, 0);
         }
-    }
-    meet(team);
 
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const u_yhat_t = u_yhat + b * 4;
-            double *const yhat_t = yhat ? yhat + b * 4 : NULL;
-            /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = u_yhat_t[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(u_yhat_t + i, left)),
-                    m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_t + i, left, get(u_yhat_t + i, left) - m_yhat[b]);
-            }
-            /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
-            double l_yhat_logsumexp = 0.0;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_t + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                if (yhat) {
-                    put(yhat_t + i, left, exp_v(get(u_yhat_t + i, left) - l_yhat[b]));
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
+                    double *const c_t = c ? c + (t * B + b) * 16 : NULL;
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* c[t] = c[t-1]    (B, n_a) */
+                        if (c) {
+                            put(c_t + i, left, get(c_before + i, left));
+                        }
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        if (a) {
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, z_i + (t - 1) * B * 16,
+                    16, z_i + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_i_t = z_i + ((t - 1) * B + b) * 16;
+                    double *const i__b = i_ + b * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  i = sigmoid(z_i)    (B, n_a) */
+                        put(i__b + i, left, sigmoid_v(get(z_i_t + i, left)));
+                    }
+                }
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, z_f + (t - 1) * B * 16,
+                    16, z_f + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_f_t = z_f + ((t - 1) * B + b) * 16;
+                    double *const f_b = f + b * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  f = sigmoid(z_f)    (B, n_a) */
+                        put(f_b + i, left, sigmoid_v(get(z_f_t + i, left)));
+                    }
+                }
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, z_o + (t - 1) * B * 16,
+                    16, z_o + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_o_t = z_o + ((t - 1) * B + b) * 16;
+                    double *const o_b = o + b * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (6)  o = sigmoid(z_o)    (B, n_a) */
+                        put(o_b + i, left, sigmoid_v(get(z_o_t + i, left)));
+                    }
+                }
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, z_k + (t - 1) * B * 16,
+                    16, z_k + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const z_k_t = z_k + ((t - 1) * B + b) * 16;
+                    const double *const f_b = f + b * 16;
+                    const double *const c_before = c ? c + ((t - 1) * B + b) * 16 : NULL;
+                    const double *const i__b = i_ + b * 16;
+                    double *const c_t = c ? c + (t * B + b) * 16 : NULL;
+                    const double *const o_b = o + b * 16;
+                    double *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (8)  k = tanh(z_k)    (B, n_a) */
+                        const vec k_i = tanh_v(get(z_k_t + i, left));
+                        /* (9)  c[t] = f * c[t-1] + i * k    (B, n_a) */
+                        if (c) {
+                            put(c_t + i, left, get(f_b + i, left) * get(c_before + i, left)
+                                + get(i__b + i, left) * k_i);
+                        }
+                        /* (10)  u_a = tanh(c[t])    (B, n_a) */
+                        const vec u_a_i = tanh_v(get(c_t + i, left));
+                        /* (11)  a[t] = o * u_a    (B, n_a) */
+                        if (a) {
+                            put(a_t + i, left, get(o_b + i, left) * u_a_i);
+                        }
+                    }
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat, 0);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                double *const u_yhat_t = u_yhat + b * 4;
+                double *const yhat_t = yhat ? yhat + b * 4 : NULL;
+                /* (13)  m_yhat = max(z_yhat)    (B) */
+                double m_yhat_max = u_yhat_t[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v,
+                        get(u_yhat_t + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat[b] = m_yhat_max;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(u_yhat_t + i, left, get(u_yhat_t + i, left) - m_yhat[b]);
+                }
+                /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
+                double l_yhat_logsumexp = 0.0;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
+                        + exp_v(get(u_yhat_t + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
+                    if (yhat) {
+                        put(yhat_t + i, left, exp_v(get(u_yhat_t + i, left) - l_yhat[b]));
+                    }
+                }
+            }
+        }
+        bring_back(c, p->states_c, (T_x + 1), p->B, first, B, sizeof(double) * 16);
+        bring_back(a, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 16);
+        bring_back(yhat, p->yhat, T_x, p->B, first, B, sizeof(double) * 4);
     }
-    meet(team);
 }
 
 void lstm_sequence_forward(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 3200);
+    const size_t size = lstm_sequence_forward_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1560,24 +1664,40 @@ void lstm_sequence_forward(const lstm_sequence_args *p)
     lstm_sequence_forward_part(p, 0, 1);
 }
 
+static size_t lstm_sequence_vjp_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 1656, 8000);
+}
+
+static size_t lstm_sequence_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0)
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0)
+        + padded(T_x * size * sizeof(double))
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 16 * sizeof(double) : 0)
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded(T_x * size * 16 * sizeof(double))
+        + padded((T_x + 1) * size * 16 * sizeof(double))
+        + padded(size < B ? T_x * size * 16 * sizeof(double) : 0)
+        + padded(size < B ? T_x * size * 8 * sizeof(double) : 0);
+}
+
 size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded(T_x * B * sizeof(double))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded(T_x * B * 16 * sizeof(double))
-        + padded((T_x + 1) * B * 16 * sizeof(double))
+    const size_t size = lstm_sequence_vjp_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * lstm_sequence_vjp_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
         + padded(8 * vectors(16) * LANES * sizeof(double))
@@ -1598,18 +1718,14 @@ size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const c0 = p->c0;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_ia = p->W_ia;
     const double *restrict const W_ix = p->W_ix;
-    const double *restrict const x = p->x;
     const double *restrict const b_i = p->b_i;
     const double *restrict const W_fa = p->W_fa;
     const double *restrict const W_fx = p->W_fx;
@@ -1622,10 +1738,6 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     const double *restrict const b_k = p->b_k;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const dyhat = p->dyhat;
-    const double *restrict const dstates_a = p->dstates_a;
-    const double *restrict const dstates_c = p->dstates_c;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_ia = p->d_W_ia;
     double *restrict const d_W_ix = p->d_W_ix;
     double *restrict const d_b_i = p->d_b_i;
@@ -1640,23 +1752,6 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     double *restrict const d_b_k = p->d_b_k;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_c0 = p->d_c0;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const f = take(&work, T_x * B * 16 * sizeof(double)); /* z_f, then f */
-    double *restrict const k_ = take(&work, T_x * B * 16 * sizeof(double)); /* z_k, then k */
-    double *restrict const m_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const yhat = take(&work, T_x * B * 4 * sizeof(double)); /* z_yhat, u_yhat, then yhat */
-    double *restrict const delta_l_yhat = take(&work, T_x * B * sizeof(double));
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 4 * sizeof(double)); /* delta_yhat, delta_u_yhat, then delta_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + 1) * B * 16 * sizeof(double));
-    double *restrict const delta_z_k = take(&work, (T_x + 1) * B * 16 * sizeof(double)); /* c, then delta_z_k */
-    double *restrict const delta_z_o = take(&work, T_x * B * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
-    double *restrict const delta_z_f = take(&work, T_x * B * 16 * sizeof(double)); /* u_a, then delta_z_f */
-    double *restrict const delta_z_i = take(&work, T_x * B * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
-    double *restrict const delta_c = take(&work, (T_x + 1) * B * 16 * sizeof(double));
     double *restrict const W_ix_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_fx_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
     double *restrict const W_ox_PT = take(&work, 8 * vectors(16) * LANES * sizeof(double));
@@ -1689,13 +1784,10 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     pack(16, 16, W_oa, W_oa_P, me, team);
     pack(16, 16, W_fa, W_fa_P, me, team);
     pack(16, 16, W_ia, W_ia_P, me, team);
-    if (d_x) pack(16, 8, W_kx, W_kx_P, me, team);
-    if (d_x) pack(16, 8, W_ox, W_ox_P, me, team);
-    if (d_x) pack(16, 8, W_fx, W_fx_P, me, team);
-    if (d_x) pack(16, 8, W_ix, W_ix_P, me, team);
-    clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, me, team);
-    clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
+    if (p->d_x) pack(16, 8, W_kx, W_kx_P, me, team);
+    if (p->d_x) pack(16, 8, W_ox, W_ox_P, me, team);
+    if (p->d_x) pack(16, 8, W_fx, W_fx_P, me, team);
+    if (p->d_x) pack(16, 8, W_ix, W_ix_P, me, team);
     if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
     if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
     if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
@@ -1711,401 +1803,454 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = lstm_sequence_vjp_size(T_x, T_y, p->B);
+    const size_t bytes = lstm_sequence_vjp_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const c0 = p->c0 + first * 16;
+        const double *restrict const a0 = p->a0 + first * 16;
+        double *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const f = take(&work, T_x * size * 16 * sizeof(double)); /* z_f, then f */
+        double *restrict const k_ = take(&work, T_x * size * 16 * sizeof(double)); /* z_k, then k */
+        double *restrict const m_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const l_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const yhat = take(&work, T_x * size * 4 * sizeof(double)); /* z_yhat, u_yhat, then yhat */
+        const double *restrict const dyhat = rows_of(&work, p->dyhat, T_x, p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const delta_l_yhat = take(&work, T_x * size * sizeof(double));
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 4 * sizeof(double)); /* delta_yhat, delta_u_yhat, then delta_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const dstates_a = rows_of(&work, p->dstates_a, T_x, p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const delta_z_k = take(&work, (T_x + 1) * size * 16 * sizeof(double)); /* c, then delta_z_k */
+        double *restrict const delta_z_o = take(&work, T_x * size * 16 * sizeof(double)); /* z_o, o, then delta_z_o */
+        double *restrict const delta_z_f = take(&work, T_x * size * 16 * sizeof(double)); /* u_a, then delta_z_f */
+        double *restrict const delta_z_i = take(&work, T_x * size * 16 * sizeof(double)); /* z_i, i, then delta_z_i */
+        double *restrict const delta_c = take(&work, (T_x + 1) * size * 16 * sizeof(double));
+        const double *restrict const dstates_c = rows_of(&work, p->dstates_c, T_x, p->B, first, B, sizeof(double) * 16, size);
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 8, size);
+        double *restrict const d_c0 = p->d_c0 ? p->d_c0 + first * 16 : NULL;
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
+        clear(delta_c, (T_x + 1) * B * 16 * sizeof *delta_c, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const c0_b = c0 + b * 16;
-            double *const delta_z_k_0 = delta_z_k + b * 16;
-            const double *const a0_b = a0 + b * 16;
-            double *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* c[t] = c0    (B, n_a) */
-                put(delta_z_k_0 + i, left, get(c0_b + i, left));
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-        product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
-        /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-        product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
-        /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-        product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
-        /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-        product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                const double *const a_before = a + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const c0_b = c0 + b * 16;
+                double *const delta_z_k_0 = delta_z_k + b * 16;
+                const double *const a0_b = a0 + b * 16;
+                double *const a_0 = a + b * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* c[t] = c[t-1]    (B, n_a) */
-                    put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+                    /* c[t] = c0    (B, n_a) */
+                    put(delta_z_k_0 + i, left, get(c0_b + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0, delta_z_i + (t - 1) * B * 16,
-                16, delta_z_i + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
-                    put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
-                f + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const f_t = f + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
-                    put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_fx_PT, 1.0, b_f, 0, f, 0);
             /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0, delta_z_o + (t - 1) * B * 16,
-                16, delta_z_o + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
-                    put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
-                }
-            }
+            product_8_16(active, x, W_ox_PT, 1.0, b_o, 0, delta_z_o, 0);
             /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16, 16,
-                k_ + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
+            product_8_16(active, x, W_kx_PT, 1.0, b_k, 0, k_, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    const double *const a_before = a + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* c[t] = c[t-1]    (B, n_a) */
+                        put(delta_z_k_t + i, left, get(delta_z_k_before + i, left));
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ia_PT, 1.0,
+                    delta_z_i + (t - 1) * B * 16, 16, delta_z_i + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  i[t] = sigmoid(z_i)    (B, n_a) */
+                        put(delta_z_i_t + i, left, sigmoid_v(get(delta_z_i_t + i, left)));
+                    }
+                }
+                /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_fa_PT, 1.0, f + (t - 1) * B * 16, 16,
+                    f + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const f_t = f + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (4)  f[t] = sigmoid(z_f)    (B, n_a) */
+                        put(f_t + i, left, sigmoid_v(get(f_t + i, left)));
+                    }
+                }
+                /* (5)  z_o = W_oa a[t-1] + W_ox x[t] + b_o    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_oa_PT, 1.0,
+                    delta_z_o + (t - 1) * B * 16, 16, delta_z_o + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (6)  o[t] = sigmoid(z_o)    (B, n_a) */
+                        put(delta_z_o_t + i, left, sigmoid_v(get(delta_z_o_t + i, left)));
+                    }
+                }
+                /* (7)  z_k = W_ka a[t-1] + W_kx x[t] + b_k    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_ka_PT, 1.0, k_ + (t - 1) * B * 16,
+                    16, k_ + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                    const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    double *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (8)  k[t] = tanh(z_k)    (B, n_a) */
+                        put(k__t + i, left, tanh_v(get(k__t + i, left)));
+                        /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
+                        put(delta_z_k_t + i, left, get(f_t + i, left)
+                            * get(delta_z_k_before + i, left) + get(delta_z_i_t + i, left)
+                            * get(k__t + i, left));
+                        /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
+                        put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
+                        /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
+                        put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
+            for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                const double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                const double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                double *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (8)  k[t] = tanh(z_k)    (B, n_a) */
-                    put(k__t + i, left, tanh_v(get(k__t + i, left)));
-                    /* (9)  c[t] = f[t] * c[t-1] + i[t] * k[t]    (B, n_a) */
-                    put(delta_z_k_t + i, left, get(f_t + i, left) * get(delta_z_k_before + i, left)
-                        + get(delta_z_i_t + i, left) * get(k__t + i, left));
-                    /* (10)  u_a[t] = tanh(c[t])    (B, n_a) */
-                    put(delta_z_f_t + i, left, tanh_v(get(delta_z_k_t + i, left)));
-                    /* (11)  a[t] = o[t] * u_a[t]    (B, n_a) */
-                    put(a_t + i, left, get(delta_z_o_t + i, left) * get(delta_z_f_t + i, left));
+                double *const yhat_t = yhat + b * 4;
+                /* (13)  m_yhat = max(z_yhat)    (B) */
+                double m_yhat_max = yhat_t[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v,
+                        get(yhat_t + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat[b] = m_yhat_max;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(yhat_t + i, left, get(yhat_t + i, left) - m_yhat[b]);
+                }
+                /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
+                double l_yhat_logsumexp = 0.0;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
+                        + exp_v(get(yhat_t + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
+                    put(yhat_t + i, left, exp_v(get(yhat_t + i, left) - l_yhat[b]));
                 }
             }
         }
-    }
-    meet(team);
+        if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+            || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k
+            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) continue;
 
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 4;
-            /* (13)  m_yhat = max(z_yhat)    (B) */
-            double m_yhat_max = yhat_t[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 4), larger_v(m_yhat_max_v, get(yhat_t + i, left)),
-                    m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(yhat_t + i, left, get(yhat_t + i, left) - m_yhat[b]);
-            }
-            /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
-            double l_yhat_logsumexp = 0.0;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 4), l_yhat_logsumexp_v
-                    + exp_v(get(yhat_t + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_t + i, left, exp_v(get(yhat_t + i, left) - l_yhat[b]));
-            }
-        }
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
-        || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya
-        || p->d_b_y || p->d_c0 || p->d_a0)) return;
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const dyhat_t = dyhat + b * 4;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-            const double *const yhat_t = yhat + b * 4;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-            }
-            /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
-            double delta_l_yhat_sum = 0.0;
-            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                    + -(get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)), delta_l_yhat_sum_v);
-            }
-            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-            delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 4; i += LANES) {
-                const size_t left = 4 % LANES ? 4 - i : LANES;
-                /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)
-                    + delta_l_yhat[b] * get(yhat_t + i, left));
-                /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
-            }
-        }
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + b * 16;
-            double *const delta_a_t = delta_a + (B + b) * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-        /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16, 0);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_c_t = dstates_c + b * 16;
-            double *const delta_c_t = delta_c + (B + b) * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
-                put(delta_c_t + i, left, get(delta_c_t + i, left) + get(dstates_c_t + i, left));
-            }
-        }
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_4_16(active, delta_z_yhat, a + B * 16, d_W_ya, me, team);
-        /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 4, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                double *const delta_c_t = delta_c + (t * B + b) * 16;
-                double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                    const vec delta_u_a_i = get(delta_a_t + i, left) * get(delta_z_o_t + i, left);
-                    /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                    put(delta_c_t + i, left, get(delta_c_t + i, left)
-                        + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
-                    /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                    const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
-                    /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                    put(delta_z_k_t + i, left, delta_k_i * (1.0 - square_v(get(k__t + i, left))));
-                    /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                    const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
-                    /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                    put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
-                        - square_v(get(delta_z_o_t + i, left))));
-                    /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                    const vec delta_f_i = get(delta_c_t + i, left)
-                        * get(delta_z_k_before + i, left);
-                    /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                    put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
-                        - square_v(get(f_t + i, left))));
-                    /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                    const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
-                    /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                    put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
-                        - square_v(get(delta_z_i_t + i, left))));
+                const double *const dyhat_t = dyhat + b * 4;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                const double *const yhat_t = yhat + b * 4;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                }
+                /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
+                double delta_l_yhat_sum = 0.0;
+                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
+                        + -(get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)),
+                        delta_l_yhat_sum_v);
+                }
+                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                delta_l_yhat[b] = delta_l_yhat_sum;
+                for (size_t i = 0; i < 4; i += LANES) {
+                    const size_t left = 4 % LANES ? 4 - i : LANES;
+                    /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                        * get(yhat_t + i, left) + delta_l_yhat[b] * get(yhat_t + i, left));
+                    /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
                 }
             }
-            /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-            product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0, delta_a + (t - 1) * B * 16,
-                16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                const double *const f_t = f + ((t - 1) * B + b) * 16;
-                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_a_t = dstates_a + b * 16;
+                double *const delta_a_t = delta_a + (B + b) * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                    put(delta_c_before + i, left, get(delta_c_before + i, left)
-                        + get(delta_c_t + i, left) * get(f_t + i, left));
+                    /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
                 }
             }
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+            /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
+                0);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_c_t = dstates_c + b * 16;
+                double *const delta_c_t = delta_c + (B + b) * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                    put(delta_c_before + i, left, get(delta_c_before + i, left)
-                        + get(delta_c_t + i, left));
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
+                    /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
+                    put(delta_c_t + i, left, get(delta_c_t + i, left) + get(dstates_c_t + i, left));
                 }
             }
         }
-    }
-    meet(team);
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+            /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
 
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
-        if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-        if (d_W_ia) outer_16_16(active, delta_z_i, a, d_W_ia, me, team);
-        /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-        if (d_W_ix) outer_16_8(active, delta_z_i, x, d_W_ix, me, team);
-        /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-        if (d_b_i) sum_rows(active, 16, delta_z_i, d_b_i, me, team);
-        /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-        if (d_W_fa) outer_16_16(active, delta_z_f, a, d_W_fa, me, team);
-        /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-        if (d_W_fx) outer_16_8(active, delta_z_f, x, d_W_fx, me, team);
-        /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-        if (d_b_f) sum_rows(active, 16, delta_z_f, d_b_f, me, team);
-        /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-        if (d_W_oa) outer_16_16(active, delta_z_o, a, d_W_oa, me, team);
-        /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-        if (d_W_ox) outer_16_8(active, delta_z_o, x, d_W_ox, me, team);
-        /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-        if (d_b_o) sum_rows(active, 16, delta_z_o, d_b_o, me, team);
-        /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-        if (d_W_ka) outer_16_16(active, delta_z_k + B * 16, a, d_W_ka, me, team);
-        /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-        if (d_W_kx) outer_16_8(active, delta_z_k + B * 16, x, d_W_kx, me, team);
-        /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-        if (d_b_k) sum_rows(active, 16, delta_z_k + B * 16, d_b_k, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const delta_c_0 = delta_c + b * 16;
-            double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
-            const double *const delta_a_0 = delta_a + b * 16;
-            double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* d_c0 = delta_c[t]    (B, n_a) */
-                if (d_c0) {
-                    put(d_c0_b + i, left, get(delta_c_0 + i, left));
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                    double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                    const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                        const vec delta_u_a_i = get(delta_a_t + i, left)
+                            * get(delta_z_o_t + i, left);
+                        /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                        put(delta_c_t + i, left, get(delta_c_t + i, left)
+                            + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
+                        /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                        const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
+                        /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                        put(delta_z_k_t + i, left, delta_k_i * (1.0
+                            - square_v(get(k__t + i, left))));
+                        /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                        const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
+                        /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                        put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                            - square_v(get(delta_z_o_t + i, left))));
+                        /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                        const vec delta_f_i = get(delta_c_t + i, left)
+                            * get(delta_z_k_before + i, left);
+                        /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                        put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                            - square_v(get(f_t + i, left))));
+                        /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                        const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
+                        /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                        put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                            - square_v(get(delta_z_i_t + i, left))));
+                    }
                 }
-                /* d_a0 = delta_a[t]    (B, n_a) */
-                if (d_a0) {
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+                product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    const double *const f_t = f + ((t - 1) * B + b) * 16;
+                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                        put(delta_c_before + i, left, get(delta_c_before + i, left)
+                            + get(delta_c_t + i, left) * get(f_t + i, left));
+                    }
+                }
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                        put(delta_c_before + i, left, get(delta_c_before + i, left)
+                            + get(delta_c_t + i, left));
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
                 }
             }
         }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+            if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_z_k_k = moved(delta_z_k, away);
+            double *const delta_z_o_k = moved(delta_z_o, away);
+            double *const delta_z_f_k = moved(delta_z_f, away);
+            double *const delta_z_i_k = moved(delta_z_i, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+            if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+            /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+            if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+            /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+            if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+            /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+            if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+            /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+            if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+            /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+            if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+            /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+            if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+            /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+            if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+            /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+            if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+            /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+            if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+            /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+            if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+            /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+            if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const delta_c_0 = delta_c + b * 16;
+                double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+                const double *const delta_a_0 = delta_a + b * 16;
+                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
+                    /* d_c0 = delta_c[t]    (B, n_a) */
+                    if (d_c0) {
+                        put(d_c0_b + i, left, get(delta_c_0 + i, left));
+                    }
+                    /* d_a0 = delta_a[t]    (B, n_a) */
+                    if (d_a0) {
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
-    meet(team);
 }
 
 void lstm_sequence_vjp(const lstm_sequence_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 8000);
+    const size_t size = lstm_sequence_vjp_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         lstm_sequence_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

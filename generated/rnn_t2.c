@@ -35,18 +35,58 @@ static void meet(size_t team)
 #endif
 }
 
-#ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
- * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
-static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
+static size_t least(size_t one, size_t other) { return one < other ? one : other; }
+
+/* The examples of a slice: at least a tile, and steps enough for sums that are worth their beginning; beyond that, as
+ * many as leave a slice for each thread that the work is worth, and as stay in the cache. `bytes` are those of an
+ * example at one step, `work` its multiply-adds. */
+static size_t slice(size_t steps, size_t B, size_t bytes, size_t work)
 {
-    const size_t most = (B + 7) / 8;
-    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
+    const size_t parts = steps * B * work / 5000000 + 1, cached = 524288 / (steps * bytes + 1);
+    size_t size = least((B + parts - 1) / parts, cached);
+    size = size * steps < 256 ? 256 / (steps + 1) + 1 : size;
+    return least((size + 8 - 1) / 8 * 8, B + !B);
+}
+
+#ifdef _OPENMP
+/* How many threads share `slices` of the batch: as many as the caller allows, 0 for what OpenMP would take. */
+static size_t members(size_t allowed, size_t slices)
+{
+    if (allowed == 1 || slices < 2)
         return 1;
-    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
-    return allowed < most ? allowed : most;
+    return least(allowed ? allowed : (size_t)omp_get_max_threads(), least(slices, 64));
 }
 #endif
+
+/* Of an array with `steps` times `all` rows, those of `count` examples from `first` on: the array itself, if the slices
+ * of `size` are no smaller, or a copy in the workspace. */
+static const void *rows_of(unsigned char **work, const void *array, size_t steps, size_t all, size_t first, size_t count,
+                           size_t bytes, size_t size)
+{
+    if (!array || size == all)
+        return array;
+    unsigned char *const copy = take(work, steps * size * bytes);
+    for (size_t t = 0; t < steps; ++t)
+        memcpy(copy + t * count * bytes, (const unsigned char *)array + (t * all + first) * bytes, count * bytes);
+    return copy;
+}
+
+/* Likewise for a result, which is not copied, but brought back when it is there. */
+static void *room_for(unsigned char **work, void *array, size_t steps, size_t all, size_t first, size_t count,
+                      size_t bytes, size_t size)
+{
+    (void)first, (void)count;
+    return !array || size == all ? array : take(work, steps * size * bytes);
+}
+
+static void bring_back(const void *copy, void *array, size_t steps, size_t all, size_t first, size_t count, size_t bytes)
+{
+    for (size_t t = 0; copy != array && t < steps; ++t)
+        memcpy((unsigned char *)array + (t * all + first) * bytes, (const unsigned char *)copy + t * count * bytes,
+               count * bytes);
+}
+
+static void *moved(const void *array, ptrdiff_t bytes) { return array ? (unsigned char *)(uintptr_t)array + bytes : NULL; }
 
 /* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
 typedef struct {
@@ -79,8 +119,7 @@ static rows active_rows(rows R, const size_t *last, size_t before, size_t t, siz
     if (!last)
         return R;
     size_t active = 0, idle = R.count;
-    list += R.first;
-    for (size_t b = R.first; b < R.first + R.count; ++b) {
+    for (size_t b = 0; b < R.count; ++b) {
         if (last[b] + before >= t)
             list[active++] = b;
         else
@@ -100,8 +139,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     if (!last)
         return R;
     size_t active = 0;
-    list += R.first;
-    for (size_t r = R.first; r < R.first + R.count; ++r)
+    for (size_t r = 0; r < R.count; ++r)
         if (last[r % B] + before >= t + r / B) {
             if (fill)
                 list[active] = r;
@@ -1048,17 +1086,31 @@ NOINLINE void product_4_4(rows R, const double *X, const double *M, double facto
 
 /* ------------------------------------------------------------------------------------------------ */
 
+static size_t rnn_t2_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 160, 180);
+}
+
+static size_t rnn_t2_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 3 * sizeof(double) : 0)
+        + padded(size < B ? T_x * size * 2 * sizeof(double) : 0)
+        + padded(T_x * size * 2 * sizeof(double))
+        + padded((T_x + 1) * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 3 * sizeof(double) : 0)
+        + padded(T_x * size * 2 * sizeof(double));
+}
+
 size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 4 * sizeof(double))
-        + padded(T_x * B * 2 * sizeof(double))
-        + padded((T_x + 1) * B * 4 * sizeof(double))
+    const size_t size = rnn_t2_loss_and_grad_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * rnn_t2_loss_and_grad_bytes(T_x, T_y, B, size)
         + padded(3 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(2) * LANES * sizeof(double))
-        + padded(T_x * B * 2 * sizeof(double))
         + padded(2 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(3) * LANES * sizeof(double));
@@ -1527,37 +1579,26 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
     }
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_aa = p->W_aa;
     const double *restrict const W_ax = p->W_ax;
-    const double *restrict const x = p->x;
     const double *restrict const b_a = p->b_a;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_aa = p->d_W_aa;
     double *restrict const d_W_ax = p->d_W_ax;
     double *restrict const d_b_a = p->d_b_a;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* z_a, then a */
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double)); /* yhat, then delta_z_yhat */
-    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* delta_a, then delta_z_a */
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, T_x * B * 2 * sizeof(double)); /* z_yhat, then loss_part */
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
@@ -1566,209 +1607,247 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
     pack(2, 4, W_ya, W_ya_P, me, team);
     pack(4, 4, W_aa, W_aa_P, me, team);
-    if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
+    if (p->d_x) pack(4, 3, W_ax, W_ax_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, me, team);
-    if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
     if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
     if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = rnn_t2_loss_and_grad_size(T_x, T_y, p->B);
+    const size_t bytes = rnn_t2_loss_and_grad_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 4;
+        double *restrict const a = take(&work, (T_x + 1) * size * 4 * sizeof(double)); /* z_a, then a */
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 3, size);
+        const double *restrict const y = rows_of(&work, p->y, T_x, p->B, first, B, sizeof(double) * 2, size);
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 2 * sizeof(double)); /* yhat, then delta_z_yhat */
+        double *restrict const delta_z_a = take(&work, (T_x + 1) * size * 4 * sizeof(double)); /* delta_a, then delta_z_a */
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 3, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 4 : NULL;
+        double *restrict const loss_part = take(&work, T_x * size * 2 * sizeof(double)); /* z_yhat, then loss_part */
+        clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 4;
-            double *const a_0 = a + b * 4;
-            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 4;
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a + t * B * 4,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t + i, left, tanh_v(get(a_t + i, left)));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const loss_part_t = loss_part + b * 2;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            const double *const y_t = y + b * 2;
-            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                const size_t left = 2 % LANES ? m - i : LANES;
-                /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
-                    + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
-                    + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                    * (1.0 - get(y_t + i, left)));
-            }
-        }
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
-        if (me == 0) loss[0] += total(active, 2, loss_part);
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            const double *const y_t = y + b * 2;
-            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                const size_t left = 2 % LANES ? m - i : LANES;
-                /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left) - get(y_t + i, left));
-            }
-        }
-        /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_2_4(active, delta_z_yhat, a + B * 4, d_W_ya, me, team);
-        /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 2, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                const double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        * (1.0 - square_v(get(a_t + i, left))));
-                }
-            }
-            /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4, 4,
-                delta_z_a + (t - 1) * B * 4, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
-                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                        + get(delta_z_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer_4_4(active, delta_z_a + B * 4, a, d_W_aa, me, team);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer_4_3(active, delta_z_a + B * 4, x, d_W_ax, me, team);
-        /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a) sum_rows(active, 4, delta_z_a + B * 4, d_b_a, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_z_a_0 = delta_z_a + b * 4;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                const double *const a0_b = a0 + b * 4;
+                double *const a_0 = a + b * 4;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                     const size_t left = 4 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 4;
+                    double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
+                    a + t * B * 4, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                        put(a_t + i, left, tanh_v(get(a_t + i, left)));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const loss_part_t = loss_part + b * 2;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+                const double *const y_t = y + b * 2;
+                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                    const size_t left = 2 % LANES ? m - i : LANES;
+                    /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
+                    put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
+                        + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
+                        + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                        * (1.0 - get(y_t + i, left)));
+                }
+            }
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const loss_part_k = moved(loss_part, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+            if (me == 0) loss[0] += total(active, 2, loss_part_k);
+        }
+        meet(team);
+        if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y
+            || p->d_a0)) continue;
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+                const double *const y_t = y + b * 2;
+                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                    const size_t left = 2 % LANES ? m - i : LANES;
+                    /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                        - get(y_t + i, left));
+                }
+            }
+            /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4,
+                0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+            /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                    const double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            * (1.0 - square_v(get(a_t + i, left))));
+                    }
+                }
+                /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
+                    delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                    double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
+                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                            + get(delta_z_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+            if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_z_a_k = moved(delta_z_a, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+            if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+            /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+            if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+            /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+            if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_z_a_0 = delta_z_a + b * 4;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 3);
     }
-    meet(team);
 }
 
 void rnn_t2_loss_and_grad(const rnn_t2_args *p)
@@ -1778,8 +1857,8 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
         return;
     }
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 180);
+    const size_t size = rnn_t2_loss_and_grad_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1789,12 +1868,26 @@ void rnn_t2_loss_and_grad(const rnn_t2_args *p)
     rnn_t2_loss_and_grad_part(p, 0, 1);
 }
 
+static size_t rnn_t2_forward_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 120, 72);
+}
+
+static size_t rnn_t2_forward_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded(size < B ? (T_x + 1) * size * 4 * sizeof(double) : 0)
+        + padded(T_x * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 3 * sizeof(double) : 0)
+        + padded(T_x * size * 2 * sizeof(double))
+        + padded(size < B ? T_x * size * 2 * sizeof(double) : 0);
+}
+
 size_t rnn_t2_forward_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded(T_x * B * 4 * sizeof(double))
-        + padded(T_x * B * 2 * sizeof(double))
+    const size_t size = rnn_t2_forward_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * rnn_t2_forward_bytes(T_x, T_y, B, size)
         + padded(3 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(2) * LANES * sizeof(double));
@@ -1963,118 +2056,123 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
     }
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
-    double *restrict const a = p->states_a;
     const double *restrict const W_aa = p->W_aa;
     const double *restrict const W_ax = p->W_ax;
-    const double *restrict const x = p->x;
     const double *restrict const b_a = p->b_a;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    double *restrict const yhat = p->yhat;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const z_a = take(&work, T_x * B * 4 * sizeof(double));
-    double *restrict const z_yhat = take(&work, T_x * B * 2 * sizeof(double));
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
     pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
     pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
     pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
-    if (yhat) clear(yhat, T_x * B * 2 * sizeof *yhat, me, team);
     meet(team);
+    const size_t size = rnn_t2_forward_size(T_x, T_y, p->B);
+    const size_t bytes = rnn_t2_forward_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 4;
+        double *restrict const a = room_for(&work, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const z_a = take(&work, T_x * size * 4 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 3, size);
+        double *restrict const z_yhat = take(&work, T_x * size * 2 * sizeof(double));
+        double *restrict const yhat = room_for(&work, p->yhat, T_x, p->B, first, B, sizeof(double) * 2, size);
+        if (yhat) clear(yhat, T_x * B * 2 * sizeof *yhat, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        if (a) {
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const a0_b = a0 + b * 4;
-                double *const a_0 = a ? a + b * 4 : NULL;
-                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* a[t] = a0    (B, n_a) */
-                    put(a_0 + i, left, get(a0_b + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, z_a, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const a_before = a ? a + ((t - 1) * B + b) * 4 : NULL;
-                    double *const a_t = a ? a + (t * B + b) * 4 : NULL;
-                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const a0_b = a0 + b * 4;
+                    double *const a_0 = a ? a + b * 4 : NULL;
+                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                         const size_t left = 4 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                        /* a[t] = a0    (B, n_a) */
+                        put(a_0 + i, left, get(a0_b + i, left));
                     }
                 }
             }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4,
-                z_a + (t - 1) * B * 4, t);
-            if (a) {
+            product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, z_a, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 4 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 4 : NULL;
+                        for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, z_a + (t - 1) * B * 4, 4,
+                    z_a + (t - 1) * B * 4, t);
+                if (a) {
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
+                        double *const a_t = a ? a + (t * B + b) * 4 : NULL;
+                        for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                            put(a_t + i, left, tanh_v(get(z_a_t + i, left)));
+                        }
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
+            if (yhat) {
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    const double *const z_a_t = z_a + ((t - 1) * B + b) * 4;
-                    double *const a_t = a ? a + (t * B + b) * 4 : NULL;
-                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                        put(a_t + i, left, tanh_v(get(z_a_t + i, left)));
+                    const double *const z_yhat_t = z_yhat + b * 2;
+                    double *const yhat_t = yhat ? yhat + b * 2 : NULL;
+                    for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                        const size_t left = 2 % LANES ? m - i : LANES;
+                        /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                        put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
                     }
                 }
             }
         }
+        bring_back(a, p->states_a, (T_x + 1), p->B, first, B, sizeof(double) * 4);
+        bring_back(yhat, p->yhat, T_x, p->B, first, B, sizeof(double) * 2);
     }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
-        if (yhat) {
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const z_yhat_t = z_yhat + b * 2;
-                double *const yhat_t = yhat ? yhat + b * 2 : NULL;
-                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                    const size_t left = 2 % LANES ? m - i : LANES;
-                    /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, sigmoid_v(get(z_yhat_t + i, left)));
-                }
-            }
-        }
-    }
-    meet(team);
 }
 
 void rnn_t2_forward(const rnn_t2_args *p)
@@ -2084,8 +2182,8 @@ void rnn_t2_forward(const rnn_t2_args *p)
         return;
     }
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 72);
+    const size_t size = rnn_t2_forward_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -2095,14 +2193,29 @@ void rnn_t2_forward(const rnn_t2_args *p)
     rnn_t2_forward_part(p, 0, 1);
 }
 
+static size_t rnn_t2_vjp_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 192, 180);
+}
+
+static size_t rnn_t2_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 3 * sizeof(double) : 0)
+        + padded(T_x * size * 2 * sizeof(double))
+        + padded(size < B ? T_x * size * 2 * sizeof(double) : 0)
+        + padded(T_x * size * 2 * sizeof(double))
+        + padded(size < B ? T_x * size * 4 * sizeof(double) : 0)
+        + padded((T_x + 1) * size * 4 * sizeof(double))
+        + padded(size < B ? T_x * size * 3 * sizeof(double) : 0);
+}
+
 size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 4 * sizeof(double))
-        + padded(T_x * B * 2 * sizeof(double))
-        + padded(T_x * B * 2 * sizeof(double))
-        + padded((T_x + 1) * B * 4 * sizeof(double))
+    const size_t size = rnn_t2_vjp_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * rnn_t2_vjp_bytes(T_x, T_y, B, size)
         + padded(3 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(2) * LANES * sizeof(double))
@@ -2555,34 +2668,22 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
     }
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const W_aa = p->W_aa;
     const double *restrict const W_ax = p->W_ax;
-    const double *restrict const x = p->x;
     const double *restrict const b_a = p->b_a;
     const double *restrict const W_ya = p->W_ya;
     const double *restrict const b_y = p->b_y;
-    const double *restrict const dyhat = p->dyhat;
-    const double *restrict const dstates_a = p->dstates_a;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_W_aa = p->d_W_aa;
     double *restrict const d_W_ax = p->d_W_ax;
     double *restrict const d_b_a = p->d_b_a;
     double *restrict const d_W_ya = p->d_W_ya;
     double *restrict const d_b_y = p->d_b_y;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* z_a, then a */
-    double *restrict const yhat = take(&work, T_x * B * 2 * sizeof(double)); /* z_yhat, then yhat */
-    double *restrict const delta_z_yhat = take(&work, T_x * B * 2 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
-    double *restrict const delta_z_a = take(&work, (T_x + 1) * B * 4 * sizeof(double)); /* delta_a, then delta_z_a */
     double *restrict const W_ax_PT = take(&work, 3 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_PT = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ya_PT = take(&work, 4 * vectors(2) * LANES * sizeof(double));
@@ -2594,208 +2695,240 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
     pack(2, 4, W_ya, W_ya_P, me, team);
     pack(4, 4, W_aa, W_aa_P, me, team);
-    if (d_x) pack(4, 3, W_ax, W_ax_P, me, team);
-    clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, me, team);
-    if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, me, team);
+    if (p->d_x) pack(4, 3, W_ax, W_ax_P, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
     if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
     if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
     meet(team);
+    const size_t size = rnn_t2_vjp_size(T_x, T_y, p->B);
+    const size_t bytes = rnn_t2_vjp_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 4;
+        double *restrict const a = take(&work, (T_x + 1) * size * 4 * sizeof(double)); /* z_a, then a */
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 3, size);
+        double *restrict const yhat = take(&work, T_x * size * 2 * sizeof(double)); /* z_yhat, then yhat */
+        const double *restrict const dyhat = rows_of(&work, p->dyhat, T_x, p->B, first, B, sizeof(double) * 2, size);
+        double *restrict const delta_z_yhat = take(&work, T_x * size * 2 * sizeof(double)); /* delta_yhat, then delta_z_yhat */
+        const double *restrict const dstates_a = rows_of(&work, p->dstates_a, T_x, p->B, first, B, sizeof(double) * 4, size);
+        double *restrict const delta_z_a = take(&work, (T_x + 1) * size * 4 * sizeof(double)); /* delta_a, then delta_z_a */
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 3, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 4 : NULL;
+        clear(delta_z_a, (T_x + 1) * B * 4 * sizeof *delta_z_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 3 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 4;
-            double *const a_0 = a + b * 4;
-            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 4;
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4, a + t * B * 4,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (2)  a[t] = tanh(z_a)    (B, n_a) */
-                    put(a_t + i, left, tanh_v(get(a_t + i, left)));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-        product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat, 0);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            double *const yhat_t = yhat + b * 2;
-            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                const size_t left = 2 % LANES ? m - i : LANES;
-                /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
-                put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
-            }
-        }
-    }
-    meet(team);
-    if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0)) return;
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            const double *const dyhat_t = dyhat + b * 2;
-            double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-            const double *const yhat_t = yhat + b * 2;
-            for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                const size_t left = 2 % LANES ? m - i : LANES;
-                /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-                /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                    * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
-            }
-        }
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + b * 4;
-            double *const delta_z_a_t = delta_z_a + (B + b) * 4;
-            for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                const size_t left = 4 % LANES ? m - i : LANES;
-                /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-        /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_2_4(active, delta_z_yhat, a + B * 4, d_W_ya, me, team);
-        /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(active, 2, delta_z_yhat, d_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                const double *const a_t = a + (t * B + b) * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        * (1.0 - square_v(get(a_t + i, left))));
-                }
-            }
-            /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0, delta_z_a + (t - 1) * B * 4, 4,
-                delta_z_a + (t - 1) * B * 4, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
-                for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                        + get(delta_z_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer_4_4(active, delta_z_a + B * 4, a, d_W_aa, me, team);
-        /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer_4_3(active, delta_z_a + B * 4, x, d_W_ax, me, team);
-        /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a) sum_rows(active, 4, delta_z_a + B * 4, d_b_a, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_z_a_0 = delta_z_a + b * 4;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                const double *const a0_b = a0 + b * 4;
+                double *const a_0 = a + b * 4;
                 for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                     const size_t left = 4 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 4;
+                    double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_4_4(active, a + (t - 1) * B * 4, W_aa_PT, 1.0, a + t * B * 4, 4,
+                    a + t * B * 4, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (2)  a[t] = tanh(z_a)    (B, n_a) */
+                        put(a_t + i, left, tanh_v(get(a_t + i, left)));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+            product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat, 0);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                double *const yhat_t = yhat + b * 2;
+                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                    const size_t left = 2 % LANES ? m - i : LANES;
+                    /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
+                    put(yhat_t + i, left, sigmoid_v(get(yhat_t + i, left)));
+                }
+            }
+        }
+        if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y
+            || p->d_a0)) continue;
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const dyhat_t = dyhat + b * 2;
+                double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+                const double *const yhat_t = yhat + b * 2;
+                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                    const size_t left = 2 % LANES ? m - i : LANES;
+                    /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                    /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
+                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                        * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
+                }
+            }
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_a_t = dstates_a + b * 4;
+                double *const delta_z_a_t = delta_z_a + (B + b) * 4;
+                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                    const size_t left = 4 % LANES ? m - i : LANES;
+                    /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        + get(dstates_a_t + i, left));
+                }
+            }
+            /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4,
+                0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+            /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                    const double *const a_t = a + (t * B + b) * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            * (1.0 - square_v(get(a_t + i, left))));
+                    }
+                }
+                /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
+                    delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                    double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
+                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                            + get(delta_z_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+            if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_z_a_k = moved(delta_z_a, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+            if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+            /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+            if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+            /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+            if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_z_a_0 = delta_z_a + b * 4;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 3);
     }
-    meet(team);
 }
 
 void rnn_t2_vjp(const rnn_t2_args *p)
@@ -2805,8 +2938,8 @@ void rnn_t2_vjp(const rnn_t2_args *p)
         return;
     }
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 180);
+    const size_t size = rnn_t2_vjp_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         rnn_t2_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

@@ -35,18 +35,58 @@ static void meet(size_t team)
 #endif
 }
 
-#ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
- * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
-static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
+static size_t least(size_t one, size_t other) { return one < other ? one : other; }
+
+/* The examples of a slice: at least a tile, and steps enough for sums that are worth their beginning; beyond that, as
+ * many as leave a slice for each thread that the work is worth, and as stay in the cache. `bytes` are those of an
+ * example at one step, `work` its multiply-adds. */
+static size_t slice(size_t steps, size_t B, size_t bytes, size_t work)
 {
-    const size_t most = (B + 7) / 8;
-    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
+    const size_t parts = steps * B * work / 5000000 + 1, cached = 524288 / (steps * bytes + 1);
+    size_t size = least((B + parts - 1) / parts, cached);
+    size = size * steps < 256 ? 256 / (steps + 1) + 1 : size;
+    return least((size + 8 - 1) / 8 * 8, B + !B);
+}
+
+#ifdef _OPENMP
+/* How many threads share `slices` of the batch: as many as the caller allows, 0 for what OpenMP would take. */
+static size_t members(size_t allowed, size_t slices)
+{
+    if (allowed == 1 || slices < 2)
         return 1;
-    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
-    return allowed < most ? allowed : most;
+    return least(allowed ? allowed : (size_t)omp_get_max_threads(), least(slices, 64));
 }
 #endif
+
+/* Of an array with `steps` times `all` rows, those of `count` examples from `first` on: the array itself, if the slices
+ * of `size` are no smaller, or a copy in the workspace. */
+static const void *rows_of(unsigned char **work, const void *array, size_t steps, size_t all, size_t first, size_t count,
+                           size_t bytes, size_t size)
+{
+    if (!array || size == all)
+        return array;
+    unsigned char *const copy = take(work, steps * size * bytes);
+    for (size_t t = 0; t < steps; ++t)
+        memcpy(copy + t * count * bytes, (const unsigned char *)array + (t * all + first) * bytes, count * bytes);
+    return copy;
+}
+
+/* Likewise for a result, which is not copied, but brought back when it is there. */
+static void *room_for(unsigned char **work, void *array, size_t steps, size_t all, size_t first, size_t count,
+                      size_t bytes, size_t size)
+{
+    (void)first, (void)count;
+    return !array || size == all ? array : take(work, steps * size * bytes);
+}
+
+static void bring_back(const void *copy, void *array, size_t steps, size_t all, size_t first, size_t count, size_t bytes)
+{
+    for (size_t t = 0; copy != array && t < steps; ++t)
+        memcpy((unsigned char *)array + (t * all + first) * bytes, (const unsigned char *)copy + t * count * bytes,
+               count * bytes);
+}
+
+static void *moved(const void *array, ptrdiff_t bytes) { return array ? (unsigned char *)(uintptr_t)array + bytes : NULL; }
 
 /* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
 typedef struct {
@@ -79,8 +119,7 @@ static rows active_rows(rows R, const size_t *last, size_t before, size_t t, siz
     if (!last)
         return R;
     size_t active = 0, idle = R.count;
-    list += R.first;
-    for (size_t b = R.first; b < R.first + R.count; ++b) {
+    for (size_t b = 0; b < R.count; ++b) {
         if (last[b] + before >= t)
             list[active++] = b;
         else
@@ -100,8 +139,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     if (!last)
         return R;
     size_t active = 0;
-    list += R.first;
-    for (size_t r = R.first; r < R.first + R.count; ++r)
+    for (size_t r = 0; r < R.count; ++r)
         if (last[r % B] + before >= t + r / B) {
             if (fill)
                 list[active] = r;
@@ -686,74 +724,66 @@ NOINLINE void product_8_16(rows R, const float *X, const float *M, float factor,
 
 /* ------------------------------------------------------------------------------------------------ */
 
+static size_t sentence_rating_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 256, 2320);
+}
+
+static size_t sentence_rating_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(T_x * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
+        + padded(size * 16 * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * 16 * sizeof(float))
+        + padded(size * 16 * sizeof(float));
+}
+
 size_t sentence_rating_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(float))
-        + padded(T_x * B * 16 * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded((T_x + 1) * B * 16 * sizeof(float))
+    const size_t size = sentence_rating_loss_and_grad_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * sentence_rating_loss_and_grad_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(float))
         + padded(16 * vectors(16) * LANES * sizeof(float))
-        + padded(B * 16 * sizeof(float))
         + padded(16 * vectors(5) * LANES * sizeof(float))
-        + padded(B * 5 * sizeof(float))
         + padded(5 * vectors(16) * LANES * sizeof(float))
-        + padded(B * 16 * sizeof(float))
-        + padded(B * 16 * sizeof(float))
         + padded(16 * vectors(16) * LANES * sizeof(float))
         + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const float *restrict const a0 = p->a0;
     const float *restrict const W_aa = p->W_aa;
     const float *restrict const W_ax = p->W_ax;
-    const float *restrict const x = p->x;
     const float *restrict const b_a = p->b_a;
     const float *restrict const W_ya = p->W_ya;
     const float *restrict const b_y = p->b_y;
-    const float *restrict const y = p->y;
     double *restrict const loss = p->loss;
     float *restrict const d_W_ya = p->d_W_ya;
     float *restrict const d_b_y = p->d_b_y;
-    float *restrict const d_x = p->d_x;
     float *restrict const d_W_aa = p->d_W_aa;
     float *restrict const d_W_ax = p->d_W_ax;
     float *restrict const d_b_a = p->d_b_a;
-    float *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
-    float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const m_yhat = take(&work, B * sizeof(float));
-    float *restrict const u_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const l_yhat = take(&work, B * sizeof(float));
-    float *restrict const yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
-    float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float)); /* delta_a, then delta_z_a */
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
-    float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
-    float *restrict const loss_part = take(&work, B * 5 * sizeof(float));
     float *restrict const W_ya_P = take(&work, 5 * vectors(16) * LANES * sizeof(float));
-    float *restrict const delta_a_part = take(&work, B * 16 * sizeof(float));
-    float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
     pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
@@ -761,271 +791,334 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
     pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
     pack(5, 16, W_ya, W_ya_P, me, team);
     pack(16, 16, W_aa, W_aa_P, me, team);
-    if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
+    if (p->d_x) pack(16, 8, W_ax, W_ax_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, me, team);
     if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
     if (d_W_aa) clear(d_W_aa, 16 * 16 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 16 * 8 * sizeof *d_W_ax, me, team);
     if (d_b_a) clear(d_b_a, 16 * sizeof *d_b_a, me, team);
     meet(team);
+    const size_t size = sentence_rating_loss_and_grad_size(T_x, T_y, p->B);
+    const size_t bytes = sentence_rating_loss_and_grad_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const float *restrict const a0 = p->a0 + first * 16;
+        float *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
+        float *restrict const z_a = take(&work, T_x * size * 16 * sizeof(float));
+        const float *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(float) * 8, size);
+        float *restrict const z_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const m_yhat = take(&work, size * sizeof(float));
+        float *restrict const u_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const l_yhat = take(&work, size * sizeof(float));
+        float *restrict const yhat = take(&work, size * 5 * sizeof(float));
+        const float *restrict const y = p->y + first * 5;
+        float *restrict const delta_l_yhat = take(&work, size * sizeof(float));
+        float *restrict const delta_z_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const delta_z_a = take(&work, (T_x + 1) * size * 16 * sizeof(float)); /* delta_a, then delta_z_a */
+        float *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(float) * 8, size);
+        float *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        float *restrict const z_yhat_part = take(&work, size * 16 * sizeof(float));
+        float *restrict const loss_part = take(&work, size * 5 * sizeof(float));
+        float *restrict const delta_a_part = take(&work, size * 16 * sizeof(float));
+        float *restrict const d_W_ya_part = take(&work, size * 16 * sizeof(float));
+        clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const float *const a0_b = a0 + b * 16;
-            float *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const float *const a_before = a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
-                z_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                    put(a_t + i, left, relu_v(get(z_a_t + i, left)));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: output */
-    if (me == 0) {
-        const rows all = whole(B);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const size_t t = p->last_x ? p->last_x[b] : T_x;
-            float *const z_yhat_b = z_yhat + b * 5;
-            const float *const a_t = a + (t * B + b) * 16;
-            float *const z_yhat_part_b = z_yhat_part + b * 16;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b + i, left, get(b_y + i, left));
-            }
-            for (size_t i = 0; i < 16; i += LANES) {
-                const size_t left = 16 % LANES ? 16 - i : LANES;
-                put(z_yhat_part_b + i, left, get(a_t + i, left));
-            }
-        }
-        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const float *const z_yhat_b = z_yhat + b * 5;
-            float *const u_yhat_b = u_yhat + b * 5;
-            float *const yhat_b = yhat + b * 5;
-            const float *const y_b = y + b * 5;
-            float *const loss_part_b = loss_part + b * 5;
-            /* (4)  m_yhat = max(z_yhat)    (B) */
-            float m_yhat_max = z_yhat_b[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
-                    m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
-            }
-            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-            float l_yhat_logsumexp = 0.0f;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
-                put(loss_part_b + i, left, get(y_b + i, left)
-                    * (l_yhat[b] - get(u_yhat_b + i, left)));
-            }
-        }
-        /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
-        loss[0] += total(all, 5, loss_part);
-    }
-    meet(team);
-    if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
-
-    /* ---- backward: output */
-    if (me == 0) {
-        const rows all = whole(B);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const float *const y_b = y + b * 5;
-            const float *const yhat_b = yhat + b * 5;
-            float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-            /* (12)  delta_l_yhat = sum(y)    (B) */
-            float delta_l_yhat_sum = 0.0f;
-            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v + get(y_b + i, left),
-                    delta_l_yhat_sum_v);
-            }
-            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-            delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
-                const vec delta_u_yhat_i = -get(y_b + i, left)
-                    + delta_l_yhat[b] * get(yhat_b + i, left);
-                /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_b + i, left, delta_u_yhat_i);
-            }
-        }
-        /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const size_t t = p->last_x ? p->last_x[b] : T_x;
-            const float *const delta_a_part_b = delta_a_part + b * 16;
-            float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-            const float *const a_t = a + (t * B + b) * 16;
-            float *const d_W_ya_part_b = d_W_ya_part + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                const size_t left = 16 % LANES ? 16 - i : LANES;
-                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                    + get(delta_a_part_b + i, left));
-                put(d_W_ya_part_b + i, left, get(a_t + i, left));
-            }
-        }
-        /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_5_16(all, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
-        /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y, 0, 1);
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f), all_v(1.0f)));
-                }
-            }
-            /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                        + get(delta_z_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer_16_16(active, delta_z_a + B * 16, a, d_W_aa, me, team);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer_16_8(active, delta_z_a + B * 16, x, d_W_ax, me, team);
-        /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a) sum_rows(active, 16, delta_z_a + B * 16, d_b_a, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const float *const delta_z_a_0 = delta_z_a + b * 16;
-                float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                const float *const a0_b = a0 + b * 16;
+                float *const a_0 = a + b * 16;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const float *const a_before = a + ((t - 1) * B + b) * 16;
+                    float *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                    16, z_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    float *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
+                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: output */
+        meet(team);
+        if (me == 0)
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            float *const a_k = moved(a, away);
+            float *const z_yhat_k = moved(z_yhat, away);
+            float *const m_yhat_k = moved(m_yhat, away);
+            float *const u_yhat_k = moved(u_yhat, away);
+            float *const l_yhat_k = moved(l_yhat, away);
+            float *const yhat_k = moved(yhat, away);
+            const float *const y_k = moved(y, ahead * (ptrdiff_t)sizeof(float) * 5);
+            float *const z_yhat_part_k = moved(z_yhat_part, away);
+            float *const loss_part_k = moved(loss_part, away);
+            const rows all = whole(count);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const size_t t = ends ? ends[b] : T_x;
+                float *const z_yhat_b = z_yhat_k + b * 5;
+                const float *const a_t = a_k + (t * count + b) * 16;
+                float *const z_yhat_part_b = z_yhat_part_k + b * 16;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                    put(z_yhat_b + i, left, get(b_y + i, left));
+                }
+                for (size_t i = 0; i < 16; i += LANES) {
+                    const size_t left = 16 % LANES ? 16 - i : LANES;
+                    put(z_yhat_part_b + i, left, get(a_t + i, left));
+                }
+            }
+            product_16_5(all, z_yhat_part_k, W_ya_PT, 1.0f, z_yhat_k, 5, z_yhat_k, 0);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const float *const z_yhat_b = z_yhat_k + b * 5;
+                float *const u_yhat_b = u_yhat_k + b * 5;
+                float *const yhat_b = yhat_k + b * 5;
+                const float *const y_b = y_k + b * 5;
+                float *const loss_part_b = loss_part_k + b * 5;
+                /* (4)  m_yhat = max(z_yhat)    (B) */
+                float m_yhat_max = z_yhat_b[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v,
+                        get(z_yhat_b + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat_k[b] = m_yhat_max;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat_k[b]);
+                }
+                /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+                float l_yhat_logsumexp = 0.0f;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
+                        + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat_k[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat_k[b]));
+                    put(loss_part_b + i, left, get(y_b + i, left)
+                        * (l_yhat_k[b] - get(u_yhat_b + i, left)));
+                }
+            }
+            /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
+            loss[0] += total(all, 5, loss_part_k);
+        }
+        meet(team);
+        if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a
+            || p->d_a0)) continue;
+
+        /* ---- backward: output */
+        meet(team);
+        if (me == 0)
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            float *const a_k = moved(a, away);
+            float *const yhat_k = moved(yhat, away);
+            const float *const y_k = moved(y, ahead * (ptrdiff_t)sizeof(float) * 5);
+            float *const delta_l_yhat_k = moved(delta_l_yhat, away);
+            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            float *const delta_z_a_k = moved(delta_z_a, away);
+            float *const delta_a_part_k = moved(delta_a_part, away);
+            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
+            const rows all = whole(count);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const float *const y_b = y_k + b * 5;
+                const float *const yhat_b = yhat_k + b * 5;
+                float *const delta_z_yhat_b = delta_z_yhat_k + b * 5;
+                /* (12)  delta_l_yhat = sum(y)    (B) */
+                float delta_l_yhat_sum = 0.0f;
+                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
+                        + get(y_b + i, left), delta_l_yhat_sum_v);
+                }
+                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                delta_l_yhat_k[b] = delta_l_yhat_sum;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
+                    const vec delta_u_yhat_i = -get(y_b + i, left)
+                        + delta_l_yhat_k[b] * get(yhat_b + i, left);
+                    /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                    put(delta_z_yhat_b + i, left, delta_u_yhat_i);
+                }
+            }
+            /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_5_16(all, delta_z_yhat_k, W_ya_P, 1.0f, NULL, 0, delta_a_part_k, 0);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const size_t t = ends ? ends[b] : T_x;
+                const float *const delta_a_part_b = delta_a_part_k + b * 16;
+                float *const delta_z_a_t = delta_z_a_k + (t * count + b) * 16;
+                const float *const a_t = a_k + (t * count + b) * 16;
+                float *const d_W_ya_part_b = d_W_ya_part_k + b * 16;
+                for (size_t i = 0; i < 16; i += LANES) {
+                    const size_t left = 16 % LANES ? 16 - i : LANES;
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        + get(delta_a_part_b + i, left));
+                    put(d_W_ya_part_b + i, left, get(a_t + i, left));
+                }
+            }
+            /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, 0, 1);
+            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, 0, 1);
+        }
+        meet(team);
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
+                            all_v(1.0f)));
+                    }
+                }
+                /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                            + get(delta_z_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            float *const a_k = moved(a, away);
+            const float *const x_k = moved(x, away);
+            float *const delta_z_a_k = moved(delta_z_a, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+            if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+            /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+            if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+            /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+            if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const float *const delta_z_a_0 = delta_z_a + b * 16;
+                    float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(float) * 8);
     }
-    meet(team);
 }
 
 void sentence_rating_loss_and_grad(const sentence_rating_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 2320);
+    const size_t size = sentence_rating_loss_and_grad_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         sentence_rating_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1035,184 +1128,201 @@ void sentence_rating_loss_and_grad(const sentence_rating_args *p)
     sentence_rating_loss_and_grad_part(p, 0, 1);
 }
 
+static size_t sentence_rating_forward_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 160, 928);
+}
+
+static size_t sentence_rating_forward_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded(size < B ? (T_x + 1) * size * 16 * sizeof(float) : 0)
+        + padded(T_x * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 16 * sizeof(float));
+}
+
 size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded(T_x * B * 16 * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
+    const size_t size = sentence_rating_forward_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * sentence_rating_forward_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(float))
         + padded(16 * vectors(16) * LANES * sizeof(float))
-        + padded(B * 16 * sizeof(float))
         + padded(16 * vectors(5) * LANES * sizeof(float));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void sentence_rating_forward_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const float *restrict const a0 = p->a0;
-    float *restrict const a = p->states_a;
     const float *restrict const W_aa = p->W_aa;
     const float *restrict const W_ax = p->W_ax;
-    const float *restrict const x = p->x;
     const float *restrict const b_a = p->b_a;
     const float *restrict const W_ya = p->W_ya;
     const float *restrict const b_y = p->b_y;
-    float *restrict const yhat = p->yhat;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
-    float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const m_yhat = take(&work, B * sizeof(float));
-    float *restrict const u_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const l_yhat = take(&work, B * sizeof(float));
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
-    float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
     pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
     pack_transposed(16, 16, W_aa, W_aa_PT, me, team);
     pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
-    if (yhat) clear(yhat, B * 5 * sizeof *yhat, me, team);
     meet(team);
+    const size_t size = sentence_rating_forward_size(T_x, T_y, p->B);
+    const size_t bytes = sentence_rating_forward_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const float *restrict const a0 = p->a0 + first * 16;
+        float *restrict const a = room_for(&work, p->states_a, (T_x + 1), p->B, first, B, sizeof(float) * 16, size);
+        float *restrict const z_a = take(&work, T_x * size * 16 * sizeof(float));
+        const float *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(float) * 8, size);
+        float *restrict const z_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const m_yhat = take(&work, size * sizeof(float));
+        float *restrict const u_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const l_yhat = take(&work, size * sizeof(float));
+        float *restrict const yhat = p->yhat ? p->yhat + first * 5 : NULL;
+        float *restrict const z_yhat_part = take(&work, size * 16 * sizeof(float));
+        if (yhat) clear(yhat, B * 5 * sizeof *yhat, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        if (a) {
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const float *const a0_b = a0 + b * 16;
-                float *const a_0 = a ? a + b * 16 : NULL;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a0    (B, n_a) */
-                    put(a_0 + i, left, get(a0_b + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const float *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
-                    float *const a_t = a ? a + (t * B + b) * 16 : NULL;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const float *const a0_b = a0 + b * 16;
+                    float *const a_0 = a ? a + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                        /* a[t] = a0    (B, n_a) */
+                        put(a_0 + i, left, get(a0_b + i, left));
                     }
                 }
             }
+        }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
-                z_a + (t - 1) * B * 16, t);
-            if (a) {
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                    float *const a_t = a ? a + (t * B + b) * 16 : NULL;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (2)  a[t] = relu(z_a)    (B, n_a) */
-                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const float *const a_before = a ? a + ((t - 1) * B + b) * 16 : NULL;
+                        float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                    16, z_a + (t - 1) * B * 16, t);
+                if (a) {
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                        float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (2)  a[t] = relu(z_a)    (B, n_a) */
+                            put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+                        }
                     }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: output */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const size_t t = p->last_x ? p->last_x[b] : T_x;
-            float *const z_yhat_b = z_yhat + b * 5;
-            const float *const a_t = a ? a + (t * B + b) * 16 : NULL;
-            float *const z_yhat_part_b = z_yhat_part + b * 16;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b + i, left, get(b_y + i, left));
+        /* ---- forward: output */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const size_t t = xlengths ? xlengths[b] : T_x;
+                float *const z_yhat_b = z_yhat + b * 5;
+                const float *const a_t = a ? a + (t * B + b) * 16 : NULL;
+                float *const z_yhat_part_b = z_yhat_part + b * 16;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                    put(z_yhat_b + i, left, get(b_y + i, left));
+                }
+                for (size_t i = 0; i < 16; i += LANES) {
+                    const size_t left = 16 % LANES ? 16 - i : LANES;
+                    put(z_yhat_part_b + i, left, get(a_t + i, left));
+                }
             }
-            for (size_t i = 0; i < 16; i += LANES) {
-                const size_t left = 16 % LANES ? 16 - i : LANES;
-                put(z_yhat_part_b + i, left, get(a_t + i, left));
-            }
-        }
-        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const float *const z_yhat_b = z_yhat + b * 5;
-            float *const u_yhat_b = u_yhat + b * 5;
-            float *const yhat_b = yhat ? yhat + b * 5 : NULL;
-            /* (4)  m_yhat = max(z_yhat)    (B) */
-            float m_yhat_max = z_yhat_b[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
-                    m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
-            }
-            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-            float l_yhat_logsumexp = 0.0f;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                if (yhat) {
-                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
+            product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const float *const z_yhat_b = z_yhat + b * 5;
+                float *const u_yhat_b = u_yhat + b * 5;
+                float *const yhat_b = yhat ? yhat + b * 5 : NULL;
+                /* (4)  m_yhat = max(z_yhat)    (B) */
+                float m_yhat_max = z_yhat_b[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v,
+                        get(z_yhat_b + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat[b] = m_yhat_max;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
+                }
+                /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+                float l_yhat_logsumexp = 0.0f;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
+                        + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                    if (yhat) {
+                        put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
+                    }
                 }
             }
         }
+        bring_back(a, p->states_a, (T_x + 1), p->B, first, B, sizeof(float) * 16);
     }
-    meet(team);
 }
 
 void sentence_rating_forward(const sentence_rating_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 928);
+    const size_t size = sentence_rating_forward_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         sentence_rating_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1222,74 +1332,66 @@ void sentence_rating_forward(const sentence_rating_args *p)
     sentence_rating_forward_part(p, 0, 1);
 }
 
+static size_t sentence_rating_vjp_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 320, 2320);
+}
+
+static size_t sentence_rating_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(T_x * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size * sizeof(float))
+        + padded(size * 5 * sizeof(float))
+        + padded(size < B ? T_x * size * 16 * sizeof(float) : 0)
+        + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
+        + padded(size * 16 * sizeof(float))
+        + padded(size * 16 * sizeof(float))
+        + padded(size * 16 * sizeof(float));
+}
+
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + 1) * B * 16 * sizeof(float))
-        + padded(T_x * B * 16 * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded(B * sizeof(float))
-        + padded(B * 5 * sizeof(float))
-        + padded((T_x + 1) * B * 16 * sizeof(float))
+    const size_t size = sentence_rating_vjp_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * sentence_rating_vjp_bytes(T_x, T_y, B, size)
         + padded(8 * vectors(16) * LANES * sizeof(float))
         + padded(16 * vectors(16) * LANES * sizeof(float))
-        + padded(B * 16 * sizeof(float))
         + padded(16 * vectors(5) * LANES * sizeof(float))
         + padded(5 * vectors(16) * LANES * sizeof(float))
-        + padded(B * 16 * sizeof(float))
-        + padded(B * 16 * sizeof(float))
         + padded(16 * vectors(16) * LANES * sizeof(float))
         + padded(16 * vectors(8) * LANES * sizeof(float));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const float *restrict const a0 = p->a0;
     const float *restrict const W_aa = p->W_aa;
     const float *restrict const W_ax = p->W_ax;
-    const float *restrict const x = p->x;
     const float *restrict const b_a = p->b_a;
     const float *restrict const W_ya = p->W_ya;
     const float *restrict const b_y = p->b_y;
-    const float *restrict const dyhat = p->dyhat;
     float *restrict const d_W_ya = p->d_W_ya;
     float *restrict const d_b_y = p->d_b_y;
-    const float *restrict const dstates_a = p->dstates_a;
-    float *restrict const d_x = p->d_x;
     float *restrict const d_W_aa = p->d_W_aa;
     float *restrict const d_W_ax = p->d_W_ax;
     float *restrict const d_b_a = p->d_b_a;
-    float *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    float *restrict const a = take(&work, (T_x + 1) * B * 16 * sizeof(float));
-    float *restrict const z_a = take(&work, T_x * B * 16 * sizeof(float));
-    float *restrict const z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const m_yhat = take(&work, B * sizeof(float));
-    float *restrict const u_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const l_yhat = take(&work, B * sizeof(float));
-    float *restrict const yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_l_yhat = take(&work, B * sizeof(float));
-    float *restrict const delta_z_yhat = take(&work, B * 5 * sizeof(float));
-    float *restrict const delta_z_a = take(&work, (T_x + 1) * B * 16 * sizeof(float)); /* delta_a, then delta_z_a */
     float *restrict const W_ax_PT = take(&work, 8 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_aa_PT = take(&work, 16 * vectors(16) * LANES * sizeof(float));
-    float *restrict const z_yhat_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_ya_PT = take(&work, 16 * vectors(5) * LANES * sizeof(float));
     float *restrict const W_ya_P = take(&work, 5 * vectors(16) * LANES * sizeof(float));
-    float *restrict const delta_a_part = take(&work, B * 16 * sizeof(float));
-    float *restrict const d_W_ya_part = take(&work, B * 16 * sizeof(float));
     float *restrict const W_aa_P = take(&work, 16 * vectors(16) * LANES * sizeof(float));
     float *restrict const W_ax_P = take(&work, 16 * vectors(8) * LANES * sizeof(float));
     pack_transposed(8, 16, W_ax, W_ax_PT, me, team);
@@ -1297,286 +1399,336 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
     pack_transposed(16, 5, W_ya, W_ya_PT, me, team);
     pack(5, 16, W_ya, W_ya_P, me, team);
     pack(16, 16, W_aa, W_aa_P, me, team);
-    if (d_x) pack(16, 8, W_ax, W_ax_P, me, team);
-    clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, me, team);
+    if (p->d_x) pack(16, 8, W_ax, W_ax_P, me, team);
     if (d_W_ya) clear(d_W_ya, 5 * 16 * sizeof *d_W_ya, me, team);
     if (d_b_y) clear(d_b_y, 5 * sizeof *d_b_y, me, team);
-    if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, me, team);
     if (d_W_aa) clear(d_W_aa, 16 * 16 * sizeof *d_W_aa, me, team);
     if (d_W_ax) clear(d_W_ax, 16 * 8 * sizeof *d_W_ax, me, team);
     if (d_b_a) clear(d_b_a, 16 * sizeof *d_b_a, me, team);
     meet(team);
+    const size_t size = sentence_rating_vjp_size(T_x, T_y, p->B);
+    const size_t bytes = sentence_rating_vjp_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const float *restrict const a0 = p->a0 + first * 16;
+        float *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
+        float *restrict const z_a = take(&work, T_x * size * 16 * sizeof(float));
+        const float *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(float) * 8, size);
+        float *restrict const z_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const m_yhat = take(&work, size * sizeof(float));
+        float *restrict const u_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const l_yhat = take(&work, size * sizeof(float));
+        float *restrict const yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const delta_yhat = take(&work, size * 5 * sizeof(float));
+        const float *restrict const dyhat = p->dyhat + first * 5;
+        float *restrict const delta_l_yhat = take(&work, size * sizeof(float));
+        float *restrict const delta_z_yhat = take(&work, size * 5 * sizeof(float));
+        const float *restrict const dstates_a = rows_of(&work, p->dstates_a, T_x, p->B, first, B, sizeof(float) * 16, size);
+        float *restrict const delta_z_a = take(&work, (T_x + 1) * size * 16 * sizeof(float)); /* delta_a, then delta_z_a */
+        float *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(float) * 8, size);
+        float *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
+        float *restrict const z_yhat_part = take(&work, size * 16 * sizeof(float));
+        float *restrict const delta_a_part = take(&work, size * 16 * sizeof(float));
+        float *restrict const d_W_ya_part = take(&work, size * 16 * sizeof(float));
+        clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const float *const a0_b = a0 + b * 16;
-            float *const a_0 = a + b * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-        product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
-    }
-    meet(team);
-
-    /* ---- forward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const float *const a_before = a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16, 16,
-                z_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                float *const a_t = a + (t * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                    put(a_t + i, left, relu_v(get(z_a_t + i, left)));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: output */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const size_t t = p->last_x ? p->last_x[b] : T_x;
-            float *const z_yhat_b = z_yhat + b * 5;
-            const float *const a_t = a + (t * B + b) * 16;
-            float *const z_yhat_part_b = z_yhat_part + b * 16;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
-                put(z_yhat_b + i, left, get(b_y + i, left));
-            }
-            for (size_t i = 0; i < 16; i += LANES) {
-                const size_t left = 16 % LANES ? 16 - i : LANES;
-                put(z_yhat_part_b + i, left, get(a_t + i, left));
-            }
-        }
-        product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const float *const z_yhat_b = z_yhat + b * 5;
-            float *const u_yhat_b = u_yhat + b * 5;
-            float *const yhat_b = yhat + b * 5;
-            /* (4)  m_yhat = max(z_yhat)    (B) */
-            float m_yhat_max = z_yhat_b[0];
-            vec m_yhat_max_v = all_v(m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v, get(z_yhat_b + i, left)),
-                    m_yhat_max_v);
-            }
-            m_yhat_max = largest_of(m_yhat_max_v);
-            m_yhat[b] = m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
-            }
-            /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
-            float l_yhat_logsumexp = 0.0f;
-            vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
-                    + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
-            }
-            l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-            l_yhat[b] = log_1(l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
-            }
-        }
-    }
-    meet(team);
-    if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0)) return;
-
-    /* ---- backward: output */
-    if (me == 0) {
-        const rows all = whole(B);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const float *const dyhat_b = dyhat + b * 5;
-            float *const delta_yhat_b = delta_yhat + b * 5;
-            const float *const yhat_b = yhat + b * 5;
-            float *const delta_z_yhat_b = delta_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (21)  delta_yhat = dyhat    (B, n_y) */
-                put(delta_yhat_b + i, left, get(dyhat_b + i, left));
-            }
-            /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
-            float delta_l_yhat_sum = 0.0f;
-            vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
-                    + -(get(delta_yhat_b + i, left) * get(yhat_b + i, left)), delta_l_yhat_sum_v);
-            }
-            delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-            delta_l_yhat[b] = delta_l_yhat_sum;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
-                const vec delta_u_yhat_i = get(delta_yhat_b + i, left) * get(yhat_b + i, left)
-                    + delta_l_yhat[b] * get(yhat_b + i, left);
-                /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                put(delta_z_yhat_b + i, left, delta_u_yhat_i);
-            }
-        }
-        /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-        product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
-        for (size_t r = 0; r < all.count; ++r) {
-            const size_t b = at(all, r);
-            const size_t t = p->last_x ? p->last_x[b] : T_x;
-            const float *const delta_a_part_b = delta_a_part + b * 16;
-            float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-            const float *const a_t = a + (t * B + b) * 16;
-            float *const d_W_ya_part_b = d_W_ya_part + b * 16;
-            for (size_t i = 0; i < 16; i += LANES) {
-                const size_t left = 16 % LANES ? 16 - i : LANES;
-                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                    + get(delta_a_part_b + i, left));
-                put(d_W_ya_part_b + i, left, get(a_t + i, left));
-            }
-        }
-        /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_W_ya) outer_5_16(all, delta_z_yhat, d_W_ya_part, d_W_ya, 0, 1);
-        /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-        if (d_b_y) sum_rows(all, 5, delta_z_yhat, d_b_y, 0, 1);
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const float *const dstates_a_t = dstates_a + b * 16;
-            float *const delta_z_a_t = delta_z_a + (B + b) * 16;
-            for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                const size_t left = 16 % LANES ? m - i : LANES;
-                /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_z_a_t + i, left, get(delta_z_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f), all_v(1.0f)));
-                }
-            }
-            /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-            product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
-                for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                        + get(delta_z_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: every step, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-        if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-        if (d_W_aa) outer_16_16(active, delta_z_a + B * 16, a, d_W_aa, me, team);
-        /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-        if (d_W_ax) outer_16_8(active, delta_z_a + B * 16, x, d_W_ax, me, team);
-        /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-        if (d_b_a) sum_rows(active, 16, delta_z_a + B * 16, d_b_a, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const float *const delta_z_a_0 = delta_z_a + b * 16;
-                float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                const float *const a0_b = a0 + b * 16;
+                float *const a_0 = a + b * 16;
                 for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                     const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
         }
+
+        /* ---- forward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
+        }
+
+        /* ---- forward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const float *const a_before = a + ((t - 1) * B + b) * 16;
+                    float *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
+                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
+                    16, z_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    float *const a_t = a + (t * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
+                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: output */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const size_t t = xlengths ? xlengths[b] : T_x;
+                float *const z_yhat_b = z_yhat + b * 5;
+                const float *const a_t = a + (t * B + b) * 16;
+                float *const z_yhat_part_b = z_yhat_part + b * 16;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
+                    put(z_yhat_b + i, left, get(b_y + i, left));
+                }
+                for (size_t i = 0; i < 16; i += LANES) {
+                    const size_t left = 16 % LANES ? 16 - i : LANES;
+                    put(z_yhat_part_b + i, left, get(a_t + i, left));
+                }
+            }
+            product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const float *const z_yhat_b = z_yhat + b * 5;
+                float *const u_yhat_b = u_yhat + b * 5;
+                float *const yhat_b = yhat + b * 5;
+                /* (4)  m_yhat = max(z_yhat)    (B) */
+                float m_yhat_max = z_yhat_b[0];
+                vec m_yhat_max_v = all_v(m_yhat_max);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    m_yhat_max_v = pick_v(upto(i, 5), larger_v(m_yhat_max_v,
+                        get(z_yhat_b + i, left)), m_yhat_max_v);
+                }
+                m_yhat_max = largest_of(m_yhat_max_v);
+                m_yhat[b] = m_yhat_max;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
+                    put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
+                }
+                /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
+                float l_yhat_logsumexp = 0.0f;
+                vec l_yhat_logsumexp_v = all_v(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    l_yhat_logsumexp_v = pick_v(upto(i, 5), l_yhat_logsumexp_v
+                        + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
+                }
+                l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
+                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
+                }
+            }
+        }
+        if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a
+            || p->d_a0)) continue;
+
+        /* ---- backward: output */
+        meet(team);
+        if (me == 0)
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            float *const a_k = moved(a, away);
+            float *const yhat_k = moved(yhat, away);
+            float *const delta_yhat_k = moved(delta_yhat, away);
+            const float *const dyhat_k = moved(dyhat, ahead * (ptrdiff_t)sizeof(float) * 5);
+            float *const delta_l_yhat_k = moved(delta_l_yhat, away);
+            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            float *const delta_z_a_k = moved(delta_z_a, away);
+            float *const delta_a_part_k = moved(delta_a_part, away);
+            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
+            const rows all = whole(count);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const float *const dyhat_b = dyhat_k + b * 5;
+                float *const delta_yhat_b = delta_yhat_k + b * 5;
+                const float *const yhat_b = yhat_k + b * 5;
+                float *const delta_z_yhat_b = delta_z_yhat_k + b * 5;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (21)  delta_yhat = dyhat    (B, n_y) */
+                    put(delta_yhat_b + i, left, get(dyhat_b + i, left));
+                }
+                /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
+                float delta_l_yhat_sum = 0.0f;
+                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
+                        + -(get(delta_yhat_b + i, left) * get(yhat_b + i, left)),
+                        delta_l_yhat_sum_v);
+                }
+                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                delta_l_yhat_k[b] = delta_l_yhat_sum;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
+                    const vec delta_u_yhat_i = get(delta_yhat_b + i, left) * get(yhat_b + i, left)
+                        + delta_l_yhat_k[b] * get(yhat_b + i, left);
+                    /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                    put(delta_z_yhat_b + i, left, delta_u_yhat_i);
+                }
+            }
+            /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+            product_5_16(all, delta_z_yhat_k, W_ya_P, 1.0f, NULL, 0, delta_a_part_k, 0);
+            for (size_t r = 0; r < all.count; ++r) {
+                const size_t b = at(all, r);
+                const size_t t = ends ? ends[b] : T_x;
+                const float *const delta_a_part_b = delta_a_part_k + b * 16;
+                float *const delta_z_a_t = delta_z_a_k + (t * count + b) * 16;
+                const float *const a_t = a_k + (t * count + b) * 16;
+                float *const d_W_ya_part_b = d_W_ya_part_k + b * 16;
+                for (size_t i = 0; i < 16; i += LANES) {
+                    const size_t left = 16 % LANES ? 16 - i : LANES;
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        + get(delta_a_part_b + i, left));
+                    put(d_W_ya_part_b + i, left, get(a_t + i, left));
+                }
+            }
+            /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, 0, 1);
+            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+            if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, 0, 1);
+        }
+        meet(team);
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const float *const dstates_a_t = dstates_a + b * 16;
+                float *const delta_z_a_t = delta_z_a + (B + b) * 16;
+                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                    const size_t left = 16 % LANES ? m - i : LANES;
+                    /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        + get(dstates_a_t + i, left));
+                }
+            }
+        }
+
+        /* ---- backward: every step */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
+                            all_v(1.0f)));
+                    }
+                }
+                /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                            + get(delta_z_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: every step, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+            if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            float *const a_k = moved(a, away);
+            const float *const x_k = moved(x, away);
+            float *const delta_z_a_k = moved(delta_z_a, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+            if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+            /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+            if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+            /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+            if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const float *const delta_z_a_0 = delta_z_a + b * 16;
+                    float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(float) * 8);
     }
-    meet(team);
 }
 
 void sentence_rating_vjp(const sentence_rating_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 2320);
+    const size_t size = sentence_rating_vjp_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         sentence_rating_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());

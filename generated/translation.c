@@ -35,18 +35,58 @@ static void meet(size_t team)
 #endif
 }
 
-#ifdef _OPENMP
-/* How many threads share the work: as many as the caller allows, 0 for what OpenMP would take, but no more than
- * there are tiles of examples, and one alone where it is less than 5000000 multiply-adds. */
-static size_t members(size_t allowed, size_t steps, size_t B, size_t work)
+static size_t least(size_t one, size_t other) { return one < other ? one : other; }
+
+/* The examples of a slice: at least a tile, and steps enough for sums that are worth their beginning; beyond that, as
+ * many as leave a slice for each thread that the work is worth, and as stay in the cache. `bytes` are those of an
+ * example at one step, `work` its multiply-adds. */
+static size_t slice(size_t steps, size_t B, size_t bytes, size_t work)
 {
-    const size_t most = (B + 7) / 8;
-    if (allowed == 1 || most < 2 || steps * B * work < 5000000)
+    const size_t parts = steps * B * work / 5000000 + 1, cached = 524288 / (steps * bytes + 1);
+    size_t size = least((B + parts - 1) / parts, cached);
+    size = size * steps < 256 ? 256 / (steps + 1) + 1 : size;
+    return least((size + 8 - 1) / 8 * 8, B + !B);
+}
+
+#ifdef _OPENMP
+/* How many threads share `slices` of the batch: as many as the caller allows, 0 for what OpenMP would take. */
+static size_t members(size_t allowed, size_t slices)
+{
+    if (allowed == 1 || slices < 2)
         return 1;
-    allowed = allowed ? allowed : (size_t)omp_get_max_threads();
-    return allowed < most ? allowed : most;
+    return least(allowed ? allowed : (size_t)omp_get_max_threads(), least(slices, 64));
 }
 #endif
+
+/* Of an array with `steps` times `all` rows, those of `count` examples from `first` on: the array itself, if the slices
+ * of `size` are no smaller, or a copy in the workspace. */
+static const void *rows_of(unsigned char **work, const void *array, size_t steps, size_t all, size_t first, size_t count,
+                           size_t bytes, size_t size)
+{
+    if (!array || size == all)
+        return array;
+    unsigned char *const copy = take(work, steps * size * bytes);
+    for (size_t t = 0; t < steps; ++t)
+        memcpy(copy + t * count * bytes, (const unsigned char *)array + (t * all + first) * bytes, count * bytes);
+    return copy;
+}
+
+/* Likewise for a result, which is not copied, but brought back when it is there. */
+static void *room_for(unsigned char **work, void *array, size_t steps, size_t all, size_t first, size_t count,
+                      size_t bytes, size_t size)
+{
+    (void)first, (void)count;
+    return !array || size == all ? array : take(work, steps * size * bytes);
+}
+
+static void bring_back(const void *copy, void *array, size_t steps, size_t all, size_t first, size_t count, size_t bytes)
+{
+    for (size_t t = 0; copy != array && t < steps; ++t)
+        memcpy((unsigned char *)array + (t * all + first) * bytes, (const unsigned char *)copy + t * count * bytes,
+               count * bytes);
+}
+
+static void *moved(const void *array, ptrdiff_t bytes) { return array ? (unsigned char *)(uintptr_t)array + bytes : NULL; }
 
 /* Examples, or examples at steps: those of a list, or all from `first` on. `run` of them lie side by side. */
 typedef struct {
@@ -79,8 +119,7 @@ static rows active_rows(rows R, const size_t *last, size_t before, size_t t, siz
     if (!last)
         return R;
     size_t active = 0, idle = R.count;
-    list += R.first;
-    for (size_t b = R.first; b < R.first + R.count; ++b) {
+    for (size_t b = 0; b < R.count; ++b) {
         if (last[b] + before >= t)
             list[active++] = b;
         else
@@ -100,8 +139,7 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     if (!last)
         return R;
     size_t active = 0;
-    list += R.first;
-    for (size_t r = R.first; r < R.first + R.count; ++r)
+    for (size_t r = 0; r < R.count; ++r)
         if (last[r % B] + before >= t + r / B) {
             if (fill)
                 list[active] = r;
@@ -745,36 +783,53 @@ NOINLINE void product_6_12(rows R, const double *X, const double *M, double fact
 
 /* ------------------------------------------------------------------------------------------------ */
 
+static size_t translation_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 2200, 8076);
+}
+
+static size_t translation_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + T_y + 1) * size * 12 * sizeof(double))
+        + padded(size < B ? T_x * size * 6 * sizeof(double) : 0)
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(size < B ? T_y * size * 5 * sizeof(double) : 0)
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded((T_x + T_y + 1) * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(size < B ? T_x * size * 6 * sizeof(double) : 0)
+        + padded(1 * size * 5 * sizeof(double))
+        + padded(1 * size * sizeof(double))
+        + padded(1 * size * sizeof(double));
+}
+
 size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
+    const size_t size = translation_loss_and_grad_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * translation_loss_and_grad_bytes(T_x, T_y, B, size)
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
@@ -785,7 +840,6 @@ size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(5) * LANES * sizeof(double))
-        + padded(1 * B * 5 * sizeof(double))
         + padded(5 * vectors(12) * LANES * sizeof(double))
         + padded(5 * vectors(12) * LANES * sizeof(double))
         + padded(5 * vectors(12) * LANES * sizeof(double))
@@ -796,8 +850,6 @@ size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
-        + padded(1 * B * sizeof(double))
-        + padded(1 * B * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(12) * LANES * sizeof(double))
@@ -806,17 +858,14 @@ size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void translation_loss_and_grad_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const enc_W_za = p->enc_W_za;
     const double *restrict const enc_W_zx = p->enc_W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const enc_b_z = p->enc_b_z;
     const double *restrict const enc_W_ra = p->enc_W_ra;
     const double *restrict const enc_W_rx = p->enc_W_rx;
@@ -834,7 +883,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     const double *restrict const dec_b_k = p->dec_b_k;
     const double *restrict const dec_W_ya = p->dec_W_ya;
     const double *restrict const dec_b_y = p->dec_b_y;
-    const double *restrict const y = p->y;
     double *restrict const loss = p->loss;
     const double *restrict const dec_W_zx = p->dec_W_zx;
     const double *restrict const dec_W_rx = p->dec_W_rx;
@@ -851,7 +899,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const d_dec_c_k = p->d_dec_c_k;
     double *restrict const d_dec_W_ya = p->d_dec_W_ya;
     double *restrict const d_dec_b_y = p->d_dec_b_y;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_enc_W_za = p->d_enc_W_za;
     double *restrict const d_enc_W_zx = p->d_enc_W_zx;
     double *restrict const d_enc_b_z = p->d_enc_b_z;
@@ -862,34 +909,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const d_enc_W_kx = p->d_enc_W_kx;
     double *restrict const d_enc_b_k = p->d_enc_b_k;
     double *restrict const d_enc_c_k = p->d_enc_c_k;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_z, then enc_z */
-    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_k, then enc_k */
-    double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
-    double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
-    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_u_yhat, loss_part2, then delta_dec_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
-    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
-    double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
-    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
-    double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -900,7 +919,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const dec_W_ra_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_ka_PT = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_ya_PT = take(&work, 12 * vectors(5) * LANES * sizeof(double));
-    double *restrict const loss_part = take(&work, 1 * B * 5 * sizeof(double));
     double *restrict const dec_W_zx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_rx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_kx_PT = take(&work, 5 * vectors(12) * LANES * sizeof(double));
@@ -911,8 +929,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const dec_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const dec_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
-    double *restrict const delta_dec_l_yhat_part3 = take(&work, 1 * B * sizeof(double));
-    double *restrict const delta_dec_l_yhat_part4 = take(&work, 1 * B * sizeof(double));
     double *restrict const enc_W_ka_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_ra_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_za_P = take(&work, 12 * vectors(12) * LANES * sizeof(double));
@@ -942,12 +958,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     pack(12, 12, enc_W_ka, enc_W_ka_P, me, team);
     pack(12, 12, enc_W_ra, enc_W_ra_P, me, team);
     pack(12, 12, enc_W_za, enc_W_za_P, me, team);
-    if (d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
-    if (d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
-    if (d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
+    if (p->d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
+    if (p->d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
+    if (p->d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
     if (me == 0) loss[0] = 0.0;
-    clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, me, team);
-    clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, me, team);
     if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
     if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
     if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
@@ -960,7 +974,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
     if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
     if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
-    if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, me, team);
     if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
     if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
     if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
@@ -972,837 +985,943 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
     if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
     meet(team);
+    const size_t size = translation_loss_and_grad_size(T_x, T_y, p->B);
+    const size_t bytes = translation_loss_and_grad_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        const size_t *const ylengths = p->last_y ? p->last_y + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 12;
+        double *restrict const a = take(&work, (T_x + T_y + 1) * size * 12 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 6, size);
+        double *restrict const enc_z = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_z, then enc_z */
+        double *restrict const enc_k = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_k, then enc_k */
+        double *restrict const dec_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_u_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_m_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const dec_l_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const yhat = take(&work, T_y * size * 5 * sizeof(double));
+        const double *restrict const y = rows_of(&work, p->y, T_y, p->B, first, B, sizeof(double) * 5, size);
+        double *restrict const delta_yhat = take(&work, T_y * size * 5 * sizeof(double));
+        double *restrict const delta_dec_z_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
+        double *restrict const delta_dec_z_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_z_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_l_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const delta_dec_u_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
+        double *restrict const delta_dec_z_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_u_yhat, loss_part2, then delta_dec_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + T_y + 1) * size * 12 * sizeof(double));
+        double *restrict const delta_dec_u_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
+        double *restrict const delta_dec_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
+        double *restrict const delta_dec_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_enc_u_k = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const delta_enc_z_r = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
+        double *restrict const delta_enc_z_z = take(&work, T_x * size * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
+        double *restrict const delta_enc_z_k = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 6, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 12 : NULL;
+        double *restrict const loss_part = take(&work, 1 * size * 5 * sizeof(double));
+        double *restrict const delta_dec_l_yhat_part3 = take(&work, 1 * size * sizeof(double));
+        double *restrict const delta_dec_l_yhat_part4 = take(&work, 1 * size * sizeof(double));
+        clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, 0, 1);
+        clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 12;
-            double *const a_0 = a + b * 12;
-            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                const size_t left = 12 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
-        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
-    }
-    meet(team);
-
-    /* ---- forward: encoder */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const a0_b = a0 + b * 12;
+                double *const a_0 = a + b * 12;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                     const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
+        }
+
+        /* ---- forward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t - 1) * B * 12,
-                12, enc_z + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
-                }
-            }
+            product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
+            product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
+            /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+            product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
+        }
+
+        /* ---- forward: encoder */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
                 }
-            }
-            /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
-                delta_enc_z_z + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
-                        + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
-                    /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
-                    /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
-                        + get(enc_z_t + i, left) * get(a_before + i, left));
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                    enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
+                        put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
+                    }
+                }
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                    delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
+                        put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
+                    }
+                }
+                /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                    delta_enc_z_z + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                    double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                        put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
+                            + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
+                        /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
+                        put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
+                        /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
+                            + get(enc_z_t + i, left) * get(a_before + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: decoder, first step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+        /* ---- forward: decoder, first step */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
                 }
-            }
-            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                    }
                 }
-            }
-            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_z_k_t = delta_dec_z_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                    }
                 }
-            }
-            /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                    /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
-                    /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                        + get(dec_z_t + i, left) * get(a_before + i, left));
+                /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                        /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
+                        /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: decoder, first step, all at once */
-    {
-        const rows all = part(1 * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-            delta_dec_u_yhat, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            double *const yhat_t = yhat + b * 5;
-            const double *const y_t = y + b * 5;
-            double *const loss_part_t = loss_part + b * 5;
-            /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = delta_dec_u_yhat_t[0];
-            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
-            }
-            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
-            dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                    - dec_m_yhat[b]);
-            }
-            /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp = 0.0;
-            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
-                    dec_l_yhat_logsumexp_v);
-            }
-            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
-            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
-                put(loss_part_t + i, left, get(y_t + i, left)
-                    * (dec_l_yhat[b] - get(delta_dec_z_yhat_t + i, left)));
-            }
-        }
-    }
-    meet(team);
-    {
-        const rows all = whole(1 * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-        if (me == 0) loss[0] += total(active, 5, loss_part);
-    }
-    meet(team);
-
-    /* ---- forward: decoder, later steps */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
-                }
-            }
-            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
-                }
-            }
-            /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
+        /* ---- forward: decoder, first step, all at once */
+        {
+            const rows all = whole(1 * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                delta_dec_u_yhat, 0);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                }
-            }
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
-                    /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                        + get(dec_z_t + i, left) * get(a_before + i, left));
-                }
-            }
-            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
-                    + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-                double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
-                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+                double *const yhat_t = yhat + b * 5;
+                const double *const y_t = y + b * 5;
+                double *const loss_part_t = loss_part + b * 5;
+                /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max = delta_dec_u_yhat_t[0];
+                vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
                 }
-                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
-                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
+                dec_m_yhat[b] = dec_m_yhat_max;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                     put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                        - dec_m_yhat[b]);
                 }
-                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-                double dec_l_yhat_logsumexp2 = 0.0;
-                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp = 0.0;
+                vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
-                        dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                        dec_l_yhat_logsumexp_v);
                 }
-                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
-                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
+                dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
-                        - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                    /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
+                    put(loss_part_t + i, left, get(y_t + i, left)
+                        * (dec_l_yhat[b] - get(delta_dec_z_yhat_t + i, left)));
                 }
             }
         }
-    }
-    meet(team);
+        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const loss_part_k = moved(loss_part, away);
+            const rows all = whole(1 * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
+            /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+            if (me == 0) loss[0] += total(active, 5, loss_part_k);
+        }
+        meet(team);
 
-    /* ---- forward: decoder, later steps, all at once */
-    {
-        const rows all = part((T_y - 1) * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const y_t = y + (B + b) * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                put(delta_dec_z_yhat_t + i, left, get(y_t + i, left)
-                    * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t + i, left)));
+        /* ---- forward: decoder, later steps */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12,
+                    t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                    }
+                }
+                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, 12,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_z_k_t = delta_dec_z_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                    }
+                }
+                /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                    }
+                }
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                    delta_dec_u_k + (t - T_x - 1) * B * 12, 12,
+                    delta_dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_u_k_t = delta_dec_u_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
+                        /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
+                    }
+                }
+                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                    delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                    /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                    double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
+                    vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                            get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    }
+                    dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                    dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                        put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                    }
+                    /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                    double dec_l_yhat_logsumexp2 = 0.0;
+                    vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                            dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                            dec_l_yhat_logsumexp2_v);
+                    }
+                    dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                        put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
+                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                    }
+                }
             }
         }
-    }
-    meet(team);
-    {
-        const rows all = whole((T_y - 1) * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-        if (me == 0) loss[0] += total(active, 5, delta_dec_z_yhat + B * 5);
-    }
-    meet(team);
-    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
-        || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
-        || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
-        || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
-        || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
-    /* ---- backward: decoder, later steps */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- forward: decoder, later steps, all at once */
+        {
+            const rows all = whole((T_y - 1) * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list, 1);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
-                const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-                const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double delta_dec_l_yhat_part_sum = 0.0;
-                vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
+                const double *const y_t = y + (B + b) * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part_sum_v + get(y_t + i, left),
-                        delta_dec_l_yhat_part_sum_v);
+                    put(delta_dec_z_yhat_t + i, left, get(y_t + i, left)
+                        * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t + i, left)));
                 }
-                delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
-                const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
-                double delta_dec_l_yhat_part2_sum = 0.0;
-                vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left)), delta_dec_l_yhat_part2_sum_v);
+            }
+        }
+        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
+            const rows all = whole((T_y - 1) * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
+            /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+            if (me == 0) loss[0] += total(active, 5, delta_dec_z_yhat_k + count * 5);
+        }
+        meet(team);
+        if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+            || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
+            || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
+            || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
+            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) continue;
+
+        /* ---- backward: decoder, later steps */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
+                    const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                    const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double delta_dec_l_yhat_part_sum = 0.0;
+                    vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_part_sum_v + get(y_t + i, left),
+                            delta_dec_l_yhat_part_sum_v);
+                    }
+                    delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
+                    const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
+                    double delta_dec_l_yhat_part2_sum = 0.0;
+                    vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t + i, left)
+                            * get(yhat_t + i, left)), delta_dec_l_yhat_part2_sum_v);
+                    }
+                    delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
+                    const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
+                    /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                    delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
+                        + delta_dec_l_yhat_part2_i;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                        put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
+                            + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
+                            + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t + i, left));
+                        /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                        put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
+                    }
                 }
-                delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
-                const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
-                /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
-                    + delta_dec_l_yhat_part2_i;
+                /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                    delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                            * (1.0 - get(dec_z_t + i, left)));
+                        /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                            * (1.0 - square_v(get(dec_k_t + i, left))));
+                        /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_r_t + i, left));
+                        /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_u_k_t + i, left));
+                        /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                        /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                        /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                    }
+                }
+                /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+                product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                    }
+                }
+                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: decoder, later steps, all at once */
+        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const yhat_k = moved(yhat, away);
+            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
+            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
+            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
+            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
+            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
+            const rows all = whole((T_y - 1) * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
+            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+            /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k, d_dec_W_zx,
+                me, team);
+            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me, team);
+            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+            /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k, d_dec_W_rx,
+                me, team);
+            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me, team);
+            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+            /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k, d_dec_W_kx,
+                me, team);
+            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me, team);
+            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me, team);
+            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
+                a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: decoder, first step, all at once */
+        {
+            const rows all = whole(1 * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            for (size_t r = 0; r < active.count; ++r) {
+                const size_t b = at(active, r);
+                const double *const y_t = y + b * 5;
+                const double *const delta_yhat_t = delta_yhat + b * 5;
+                const double *const yhat_t = yhat + b * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+                double delta_dec_l_yhat_part3_sum = 0.0;
+                vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                    delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_part3_sum_v + get(y_t + i, left),
+                        delta_dec_l_yhat_part3_sum_v);
+                }
+                delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
+                delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
+                double delta_dec_l_yhat_part4_sum = 0.0;
+                vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t + i, left)
+                        * get(yhat_t + i, left)), delta_dec_l_yhat_part4_sum_v);
+                }
+                delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
+                delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
+                /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                     put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
                         + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                        + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t + i, left));
-                    /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                        + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                    /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                     put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                 }
             }
-            /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                        * (1.0 - get(dec_z_t + i, left)));
-                    /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                        * (1.0 - square_v(get(dec_k_t + i, left))));
-                    /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_r_t + i, left));
-                    /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_u_k_t + i, left));
-                    /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                    /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                    /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+            /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+            product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12,
+                12, delta_a + (T_x + 1) * B * 12, 0);
+        }
+        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
+            const rows all = whole(1 * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
+            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k, a_k + (T_x + 1) * count * 12,
+                d_dec_W_ya, me, team);
+            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: decoder, first step */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 1); t > T_x; --t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                            * (1.0 - get(dec_z_t + i, left)));
+                        /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                            * (1.0 - square_v(get(dec_k_t + i, left))));
+                        /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_r_t + i, left));
+                        /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_u_k_t + i, left));
+                        /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                        /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                        /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                        /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                    }
                 }
-            }
-            /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
-                }
-            }
-            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
+                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- backward: decoder, later steps, all at once */
-    {
-        const rows all = whole((T_y - 1) * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_za, me, team);
-        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
-        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-        if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z, me, team);
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_ra, me, team);
-        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
-        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-        if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r, me, team);
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_ka, me, team);
-        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
-        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-        if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k, me, team);
-        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-        if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k, me, team);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
-            d_dec_W_ya, me, team);
-        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-        if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: decoder, first step, all at once */
-    {
-        const rows all = part(1 * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const y_t = y + b * 5;
-            const double *const delta_yhat_t = delta_yhat + b * 5;
-            const double *const yhat_t = yhat + b * 5;
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            double delta_dec_l_yhat_part3_sum = 0.0;
-            vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_part3_sum_v + get(y_t + i, left),
-                    delta_dec_l_yhat_part3_sum_v);
-            }
-            delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
-            delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
-            double delta_dec_l_yhat_part4_sum = 0.0;
-            vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t + i, left)
-                    * get(yhat_t + i, left)), delta_dec_l_yhat_part4_sum_v);
-            }
-            delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
-            delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
-            /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
-                    + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                    + delta_dec_l_yhat[b] * get(yhat_t + i, left));
-                /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
-            }
+        /* ---- backward: decoder, first step, all at once */
+        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
+            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
+            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
+            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
+            const rows all = whole(1 * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
+            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
+                d_dec_W_za, me, team);
+            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
+                d_dec_W_ra, me, team);
+            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
+                d_dec_W_ka, me, team);
+            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
         }
-        /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
-            delta_a + (T_x + 1) * B * 12, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(1 * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
-            me, team);
-        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-        if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y, me, team);
-    }
-    meet(team);
+        meet(team);
 
-    /* ---- backward: decoder, first step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 1); t > T_x; --t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                        * (1.0 - get(dec_z_t + i, left)));
-                    /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                        * (1.0 - square_v(get(dec_k_t + i, left))));
-                    /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_r_t + i, left));
-                    /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_u_k_t + i, left));
-                    /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                    /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                    /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
-                    /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+        /* ---- backward: encoder */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                        const vec delta_enc_k_i = get(delta_a_t + i, left)
+                            * (1.0 - get(enc_z_t + i, left));
+                        /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                        put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                            * (1.0 - square_v(get(enc_k_t + i, left))));
+                        /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                        put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                            * get(delta_enc_z_r_t + i, left));
+                        /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                        const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                            * get(delta_enc_z_z_t + i, left);
+                        /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                        put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                            * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
+                            left))));
+                        /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                        const vec delta_enc_z_i = get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(enc_k_t + i, left));
+                        /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                        put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                            * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
+                        /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(enc_z_t + i, left));
+                    }
                 }
-            }
-            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
+                product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- backward: decoder, first step, all at once */
-    {
-        const rows all = whole(1 * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me, team);
-        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-        if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z, me, team);
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me, team);
-        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-        if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r, me, team);
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me, team);
-        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-        if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k, me, team);
-        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-        if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k, d_dec_c_k, me, team);
-    }
-    meet(team);
+        /* ---- backward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+            if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+            if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+            if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_enc_u_k_k = moved(delta_enc_u_k, away);
+            double *const delta_enc_z_r_k = moved(delta_enc_z_r, away);
+            double *const delta_enc_z_z_k = moved(delta_enc_z_z, away);
+            double *const delta_enc_z_k_k = moved(delta_enc_z_k, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+            /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+            if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+            /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+            if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+            /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+            /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+            if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+            /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+            if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+            /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+            /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+            if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+            /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+            if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+            /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+            if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
+        }
+        meet(team);
 
-    /* ---- backward: encoder */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                    const vec delta_enc_k_i = get(delta_a_t + i, left)
-                        * (1.0 - get(enc_z_t + i, left));
-                    /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                    put(delta_enc_z_k_t + i, left, delta_enc_k_i
-                        * (1.0 - square_v(get(enc_k_t + i, left))));
-                    /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
-                        * get(delta_enc_z_r_t + i, left));
-                    /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
-                        * get(delta_enc_z_z_t + i, left);
-                    /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t + i, left, delta_enc_r_i
-                        * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
-                        left))));
-                    /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(enc_k_t + i, left));
-                    /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                    put(delta_enc_z_z_t + i, left, delta_enc_z_i
-                        * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
-                    /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(enc_z_t + i, left));
-                }
-            }
-            product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_a_0 = delta_a + b * 12;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
                 }
             }
         }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 6);
     }
-    meet(team);
-
-    /* ---- backward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
-        if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
-        if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_za) outer_12_12(active, delta_enc_z_z, a, d_enc_W_za, me, team);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z, x, d_enc_W_zx, me, team);
-        /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-        if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z, me, team);
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r, a, d_enc_W_ra, me, team);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r, x, d_enc_W_rx, me, team);
-        /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-        if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r, me, team);
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k, a, d_enc_W_ka, me, team);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k, x, d_enc_W_kx, me, team);
-        /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-        if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k, me, team);
-        /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-        if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k, d_enc_c_k, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 12;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
-                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
 }
 
 void translation_loss_and_grad(const translation_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 8076);
+    const size_t size = translation_loss_and_grad_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         translation_loss_and_grad_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -1812,27 +1931,41 @@ void translation_loss_and_grad(const translation_args *p)
     translation_loss_and_grad_part(p, 0, 1);
 }
 
+static size_t translation_forward_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 1240, 3132);
+}
+
+static size_t translation_forward_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded(size < B ? (T_x + T_y + 1) * size * 12 * sizeof(double) : 0)
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(size < B ? T_x * size * 6 * sizeof(double) : 0)
+        + padded(size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(size * 12 * sizeof(double))
+        + padded(size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(size < B ? T_y * size * 5 * sizeof(double) : 0);
+}
+
 size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(B * 12 * sizeof(double))
-        + padded(B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
+    const size_t size = translation_forward_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * translation_forward_bytes(T_x, T_y, B, size)
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
@@ -1848,18 +1981,14 @@ size_t translation_forward_work(size_t T_x, size_t T_y, size_t B)
         + padded(5 * vectors(12) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void translation_forward_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
-    double *restrict const a = p->states_a;
     const double *restrict const enc_W_za = p->enc_W_za;
     const double *restrict const enc_W_zx = p->enc_W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const enc_b_z = p->enc_b_z;
     const double *restrict const enc_W_ra = p->enc_W_ra;
     const double *restrict const enc_W_rx = p->enc_W_rx;
@@ -1877,28 +2006,9 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
     const double *restrict const dec_b_k = p->dec_b_k;
     const double *restrict const dec_W_ya = p->dec_W_ya;
     const double *restrict const dec_b_y = p->dec_b_y;
-    double *restrict const yhat = p->yhat;
     const double *restrict const dec_W_zx = p->dec_W_zx;
     const double *restrict const dec_W_rx = p->dec_W_rx;
     const double *restrict const dec_W_kx = p->dec_W_kx;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const enc_z_z = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_z = take(&work, B * 12 * sizeof(double));
-    double *restrict const enc_z_r = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const enc_r = take(&work, B * 12 * sizeof(double));
-    double *restrict const enc_u_k = take(&work, B * 12 * sizeof(double));
-    double *restrict const enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -1925,371 +2035,402 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
     pack_transposed(5, 12, dec_W_zx, dec_W_zx_PT, me, team);
     pack_transposed(5, 12, dec_W_rx, dec_W_rx_PT, me, team);
     pack_transposed(5, 12, dec_W_kx, dec_W_kx_PT, me, team);
-    if (yhat) clear(yhat, T_y * B * 5 * sizeof *yhat, me, team);
     meet(team);
+    const size_t size = translation_forward_size(T_x, T_y, p->B);
+    const size_t bytes = translation_forward_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        const size_t *const ylengths = p->last_y ? p->last_y + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 12;
+        double *restrict const a = room_for(&work, p->states_a, (T_x + T_y + 1), p->B, first, B, sizeof(double) * 12, size);
+        double *restrict const enc_z_z = take(&work, T_x * size * 12 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 6, size);
+        double *restrict const enc_z = take(&work, size * 12 * sizeof(double));
+        double *restrict const enc_z_r = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const enc_r = take(&work, size * 12 * sizeof(double));
+        double *restrict const enc_u_k = take(&work, size * 12 * sizeof(double));
+        double *restrict const enc_z_k = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const dec_z_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_z_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_u_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_z_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_z_yhat = take(&work, T_y * size * 5 * sizeof(double));
+        double *restrict const dec_m_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const dec_u_yhat = take(&work, T_y * size * 5 * sizeof(double));
+        double *restrict const dec_l_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const yhat = room_for(&work, p->yhat, T_y, p->B, first, B, sizeof(double) * 5, size);
+        if (yhat) clear(yhat, T_y * B * 5 * sizeof *yhat, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        if (a) {
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const a0_b = a0 + b * 12;
-                double *const a_0 = a ? a + b * 12 : NULL;
-                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a0    (B, n_a) */
-                    put(a_0 + i, left, get(a0_b + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z, 0);
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, enc_z_r, 0);
-        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k, 0);
-    }
-    meet(team);
-
-    /* ---- forward: encoder */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
             if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
-                    double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const a0_b = a0 + b * 12;
+                    double *const a_0 = a ? a + b * 12 : NULL;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                         const size_t left = 12 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                        /* a[t] = a0    (B, n_a) */
+                        put(a_0 + i, left, get(a0_b + i, left));
                     }
                 }
             }
+        }
+
+        /* ---- forward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
-                enc_z_z + (t - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
-                double *const enc_z_b = enc_z + b * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_b + i, left, sigmoid_v(get(enc_z_z_t + i, left)));
-                }
-            }
+            product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
-                double *const enc_r_b = enc_r + b * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
-                    put(enc_r_b + i, left, sigmoid_v(get(enc_z_r_t + i, left)));
-                }
-            }
-            /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0, enc_u_k, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const enc_r_b = enc_r + b * 12;
-                const double *const enc_u_k_b = enc_u_k + b * 12;
-                double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
-                const double *const enc_z_b = enc_z + b * 12;
-                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
-                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
-                    put(enc_z_k_t + i, left, get(enc_z_k_t + i, left) + get(enc_b_k + i, left)
-                        + get(enc_r_b + i, left) * get(enc_u_k_b + i, left));
-                    /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
-                    const vec enc_k_i = tanh_v(get(enc_z_k_t + i, left));
-                    /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
-                    if (a) {
-                        put(a_t + i, left, enc_k_i * (1.0 - get(enc_z_b + i, left))
-                            + get(enc_z_b + i, left) * get(a_before + i, left));
+            product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, enc_z_r, 0);
+            /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
+            product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_z_k, 0);
+        }
+
+        /* ---- forward: encoder */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
                     }
                 }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: decoder, first step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                    enc_z_z + (t - 1) * B * 12, 12, enc_z_z + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const enc_z_z_t = enc_z_z + ((t - 1) * B + b) * 12;
+                    double *const enc_z_b = enc_z + b * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (2)  enc_z = sigmoid(enc_z_z)    (B, n_a) */
+                        put(enc_z_b + i, left, sigmoid_v(get(enc_z_z_t + i, left)));
+                    }
+                }
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                    enc_z_r + (t - 1) * B * 12, 12, enc_z_r + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const enc_z_r_t = enc_z_r + ((t - 1) * B + b) * 12;
+                    double *const enc_r_b = enc_r + b * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (4)  enc_r = sigmoid(enc_z_r)    (B, n_a) */
+                        put(enc_r_b + i, left, sigmoid_v(get(enc_z_r_t + i, left)));
+                    }
+                }
+                /* (5)  enc_u_k = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0, enc_u_k,
+                    t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const enc_r_b = enc_r + b * 12;
+                    const double *const enc_u_k_b = enc_u_k + b * 12;
+                    double *const enc_z_k_t = enc_z_k + ((t - 1) * B + b) * 12;
+                    const double *const enc_z_b = enc_z + b * 12;
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r * enc_u_k    (B, n_a) */
+                        put(enc_z_k_t + i, left, get(enc_z_k_t + i, left) + get(enc_b_k + i, left)
+                            + get(enc_r_b + i, left) * get(enc_u_k_b + i, left));
+                        /* (7)  enc_k = tanh(enc_z_k)    (B, n_a) */
+                        const vec enc_k_i = tanh_v(get(enc_z_k_t + i, left));
+                        /* (8)  a[t] = enc_k * (1 - enc_z) + enc_z * a[t-1]    (B, n_a) */
+                        if (a) {
+                            put(a_t + i, left, enc_k_i * (1.0 - get(enc_z_b + i, left))
+                                + get(enc_z_b + i, left) * get(a_before + i, left));
+                        }
+                    }
+                }
+            }
+        }
+
+        /* ---- forward: decoder, first step */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    dec_z_z + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
                         const size_t left = 12 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                        /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
                     }
                 }
-            }
-            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                dec_z_z + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (10)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
-                }
-            }
-            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                dec_z_r + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
-                }
-            }
-            /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
-                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                    put(dec_z_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                    /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
-                    /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
-                    if (a) {
-                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                            + get(dec_z_t + i, left) * get(a_before + i, left));
+                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    dec_z_r + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (12)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
                     }
                 }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: decoder, first step, all at once */
-    {
-        const rows all = part(1 * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
-            double *const dec_u_yhat_t = dec_u_yhat + b * 5;
-            double *const yhat_t = yhat ? yhat + b * 5 : NULL;
-            /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = dec_z_yhat_t[0];
-            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(dec_z_yhat_t + i, left)), dec_m_yhat_max_v);
-            }
-            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
-            dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left) - dec_m_yhat[b]);
-            }
-            /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp = 0.0;
-            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(dec_u_yhat_t + i, left)),
-                    dec_l_yhat_logsumexp_v);
-            }
-            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
-            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                if (yhat) {
-                    put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left) - dec_l_yhat[b]));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: decoder, later steps */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            if (a) {
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
+                /* (13)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
                     const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
                     double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* a[t] = a[t-1]    (B, n_a) */
-                        put(a_t + i, left, get(a_before + i, left));
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (14)  dec_z_k = dec_b_k + dec_r * dec_u_k    (B, n_a) */
+                        put(dec_z_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                        /* (15)  dec_k = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
+                        /* (16)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
+                        if (a) {
+                            put(a_t + i, left, get(dec_k_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)) + get(dec_z_t + i, left)
+                                * get(a_before + i, left));
+                        }
                     }
                 }
             }
-            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                dec_z_z + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
-                }
-            }
-            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                dec_z_r + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
-                }
-            }
-            /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
+        }
+
+        /* ---- forward: decoder, first step, all at once */
+        {
+            const rows all = whole(1 * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat,
+                0);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
-                    put(dec_z_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                }
-            }
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
-                double *const a_t = a ? a + (t * B + b) * 12 : NULL;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
-                    /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
-                    if (a) {
-                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                            + get(dec_z_t + i, left) * get(a_before + i, left));
-                    }
-                }
-            }
-            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                dec_z_yhat + (t - T_x - 1) * B * 5, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const yhat_t = yhat ? yhat + ((t - T_x - 1) * B + b) * 5 : NULL;
-                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-                double dec_m_yhat_max2 = dec_z_yhat_t[0];
-                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                const double *const dec_z_yhat_t = dec_z_yhat + b * 5;
+                double *const dec_u_yhat_t = dec_u_yhat + b * 5;
+                double *const yhat_t = yhat ? yhat + b * 5 : NULL;
+                /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max = dec_z_yhat_t[0];
+                vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(dec_z_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                        get(dec_z_yhat_t + i, left)), dec_m_yhat_max_v);
                 }
-                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
-                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
+                dec_m_yhat[b] = dec_m_yhat_max;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left)
-                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                    /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left) - dec_m_yhat[b]);
                 }
-                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-                double dec_l_yhat_logsumexp2 = 0.0;
-                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp = 0.0;
+                vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(dec_u_yhat_t + i, left)),
-                        dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp_v + exp_v(get(dec_u_yhat_t + i, left)),
+                        dec_l_yhat_logsumexp_v);
                 }
-                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
-                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
+                dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                     if (yhat) {
-                        put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left)
-                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                        put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left) - dec_l_yhat[b]));
                     }
                 }
             }
         }
+
+        /* ---- forward: decoder, later steps */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                if (a) {
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                        double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* a[t] = a[t-1]    (B, n_a) */
+                            put(a_t + i, left, get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    dec_z_z + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                    dec_z_z + (t - T_x - 1) * B * 12, 12, dec_z_z + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_z_t = dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (24)  dec_z = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(dec_z_z_t + i, left)));
+                    }
+                }
+                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    dec_z_r + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                    dec_z_r + (t - T_x - 1) * B * 12, 12, dec_z_r + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_r_t = dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (26)  dec_r = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(dec_z_r_t + i, left)));
+                    }
+                }
+                /* (27)  dec_u_k = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r * dec_u_k    (B, n_a) */
+                        put(dec_z_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                    }
+                }
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                    dec_z_k + (t - T_x - 1) * B * 12, 12, dec_z_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_k_t = dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a ? a + ((t - 1) * B + b) * 12 : NULL;
+                    double *const a_t = a ? a + (t * B + b) * 12 : NULL;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (29)  dec_k = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(dec_z_k_t + i, left)));
+                        /* (30)  a[t] = dec_k * (1 - dec_z) + dec_z * a[t-1]    (B, n_a) */
+                        if (a) {
+                            put(a_t + i, left, get(dec_k_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)) + get(dec_z_t + i, left)
+                                * get(a_before + i, left));
+                        }
+                    }
+                }
+                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                    dec_z_yhat + (t - T_x - 1) * B * 5, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_z_yhat_t = dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
+                    double *const dec_u_yhat_t = dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
+                    double *const yhat_t = yhat ? yhat + ((t - T_x - 1) * B + b) * 5 : NULL;
+                    /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                    double dec_m_yhat_max2 = dec_z_yhat_t[0];
+                    vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                            get(dec_z_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    }
+                    dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                    dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                        put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left)
+                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                    }
+                    /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                    double dec_l_yhat_logsumexp2 = 0.0;
+                    vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                            dec_l_yhat_logsumexp2_v + exp_v(get(dec_u_yhat_t + i, left)),
+                            dec_l_yhat_logsumexp2_v);
+                    }
+                    dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                        if (yhat) {
+                            put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left)
+                                - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                        }
+                    }
+                }
+            }
+        }
+        bring_back(a, p->states_a, (T_x + T_y + 1), p->B, first, B, sizeof(double) * 12);
+        bring_back(yhat, p->yhat, T_y, p->B, first, B, sizeof(double) * 5);
     }
-    meet(team);
 }
 
 void translation_forward(const translation_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 3132);
+    const size_t size = translation_forward_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         translation_forward_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
@@ -2299,36 +2440,51 @@ void translation_forward(const translation_args *p)
     translation_forward_part(p, 0, 1);
 }
 
+static size_t translation_vjp_size(size_t T_x, size_t T_y, size_t B)
+{
+    return slice(T_x > T_y ? T_x : T_y, B, 2240, 8076);
+}
+
+static size_t translation_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
+{
+    (void)T_x, (void)T_y, (void)B, (void)size;
+    return padded((T_x + T_y) * size * sizeof(size_t))
+        + padded((T_x + T_y + 1) * size * 12 * sizeof(double))
+        + padded(size < B ? T_x * size * 6 * sizeof(double) : 0)
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(size < B ? T_y * size * 5 * sizeof(double) : 0)
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
+        + padded((T_x + T_y + 1) * size * 12 * sizeof(double))
+        + padded(size < B ? (T_x + T_y) * size * 12 * sizeof(double) : 0)
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_y * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(T_x * size * 12 * sizeof(double))
+        + padded(size < B ? T_x * size * 6 * sizeof(double) : 0);
+}
+
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
 {
-    (void)T_x, (void)T_y, (void)B;
-    return padded((T_x + T_y) * B * sizeof(size_t))
-        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded(T_y * B * 5 * sizeof(double))
-        + padded((T_x + T_y + 1) * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_y * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
-        + padded(T_x * B * 12 * sizeof(double))
+    const size_t size = translation_vjp_size(T_x, T_y, B), slices = least((B + size - 1) / size, 64);
+    return slices * translation_vjp_bytes(T_x, T_y, B, size)
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
         + padded(6 * vectors(12) * LANES * sizeof(double))
@@ -2357,17 +2513,14 @@ size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(6) * LANES * sizeof(double));
 }
 
-/* What thread `me` of a team does. */
+/* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
 static void translation_vjp_part(const translation_args *p, size_t me, size_t team)
 {
     const size_t T_x = p->T_x;
     const size_t T_y = p->T_y;
-    const size_t B = p->B;
     unsigned char *work = p->work;
-    const double *restrict const a0 = p->a0;
     const double *restrict const enc_W_za = p->enc_W_za;
     const double *restrict const enc_W_zx = p->enc_W_zx;
-    const double *restrict const x = p->x;
     const double *restrict const enc_b_z = p->enc_b_z;
     const double *restrict const enc_W_ra = p->enc_W_ra;
     const double *restrict const enc_W_rx = p->enc_W_rx;
@@ -2388,8 +2541,6 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     const double *restrict const dec_W_zx = p->dec_W_zx;
     const double *restrict const dec_W_rx = p->dec_W_rx;
     const double *restrict const dec_W_kx = p->dec_W_kx;
-    const double *restrict const dyhat = p->dyhat;
-    const double *restrict const dstates_a = p->dstates_a;
     double *restrict const d_dec_W_za = p->d_dec_W_za;
     double *restrict const d_dec_W_zx = p->d_dec_W_zx;
     double *restrict const d_dec_b_z = p->d_dec_b_z;
@@ -2402,7 +2553,6 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const d_dec_c_k = p->d_dec_c_k;
     double *restrict const d_dec_W_ya = p->d_dec_W_ya;
     double *restrict const d_dec_b_y = p->d_dec_b_y;
-    double *restrict const d_x = p->d_x;
     double *restrict const d_enc_W_za = p->d_enc_W_za;
     double *restrict const d_enc_W_zx = p->d_enc_W_zx;
     double *restrict const d_enc_b_z = p->d_enc_b_z;
@@ -2413,34 +2563,6 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const d_enc_W_kx = p->d_enc_W_kx;
     double *restrict const d_enc_b_k = p->d_enc_b_k;
     double *restrict const d_enc_c_k = p->d_enc_c_k;
-    double *restrict const d_a0 = p->d_a0;
-    size_t *const list = take(&work, (T_x + T_y) * B * sizeof(size_t));
-    double *restrict const a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const enc_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_z, then enc_z */
-    double *restrict const enc_k = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_k, then enc_k */
-    double *restrict const dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_u_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_k = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const dec_m_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_yhat = take(&work, T_y * B * 5 * sizeof(double));
-    double *restrict const delta_dec_z_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
-    double *restrict const delta_dec_z_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_z_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_l_yhat = take(&work, T_y * B * sizeof(double));
-    double *restrict const delta_dec_u_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
-    double *restrict const delta_dec_z_yhat = take(&work, T_y * B * 5 * sizeof(double)); /* dec_u_yhat, then delta_dec_z_yhat */
-    double *restrict const delta_a = take(&work, (T_x + T_y + 1) * B * 12 * sizeof(double));
-    double *restrict const delta_dec_u_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
-    double *restrict const delta_dec_k = take(&work, T_y * B * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
-    double *restrict const delta_dec_r = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_dec_z = take(&work, T_y * B * 12 * sizeof(double));
-    double *restrict const delta_enc_u_k = take(&work, T_x * B * 12 * sizeof(double));
-    double *restrict const delta_enc_z_r = take(&work, T_x * B * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
-    double *restrict const delta_enc_z_z = take(&work, T_x * B * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
-    double *restrict const delta_enc_z_k = take(&work, T_x * B * 12 * sizeof(double));
     double *restrict const enc_W_zx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_rx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
     double *restrict const enc_W_kx_PT = take(&work, 6 * vectors(12) * LANES * sizeof(double));
@@ -2490,11 +2612,9 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     pack(12, 12, enc_W_ka, enc_W_ka_P, me, team);
     pack(12, 12, enc_W_ra, enc_W_ra_P, me, team);
     pack(12, 12, enc_W_za, enc_W_za_P, me, team);
-    if (d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
-    if (d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
-    if (d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
-    clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, me, team);
-    clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, me, team);
+    if (p->d_x) pack(12, 6, enc_W_kx, enc_W_kx_P, me, team);
+    if (p->d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
+    if (p->d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
     if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
     if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
     if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
@@ -2507,7 +2627,6 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
     if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
     if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
-    if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, me, team);
     if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
     if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
     if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
@@ -2519,833 +2638,924 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
     if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
     meet(team);
+    const size_t size = translation_vjp_size(T_x, T_y, p->B);
+    const size_t bytes = translation_vjp_bytes(T_x, T_y, p->B, size);
+    unsigned char *const slices = work;
+    for (size_t round = 0; round < p->B; round += team * size) {
+        const size_t first = least(round + me * size, p->B), B = least(size, p->B - first);
+        work = slices + me * bytes;
+        const size_t *const xlengths = p->last_x ? p->last_x + first : NULL;
+        const size_t *const ylengths = p->last_y ? p->last_y + first : NULL;
+        size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
+        const double *restrict const a0 = p->a0 + first * 12;
+        double *restrict const a = take(&work, (T_x + T_y + 1) * size * 12 * sizeof(double));
+        const double *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(double) * 6, size);
+        double *restrict const enc_z = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_z, then enc_z */
+        double *restrict const enc_k = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_k, then enc_k */
+        double *restrict const dec_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_u_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_k = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const dec_m_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const dec_l_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const yhat = take(&work, T_y * size * 5 * sizeof(double));
+        double *restrict const delta_yhat = take(&work, T_y * size * 5 * sizeof(double));
+        const double *restrict const dyhat = rows_of(&work, p->dyhat, T_y, p->B, first, B, sizeof(double) * 5, size);
+        double *restrict const delta_dec_z_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_r, then delta_dec_z_k */
+        double *restrict const delta_dec_z_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_z_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_l_yhat = take(&work, T_y * size * sizeof(double));
+        double *restrict const delta_dec_u_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
+        double *restrict const delta_dec_z_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_u_yhat, then delta_dec_z_yhat */
+        double *restrict const delta_a = take(&work, (T_x + T_y + 1) * size * 12 * sizeof(double));
+        const double *restrict const dstates_a = rows_of(&work, p->dstates_a, (T_x + T_y), p->B, first, B, sizeof(double) * 12, size);
+        double *restrict const delta_dec_u_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
+        double *restrict const delta_dec_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
+        double *restrict const delta_dec_r = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_dec_z = take(&work, T_y * size * 12 * sizeof(double));
+        double *restrict const delta_enc_u_k = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const delta_enc_z_r = take(&work, T_x * size * 12 * sizeof(double)); /* enc_z_r, enc_r, then delta_enc_z_r */
+        double *restrict const delta_enc_z_z = take(&work, T_x * size * 12 * sizeof(double)); /* enc_u_k, then delta_enc_z_z */
+        double *restrict const delta_enc_z_k = take(&work, T_x * size * 12 * sizeof(double));
+        double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 6, size);
+        double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 12 : NULL;
+        clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, 0, 1);
+        clear(delta_a, (T_x + T_y + 1) * B * 12 * sizeof *delta_a, 0, 1);
+        if (d_x) clear(d_x, T_x * B * 6 * sizeof *d_x, 0, 1);
 
-    /* ---- initial states */
-    {
-        const rows all = part(B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const a0_b = a0 + b * 12;
-            double *const a_0 = a + b * 12;
-            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                const size_t left = 12 % LANES ? m - i : LANES;
-                /* a[t] = a0    (B, n_a) */
-                put(a_0 + i, left, get(a0_b + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-        product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
-        /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-        product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
-        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-        product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
-    }
-    meet(team);
-
-    /* ---- forward: encoder */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = 1; t <= T_x; ++t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+        /* ---- initial states */
+        {
+            const rows all = whole(B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const a0_b = a0 + b * 12;
+                double *const a_0 = a + b * 12;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                     const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+                    /* a[t] = a0    (B, n_a) */
+                    put(a_0 + i, left, get(a0_b + i, left));
                 }
             }
+        }
+
+        /* ---- forward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0, enc_z + (t - 1) * B * 12,
-                12, enc_z + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
-                    put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
-                }
-            }
+            product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
-                delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
-                    put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
+            product_6_12(active, x, enc_W_rx_PT, 1.0, enc_b_r, 0, delta_enc_z_r, 0);
+            /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+            product_6_12(active, x, enc_W_kx_PT, 1.0, NULL, 0, enc_k, 0);
+        }
+
+        /* ---- forward: encoder */
+        {
+            const rows all = whole(B);
+            for (size_t t = 1; t <= T_x; ++t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
                 }
-            }
-            /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
-                delta_enc_z_z + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
-                    put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
-                        + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
-                    /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
-                    put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
-                    /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
-                        + get(enc_z_t + i, left) * get(a_before + i, left));
+                /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_za_PT, 1.0,
+                    enc_z + (t - 1) * B * 12, 12, enc_z + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (2)  enc_z[t] = sigmoid(enc_z_z)    (B, n_a) */
+                        put(enc_z_t + i, left, sigmoid_v(get(enc_z_t + i, left)));
+                    }
+                }
+                /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ra_PT, 1.0,
+                    delta_enc_z_r + (t - 1) * B * 12, 12, delta_enc_z_r + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (4)  enc_r[t] = sigmoid(enc_z_r)    (B, n_a) */
+                        put(delta_enc_z_r_t + i, left, sigmoid_v(get(delta_enc_z_r_t + i, left)));
+                    }
+                }
+                /* (5)  enc_u_k[t] = enc_W_ka a[t-1] + enc_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, enc_W_ka_PT, 1.0, enc_c_k, 0,
+                    delta_enc_z_z + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    const double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                    double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (6)  enc_z_k = enc_W_kx x[t] + enc_b_k + enc_r[t] * enc_u_k[t]    (B, n_a) */
+                        put(enc_k_t + i, left, get(enc_k_t + i, left) + get(enc_b_k + i, left)
+                            + get(delta_enc_z_r_t + i, left) * get(delta_enc_z_z_t + i, left));
+                        /* (7)  enc_k[t] = tanh(enc_z_k)    (B, n_a) */
+                        put(enc_k_t + i, left, tanh_v(get(enc_k_t + i, left)));
+                        /* (8)  a[t] = enc_k[t] * (1 - enc_z[t]) + enc_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(enc_k_t + i, left) * (1.0 - get(enc_z_t + i, left))
+                            + get(enc_z_t + i, left) * get(a_before + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: decoder, first step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
+        /* ---- forward: decoder, first step */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 1); t <= (T_x + 1); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
                 }
-            }
-            /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                /* (9)  dec_z_z = dec_W_za a[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (10)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                    }
                 }
-            }
-            /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                /* (11)  dec_z_r = dec_W_ra a[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_z_k_t = delta_dec_z_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (12)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                    }
                 }
-            }
-            /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                    /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
-                    /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                        + get(dec_z_t + i, left) * get(a_before + i, left));
+                /* (13)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (14)  dec_z_k = dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                        /* (15)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
+                        /* (16)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
+                    }
                 }
             }
         }
-    }
-    meet(team);
 
-    /* ---- forward: decoder, first step, all at once */
-    {
-        const rows all = part(1 * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-        product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-            delta_dec_u_yhat, 0);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            double *const yhat_t = yhat + b * 5;
-            /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
-            double dec_m_yhat_max = delta_dec_u_yhat_t[0];
-            vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
-                    get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
-            }
-            dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
-            dec_m_yhat[b] = dec_m_yhat_max;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                    - dec_m_yhat[b]);
-            }
-            /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-            double dec_l_yhat_logsumexp = 0.0;
-            vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                    dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
-                    dec_l_yhat_logsumexp_v);
-            }
-            dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
-            dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- forward: decoder, later steps */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* a[t] = a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(a_before + i, left));
-                }
-            }
-            /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
-                delta_dec_k + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
-                delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
-                    put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
-                }
-            }
-            /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, t);
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
-                delta_dec_z_k + (t - T_x - 1) * B * 12, 12, delta_dec_z_k + (t - T_x - 1) * B * 12,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
-                    put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
-                }
-            }
-            /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
-            product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
-                dec_u_k + (t - T_x - 1) * B * 12, t);
+        /* ---- forward: decoder, first step, all at once */
+        {
+            const rows all = whole(1 * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+            product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                delta_dec_u_yhat, 0);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0; i < 12; i += LANES) {
-                    const size_t left = 12 % LANES ? 12 - i : LANES;
-                    /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
-                        + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
-                }
-            }
-            product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
-                delta_dec_u_k + (t - T_x - 1) * B * 12, 12, delta_dec_u_k + (t - T_x - 1) * B * 12,
-                t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const a_t = a + (t * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
-                    put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
-                    /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
-                    put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
-                        + get(dec_z_t + i, left) * get(a_before + i, left));
-                }
-            }
-            /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
-            product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
-                delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
-                    + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
-                double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
-                vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+                double *const yhat_t = yhat + b * 5;
+                /* (18)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                double dec_m_yhat_max = delta_dec_u_yhat_t[0];
+                vec dec_m_yhat_max_v = all_v(dec_m_yhat_max);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
-                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    dec_m_yhat_max_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max_v,
+                        get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max_v);
                 }
-                dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
-                dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                dec_m_yhat_max = largest_of(dec_m_yhat_max_v);
+                dec_m_yhat[b] = dec_m_yhat_max;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                    /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                     put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                        - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                        - dec_m_yhat[b]);
                 }
-                /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
-                double dec_l_yhat_logsumexp2 = 0.0;
-                vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                double dec_l_yhat_logsumexp = 0.0;
+                vec dec_l_yhat_logsumexp_v = all_v(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
-                        dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
+                        dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                        dec_l_yhat_logsumexp_v);
                 }
-                dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
-                dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
+                dec_l_yhat[b] = log_1(dec_l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
-                        - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                    /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
                 }
             }
         }
-    }
-    meet(team);
-    if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
-        || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
-        || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
-        || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
-        || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) return;
 
-    /* ---- backward: decoder, later steps, all at once */
-    {
-        const rows all = part((T_y - 1) * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, 1);
-        for (size_t r = 0; r < active.count; r += active.run) {
-            const size_t b = at(active, r);
-            const double *const dyhat_t = dyhat + (B + b) * 5;
-            double *const delta_yhat_t = delta_yhat + (B + b) * 5;
-            for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
-                const size_t left = 5 % LANES ? m - i : LANES;
-                /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                put(delta_yhat_t + i, left, get(delta_yhat_t + i, left) + get(dyhat_t + i, left));
+        /* ---- forward: decoder, later steps */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 2); t <= (T_x + T_y); ++t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* a[t] = a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(a_before + i, left));
+                    }
+                }
+                /* (23)  dec_z_z = dec_W_za a[t-1] + dec_W_zx yhat[t-1] + dec_b_z    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_za_PT, 1.0, dec_b_z, 0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_zx_PT, 1.0,
+                    delta_dec_k + (t - T_x - 1) * B * 12, 12, delta_dec_k + (t - T_x - 1) * B * 12,
+                    t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (24)  dec_z[t] = sigmoid(dec_z_z)    (B, n_a) */
+                        put(dec_z_t + i, left, sigmoid_v(get(delta_dec_k_t + i, left)));
+                    }
+                }
+                /* (25)  dec_z_r = dec_W_ra a[t-1] + dec_W_rx yhat[t-1] + dec_b_r    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ra_PT, 1.0, dec_b_r, 0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_rx_PT, 1.0,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, 12,
+                    delta_dec_z_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_z_k_t = delta_dec_z_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (26)  dec_r[t] = sigmoid(dec_z_r)    (B, n_a) */
+                        put(dec_r_t + i, left, sigmoid_v(get(delta_dec_z_k_t + i, left)));
+                    }
+                }
+                /* (27)  dec_u_k[t] = dec_W_ka a[t-1] + dec_c_k    (B, n_a) */
+                product_12_12(active, a + (t - 1) * B * 12, dec_W_ka_PT, 1.0, dec_c_k, 0,
+                    dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0; i < 12; i += LANES) {
+                        const size_t left = 12 % LANES ? 12 - i : LANES;
+                        /* (28)  dec_z_k = dec_W_kx yhat[t-1] + dec_b_k + dec_r[t] * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(dec_b_k + i, left)
+                            + get(dec_r_t + i, left) * get(dec_u_k_t + i, left));
+                    }
+                }
+                product_5_12(active, yhat + (t - T_x - 2) * B * 5, dec_W_kx_PT, 1.0,
+                    delta_dec_u_k + (t - T_x - 1) * B * 12, 12,
+                    delta_dec_u_k + (t - T_x - 1) * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_u_k_t = delta_dec_u_k
+                        + ((t - T_x - 1) * B + b) * 12;
+                    double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const a_t = a + (t * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (29)  dec_k[t] = tanh(dec_z_k)    (B, n_a) */
+                        put(dec_k_t + i, left, tanh_v(get(delta_dec_u_k_t + i, left)));
+                        /* (30)  a[t] = dec_k[t] * (1 - dec_z[t]) + dec_z[t] * a[t-1]    (B, n_a) */
+                        put(a_t + i, left, get(dec_k_t + i, left) * (1.0 - get(dec_z_t + i, left))
+                            + get(dec_z_t + i, left) * get(a_before + i, left));
+                    }
+                }
+                /* (31)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
+                product_12_5(active, a + t * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
+                    delta_dec_u_yhat + (t - T_x - 1) * B * 5, t);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                    /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
+                    double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
+                    vec dec_m_yhat_max2_v = all_v(dec_m_yhat_max2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_m_yhat_max2_v = pick_v(upto(i, 5), larger_v(dec_m_yhat_max2_v,
+                            get(delta_dec_u_yhat_t + i, left)), dec_m_yhat_max2_v);
+                    }
+                    dec_m_yhat_max2 = largest_of(dec_m_yhat_max2_v);
+                    dec_m_yhat[(t - T_x - 1) * B + b] = dec_m_yhat_max2;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
+                        put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                    }
+                    /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
+                    double dec_l_yhat_logsumexp2 = 0.0;
+                    vec dec_l_yhat_logsumexp2_v = all_v(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
+                            dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                            dec_l_yhat_logsumexp2_v);
+                    }
+                    dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
+                    dec_l_yhat[(t - T_x - 1) * B + b] = log_1(dec_l_yhat_logsumexp2);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
+                        put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
+                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                    }
+                }
             }
         }
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
-            double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
-            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                const size_t left = 12 % LANES ? m - i : LANES;
-                /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+        if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+            || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
+            || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
+            || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
+            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) continue;
+
+        /* ---- backward: decoder, later steps, all at once */
+        {
+            const rows all = whole((T_y - 1) * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list, 1);
+            for (size_t r = 0; r < active.count; r += active.run) {
+                const size_t b = at(active, r);
+                const double *const dyhat_t = dyhat + (B + b) * 5;
+                double *const delta_yhat_t = delta_yhat + (B + b) * 5;
+                for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
+                    const size_t left = 5 % LANES ? m - i : LANES;
+                    /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
+                    put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
+                        + get(dyhat_t + i, left));
+                }
+            }
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
+                double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
+                    /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+                }
             }
         }
-    }
-    meet(team);
 
-    /* ---- backward: decoder, later steps */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
+        /* ---- backward: decoder, later steps */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                    const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                        + ((t - T_x - 1) * B + b) * 5;
+                    /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                    double delta_dec_l_yhat_sum = 0.0;
+                    vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_sum_v + -(get(delta_yhat_t + i, left)
+                            * get(yhat_t + i, left)), delta_dec_l_yhat_sum_v);
+                    }
+                    delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
+                    delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                        put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
+                            * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
+                            * get(yhat_t + i, left));
+                        /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                        put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
+                    }
+                }
+                /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                    delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                            * (1.0 - get(dec_z_t + i, left)));
+                        /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                            * (1.0 - square_v(get(dec_k_t + i, left))));
+                        /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_r_t + i, left));
+                        /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_u_k_t + i, left));
+                        /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                        /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                        /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                    }
+                }
+                /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+                product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                    }
+                }
+                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: decoder, later steps, all at once */
+        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const yhat_k = moved(yhat, away);
+            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
+            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
+            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
+            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
+            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
+            const rows all = whole((T_y - 1) * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
+            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+            /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k, d_dec_W_zx,
+                me, team);
+            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me, team);
+            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+            /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k, d_dec_W_rx,
+                me, team);
+            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me, team);
+            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
+                a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+            /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+            if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k, d_dec_W_kx,
+                me, team);
+            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me, team);
+            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me, team);
+            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
+                a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: decoder, first step, all at once */
+        {
+            const rows all = whole(1 * B);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
-                const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-                const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + ((t - T_x - 1) * B + b) * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + ((t - T_x - 1) * B + b) * 5;
-                /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                double delta_dec_l_yhat_sum = 0.0;
-                vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
+                const double *const dyhat_t = dyhat + b * 5;
+                double *const delta_yhat_t = delta_yhat + b * 5;
+                const double *const yhat_t = yhat + b * 5;
+                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_sum_v + -(get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left)), delta_dec_l_yhat_sum_v);
+                    /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
+                    put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
+                        + get(dyhat_t + i, left));
                 }
-                delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
-                delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+                /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                double delta_dec_l_yhat_sum2 = 0.0;
+                vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                    delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
+                        delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t + i, left)
+                        * get(yhat_t + i, left)), delta_dec_l_yhat_sum2_v);
+                }
+                delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
+                delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
+                for (size_t i = 0; i < 5; i += LANES) {
+                    const size_t left = 5 % LANES ? 5 - i : LANES;
+                    /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                     put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
-                        * get(yhat_t + i, left));
-                    /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                        * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                    /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                     put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                 }
             }
-            /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                        * (1.0 - get(dec_z_t + i, left)));
-                    /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                        * (1.0 - square_v(get(dec_k_t + i, left))));
-                    /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_r_t + i, left));
-                    /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_u_k_t + i, left));
-                    /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                    /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                    /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
-                }
-            }
-            /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-            product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
-                }
-            }
-            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: decoder, later steps, all at once */
-    {
-        const rows all = whole((T_y - 1) * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 2), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_za, me, team);
-        /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z + B * 12, yhat, d_dec_W_zx, me, team);
-        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-        if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z + B * 12, d_dec_b_z, me, team);
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_ra, me, team);
-        /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r + B * 12, yhat, d_dec_W_rx, me, team);
-        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-        if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r + B * 12, d_dec_b_r, me, team);
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k + B * 12, a + (T_x + 1) * B * 12,
-            d_dec_W_ka, me, team);
-        /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-        if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k + B * 12, yhat, d_dec_W_kx, me, team);
-        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-        if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k + B * 12, d_dec_b_k, me, team);
-        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-        if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k + B * 12, d_dec_c_k, me, team);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat + B * 5, a + (T_x + 2) * B * 12,
-            d_dec_W_ya, me, team);
-        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-        if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat + B * 5, d_dec_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: decoder, first step, all at once */
-    {
-        const rows all = part(1 * B, me, team);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, 1);
-        for (size_t r = 0; r < active.count; ++r) {
-            const size_t b = at(active, r);
-            const double *const dyhat_t = dyhat + b * 5;
-            double *const delta_yhat_t = delta_yhat + b * 5;
-            const double *const yhat_t = yhat + b * 5;
-            double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-            double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                put(delta_yhat_t + i, left, get(delta_yhat_t + i, left) + get(dyhat_t + i, left));
-            }
-            /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-            double delta_dec_l_yhat_sum2 = 0.0;
-            vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
-                    delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t + i, left)
-                    * get(yhat_t + i, left)), delta_dec_l_yhat_sum2_v);
-            }
-            delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
-            delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
-            for (size_t i = 0; i < 5; i += LANES) {
-                const size_t left = 5 % LANES ? 5 - i : LANES;
-                /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                    * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
-                /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
-            }
-        }
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
-            double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
-            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                const size_t left = 12 % LANES ? m - i : LANES;
-                /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-        /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-        product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12, 12,
-            delta_a + (T_x + 1) * B * 12, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(1 * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-        if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat, a + (T_x + 1) * B * 12, d_dec_W_ya,
-            me, team);
-        /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-        if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat, d_dec_b_y, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: decoder, first step */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = (T_x + 1); t > T_x; --t) {
-            const rows active = active_rows(all, p->last_y, T_x, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                    put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                        * (1.0 - get(dec_z_t + i, left)));
-                    /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                    put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                        * (1.0 - square_v(get(dec_k_t + i, left))));
-                    /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                    put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_r_t + i, left));
-                    /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                    put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                        * get(dec_u_k_t + i, left));
-                    /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                    put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                        * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                    /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                    put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                    /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                    put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                        * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
-                    /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(dec_z_t + i, left));
-                }
-            }
-            product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: decoder, first step, all at once */
-    {
-        const rows all = whole(1 * B);
-        const rows active = active_steps(all, B, p->last_y, T_x, (T_x + 1), list, me == 0);
-        if (p->last_y) meet(team);
-        /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_za) outer_12_12(active, delta_dec_z_z, a + T_x * B * 12, d_dec_W_za, me, team);
-        /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-        if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z, d_dec_b_z, me, team);
-        /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r, a + T_x * B * 12, d_dec_W_ra, me, team);
-        /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-        if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r, d_dec_b_r, me, team);
-        /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k, a + T_x * B * 12, d_dec_W_ka, me, team);
-        /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-        if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k, d_dec_b_k, me, team);
-        /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-        if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k, d_dec_c_k, me, team);
-    }
-    meet(team);
-
-    /* ---- backward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        for (size_t r = 0; r < all.count; r += all.run) {
-            const size_t b = at(all, r);
-            const double *const dstates_a_t = dstates_a + b * 12;
-            double *const delta_a_t = delta_a + (B + b) * 12;
-            for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                const size_t left = 12 % LANES ? m - i : LANES;
-                /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: encoder */
-    {
-        const rows all = part(B, me, team);
-        for (size_t t = T_x; t > 0; --t) {
-            const rows active = active_rows(all, p->last_x, 0, t, list);
-            const rows idle = idle_rows(all, active);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                const double *const a_before = a + ((t - 1) * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                    const vec delta_enc_k_i = get(delta_a_t + i, left)
-                        * (1.0 - get(enc_z_t + i, left));
-                    /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                    put(delta_enc_z_k_t + i, left, delta_enc_k_i
-                        * (1.0 - square_v(get(enc_k_t + i, left))));
-                    /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                    put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
-                        * get(delta_enc_z_r_t + i, left));
-                    /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                    const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
-                        * get(delta_enc_z_z_t + i, left);
-                    /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                    put(delta_enc_z_r_t + i, left, delta_enc_r_i
-                        * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
-                        left))));
-                    /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                    const vec delta_enc_z_i = get(delta_a_t + i, left)
-                        * (get(a_before + i, left) - get(enc_k_t + i, left));
-                    /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                    put(delta_enc_z_z_t + i, left, delta_enc_z_i
-                        * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
-                    /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left) * get(enc_z_t + i, left));
-                }
-            }
-            product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-            for (size_t r = 0; r < idle.count; r += idle.run) {
-                const size_t b = at(idle, r);
-                const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                    put(delta_a_before + i, left, get(delta_a_before + i, left)
-                        + get(delta_a_t + i, left));
-                }
-            }
-        }
-    }
-    meet(team);
-
-    /* ---- backward: encoder, all at once */
-    {
-        const rows all = part(T_x * B, me, team);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, 1);
-        /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-        if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
-        if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
-        if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
-    }
-    meet(team);
-    {
-        const rows all = whole(T_x * B);
-        const rows active = active_steps(all, B, p->last_x, 0, 1, list, me == 0);
-        if (p->last_x) meet(team);
-        /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_za) outer_12_12(active, delta_enc_z_z, a, d_enc_W_za, me, team);
-        /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-        if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z, x, d_enc_W_zx, me, team);
-        /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-        if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z, d_enc_b_z, me, team);
-        /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r, a, d_enc_W_ra, me, team);
-        /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-        if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r, x, d_enc_W_rx, me, team);
-        /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-        if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r, d_enc_b_r, me, team);
-        /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-        if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k, a, d_enc_W_ka, me, team);
-        /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-        if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k, x, d_enc_W_kx, me, team);
-        /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-        if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k, d_enc_b_k, me, team);
-        /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-        if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k, d_enc_c_k, me, team);
-    }
-    meet(team);
-
-    /* ---- gradients of the initial states */
-    {
-        const rows all = part(B, me, team);
-        if (d_a0) {
             for (size_t r = 0; r < all.count; r += all.run) {
                 const size_t b = at(all, r);
-                const double *const delta_a_0 = delta_a + b * 12;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
+                double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
                 for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                     const size_t left = 12 % LANES ? m - i : LANES;
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+                }
+            }
+            /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+            product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12,
+                12, delta_a + (T_x + 1) * B * 12, 0);
+        }
+        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
+            const rows all = whole(1 * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
+            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k, a_k + (T_x + 1) * count * 12,
+                d_dec_W_ya, me, team);
+            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: decoder, first step */
+        {
+            const rows all = whole(B);
+            for (size_t t = (T_x + 1); t > T_x; --t) {
+                const rows active = active_rows(all, ylengths, T_x, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                            * (1.0 - get(dec_z_t + i, left)));
+                        /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                            * (1.0 - square_v(get(dec_k_t + i, left))));
+                        /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_r_t + i, left));
+                        /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                            * get(dec_u_k_t + i, left));
+                        /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                        /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                        /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                        /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                    }
+                }
+                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
                 }
             }
         }
+
+        /* ---- backward: decoder, first step, all at once */
+        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
+            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
+            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
+            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
+            const rows all = whole(1 * count);
+            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
+            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
+                d_dec_W_za, me, team);
+            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
+                d_dec_W_ra, me, team);
+            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
+                d_dec_W_ka, me, team);
+            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
+        }
+        meet(team);
+
+        /* ---- backward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            for (size_t r = 0; r < all.count; r += all.run) {
+                const size_t b = at(all, r);
+                const double *const dstates_a_t = dstates_a + b * 12;
+                double *const delta_a_t = delta_a + (B + b) * 12;
+                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                    const size_t left = 12 % LANES ? m - i : LANES;
+                    /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+                }
+            }
+        }
+
+        /* ---- backward: encoder */
+        {
+            const rows all = whole(B);
+            for (size_t t = T_x; t > 0; --t) {
+                const rows active = active_rows(all, xlengths, 0, t, list);
+                const rows idle = idle_rows(all, active);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                    const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                    double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                    const double *const a_before = a + ((t - 1) * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                        const vec delta_enc_k_i = get(delta_a_t + i, left)
+                            * (1.0 - get(enc_z_t + i, left));
+                        /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                        put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                            * (1.0 - square_v(get(enc_k_t + i, left))));
+                        /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                        put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                            * get(delta_enc_z_r_t + i, left));
+                        /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                        const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                            * get(delta_enc_z_z_t + i, left);
+                        /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                        put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                            * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
+                            left))));
+                        /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                        const vec delta_enc_z_i = get(delta_a_t + i, left)
+                            * (get(a_before + i, left) - get(enc_k_t + i, left));
+                        /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                        put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                            * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
+                        /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left) * get(enc_z_t + i, left));
+                    }
+                }
+                product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                for (size_t r = 0; r < idle.count; r += idle.run) {
+                    const size_t b = at(idle, r);
+                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                        put(delta_a_before + i, left, get(delta_a_before + i, left)
+                            + get(delta_a_t + i, left));
+                    }
+                }
+            }
+        }
+
+        /* ---- backward: encoder, all at once */
+        {
+            const rows all = whole(T_x * B);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+            if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+            if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+            if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
+        }
+        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
+            size_t *const order = moved(list, away);
+            double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
+            double *const delta_enc_u_k_k = moved(delta_enc_u_k, away);
+            double *const delta_enc_z_r_k = moved(delta_enc_z_r, away);
+            double *const delta_enc_z_z_k = moved(delta_enc_z_z, away);
+            double *const delta_enc_z_k_k = moved(delta_enc_z_k, away);
+            const rows all = whole(T_x * count);
+            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
+            /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+            /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+            if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+            /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+            if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+            /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+            /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+            if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+            /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+            if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+            /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+            if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+            /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+            if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+            /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+            if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+            /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+            if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
+        }
+        meet(team);
+
+        /* ---- gradients of the initial states */
+        {
+            const rows all = whole(B);
+            if (d_a0) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_a_0 = delta_a + b * 12;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                    }
+                }
+            }
+        }
+        bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 6);
     }
-    meet(team);
 }
 
 void translation_vjp(const translation_args *p)
 {
 #ifdef _OPENMP
-    const size_t steps = p->T_x > p->T_y ? p->T_x : p->T_y;
-    const size_t team = members(p->threads, steps, p->B, 8076);
+    const size_t size = translation_vjp_size(p->T_x, p->T_y, p->B);
+    const size_t team = members(p->threads, (p->B + size - 1) / size);
     if (team > 1) {
 #pragma omp parallel num_threads((int)team)
         translation_vjp_part(p, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
