@@ -20,19 +20,18 @@ from codegen.ir import Buffer, Layout, Program, Role
 
 @dataclass(frozen=True)
 class Here:
-    """What stands for a slice's examples, their lengths and the list of its active rows, in C.
+    """What stands for the number of a slice's examples and for their lengths, in C.
 
     share: of a sum over all slices: which thread of how many this is; empty elsewhere.
     """
 
     examples: str = "B"
-    ends: str = ""
-    list: str = "list"
+    ends: str = "lengths"
     share: str = ""
 
     def lengths(self, axis: str) -> str:
         """A pointer to the lengths along one axis, "x" or "y"; NULL if all examples are of full length."""
-        return self.ends or f"{axis}lengths"
+        return f"{axis}{self.ends}"
 
 
 @dataclass(frozen=True)
@@ -84,23 +83,19 @@ def fields(program: Program, names: Names, real: str, body: str) -> str:
 
 
 def elsewhere(
-    buffers: Iterable[Buffer], names: Names, aliases: Mapping[str, str], real: str, lengths: str, listed: bool
+    buffers: Iterable[Buffer], names: Names, aliases: Mapping[str, str], real: str, axes: Iterable[str]
 ) -> list[str]:
-    """Lines at the head of a loop over the slices of a round: the k-th one's examples and arrays.
+    """Lines at the head of a loop over the slices of a round: the k-th one's examples, lengths and arrays.
 
-    aliases: buffer → what it is to be called. lengths: the pointer to those that matter, or empty. listed:
-    whether a list of active rows is needed.
+    aliases: buffer → what it is to be called. axes: those whose lengths matter.
     """
-    lines = [
+    return [
         "const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);",
         "const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;",
         "const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;",
+        *(f"const size_t *const {axis}ends = {axis}lengths ? {axis}lengths + ahead : NULL;" for axis in axes),
+        *(_Pointer(buffer, names, real).elsewhere(aliases[buffer.name]) for buffer in buffers),
     ]
-    if lengths:
-        lines.append(f"const size_t *const ends = {lengths} ? {lengths} + ahead : NULL;")
-    if listed:
-        lines.append("size_t *const order = moved(list, away);")
-    return [*lines, *(_Pointer(b, names, real).elsewhere(aliases[b.name]) for b in buffers)]
 
 
 class _Pointer:

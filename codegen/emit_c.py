@@ -31,7 +31,7 @@ from codegen.ir import (
     Zero,
     statements,
 )
-from codegen.regions import Region, regions
+from codegen.passes.sums_last import has_sums, split
 from codegen.spell import c_literal
 from codegen.walk import all_reads, all_writes
 
@@ -45,6 +45,7 @@ class Function:
     prologue: str = ""
     bindings: Bindings | None = None
     work: int = 0  # multiply-adds of one example at one step
+    whole: bool = False  # the batch is one slice, since there are sums that do not come last
 
 
 def emit_function(program: Program, names: Names, dtype: str, prefix: str) -> Function:
@@ -60,7 +61,6 @@ class _Emitter:
         self._text = Text(1 if program.level == "straight" else 2)
         self._loops = Loops(program, names, self._places, dtype, self._text)
         self._here = Here()
-        self._returning = False  # whether the way back has begun
         self._turn = "0"  # what counts how often the same matrix has been used
 
     def function(self, name: str) -> Function:
@@ -70,10 +70,11 @@ class _Emitter:
             names = fields(self._program, self._names, self._real, straight)
             return Function(name, f"{names}\n{straight}")
         prologue = str(self._prologue())
-        self._blocks()
+        self._slices()
         body = str(self._text)
         found = bindings(self._program, self._names, self._real, f"{prologue}\n{body}")
-        return Function(name, body, prologue, found, self._work())
+        whole = has_sums(split(self._program)[0])
+        return Function(name, body, prologue, found, self._work(), whole)
 
     def _work(self) -> int:
         """The multiply-adds of the kernels, for one example at one step."""
@@ -124,69 +125,66 @@ class _Emitter:
         conditions = {f"p->{self._names.fields[str(target.public)]}" for target in targets}
         return f"if ({' || '.join(sorted(conditions))}) {call}"
 
-    # ------------------------------------------------------------------------- regions
+    # ------------------------------------------------------------------------- blocks
 
-    def _blocks(self) -> None:
+    def _slices(self) -> None:
+        """What is done for the examples of a slice, and the sums over those of all slices of a round."""
+        own, sums = split(self._program)
         for statement in self._program.body:
-            match statement:
-                case Zero(buffer=name):
-                    buffer = self._program.buffers[name]
-                    if buffer.layout in (Layout.TIME, Layout.BATCH):
-                        self._text.put(self._clear(buffer, "0, 1"))
-                case Block():
-                    self._block(statement)
-                case _:
-                    pass
-
-    def _block(self, block: Block) -> None:
-        if block.reverse:
-            self._stop_without_gradients()
-        if block.title:
+            if isinstance(statement, Zero):
+                buffer = self._program.buffers[statement.buffer]
+                if buffer.layout in (Layout.TIME, Layout.BATCH):
+                    self._text.put(self._clear(buffer, "0, 1"))
+        there = next((place for place, block in enumerate(own) if block.reverse), len(own))
+        for block in own[:there]:
+            self._block(block)
+        if own[there:]:
             self._text.space()
-            self._text.put(f"/* ---- {block.title} */")
-        for region in regions(block):
-            if not (region.sums or region.alone):
-                with self._text.inside():
-                    self._region(block, region.body)
-                continue
-            if region.sums:
-                self._list(block, region.body)
+            with self._text.inside(f"if ({self._gradients()})"):
+                for block in own[there:]:
+                    self._block(block)
+        if sums:
             self._text.put("meet(team);")
-            heads = ["if (me == 0)"] if region.alone else []
-            with self._text.inside(*heads, "for (size_t k = 0; k < team; ++k)"):
-                self._slice(block, region)
+            with self._text.inside("for (size_t k = 0; k < team; ++k)"):
+                self._sums(sums)
             self._text.put("meet(team);")
 
-    def _list(self, block: Block, body: tuple[Statement, ...]) -> None:
-        """The rows of the own slice that take part in sums, where lengths differ."""
-        if "active" in _rows(body):
-            lengths, first = self._here.lengths(block.lengths), count(block.start + 1)
-            rows = f"whole({count(block.steps)} * B), B"
-            self._text.put(
-                f"if ({lengths}) active_steps({rows}, {lengths}, {self._before(block)}, {first}, list, 1);"
-            )
+    def _gradients(self) -> str:
+        """Whether one is wanted, and so the way back."""
+        gradients = [b for b in self._program.buffers.values() if str(b.public).startswith("d.")]
+        return " || ".join(f"p->{self._names.fields[str(b.public)]}" for b in gradients)
 
-    def _slice(self, block: Block, region: Region) -> None:
-        """Sums over the examples of the k-th slice of this round."""
-        touched = {ref.buffer for ref in (*all_reads(region.body), *all_writes(region.body))}
-        own = [
+    def _sums(self, blocks: tuple[Block, ...]) -> None:
+        """Over the examples of the k-th slice of this round."""
+        touched = {ref.buffer for ref in (*all_reads(blocks), *all_writes(blocks))}
+        arrays = [
             buffer
             for buffer in self._program.buffers.values()
             if buffer.name in touched and buffer.layout in (Layout.TIME, Layout.BATCH)
         ]
-        aliases = {buffer.name: self._names.pointer(buffer.name, "k") for buffer in own}
-        listed = block.span in (Span.ALL, Span.EACH) and bool(_rows(region.body) & {"active", "idle"})
-        lengths = self._here.lengths(block.lengths) if listed or block.span is Span.LAST else ""
-        self._text.put(*elsewhere(own, self._names, aliases, self._real, lengths, listed))
-        self._here = Here("count", "ends", "order", "me, team" if region.sums else "")
-        self._places.examples, self._places.aliases = "count", aliases
-        self._region(block, region.body)
-        self._here = Here()
-        self._places.examples, self._places.aliases = "B", {}
+        aliases = {buffer.name: self._names.pointer(buffer.name, "k") for buffer in arrays}
+        axes = {block.lengths for block in blocks if block.span is Span.ALL}
+        self._text.put(*elsewhere(arrays, self._names, aliases, self._real, sorted(axes)))
+        self._here, self._places.examples, self._places.aliases = (
+            Here("count", "ends", "me, team"),
+            "count",
+            aliases,
+        )
+        for block in blocks:
+            self._block(block)
+        self._here, self._places.examples, self._places.aliases = Here(), "B", {}
 
-    def _region(self, block: Block, body: tuple[Statement, ...]) -> None:
-        start, first, here = count(block.start), count(block.start + 1), self._here
-        rows = f"{count(block.steps)} * {here.examples}" if block.span is Span.ALL else here.examples
+    def _block(self, block: Block) -> None:
+        if block.title:
+            self._text.space()
+            self._text.put(f"/* ---- {block.title} */")
+        with self._text.inside():
+            self._steps(block)
+
+    def _steps(self, block: Block) -> None:
+        start, first, examples = count(block.start), count(block.start + 1), self._here.examples
+        body = block.body
+        rows = f"{count(block.steps)} * {examples}" if block.span is Span.ALL else examples
         self._text.put(f"const rows all = whole({rows});")
         match block.span:
             case Span.ONCE:
@@ -194,14 +192,11 @@ class _Emitter:
                 self._body(body, "all")
                 self._places.step = None
             case Span.LAST:
-                ends = here.lengths(block.lengths)
+                ends = self._here.lengths(block.lengths)
                 self._body(body, "all", f"{ends} ? {ends}[b]{self._limit(block)} : {start}")
             case Span.ALL:
                 self._places.enter_all(block.start + 1)
-                fill = "0" if here.share else "1"
-                self._active(
-                    block, body, f"active_steps(all, {here.examples}, {{}}, {first}, {here.list}, {fill})"
-                )
+                self._active(block, f"active_steps(all, {examples}, {{}}, {first}, list)")
                 self._body(body)
                 self._places.leave_all()
             case Span.EACH:
@@ -209,15 +204,16 @@ class _Emitter:
                 down = f"for (size_t t = {count(block.start + block.steps)}; t > {start}; --t)"
                 with self._text.inside(down if block.reverse else up):
                     self._turn = "t"
-                    self._active(block, body, f"active_rows(all, {{}}, t, {here.list})")
+                    self._active(block, "active_rows(all, {}, t, list)")
                     self._body(body)
                     self._turn = "0"
 
-    def _active(self, block: Block, body: tuple[Statement, ...], call: str) -> None:
+    def _active(self, block: Block, call: str) -> None:
         """The rows that are active and those that are not, where the statements want to know."""
-        wanted = _rows(body)
+        wanted = {s.rows for s in statements(block.body) if isinstance(s, (Rows, Kernel))}
         if wanted & {"active", "idle"}:
-            lengths = f"{self._here.lengths(block.lengths)}, {self._before(block)}"
+            before = self._limit(block).removeprefix(" + ") or "0"
+            lengths = f"{self._here.lengths(block.lengths)}, {before}"
             self._text.put(f"const rows active = {call.format(lengths)};")
         if "idle" in wanted:
             self._text.put("const rows idle = idle_rows(all, active);")
@@ -225,17 +221,6 @@ class _Emitter:
     def _limit(self, block: Block) -> str:
         """What a decoder's lengths count from."""
         return " + T_x" if block.lengths == "y" and "T_x" in block.start.counts else ""
-
-    def _before(self, block: Block) -> str:
-        return self._limit(block).removeprefix(" + ") or "0"
-
-    def _stop_without_gradients(self) -> None:
-        """Before the way back: nothing is left to do if no gradient is wanted."""
-        if not self._returning:
-            self._returning = True
-            gradients = [b for b in self._program.buffers.values() if str(b.public).startswith("d.")]
-            wanted = " || ".join(f"p->{self._names.fields[str(b.public)]}" for b in gradients)
-            self._text.put(f"if (!({wanted})) continue;")
 
     # ------------------------------------------------------------------------- statements
 
@@ -300,8 +285,3 @@ class _Emitter:
         buffer = self._program.buffers[ref.buffer]
         gradient = buffer.role is Role.RESULT and buffer.layout is Layout.PARAMETER
         return self._places.spelled(ref.buffer) if gradient or optional(buffer) else ""
-
-
-def _rows(body: tuple[Statement, ...]) -> set[str]:
-    """Which rows the statements take."""
-    return {s.rows for s in statements(body) if isinstance(s, (Rows, Kernel))}

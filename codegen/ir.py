@@ -22,6 +22,7 @@ keeps all steps holds the value of that step. What a program means is what `code
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -143,6 +144,12 @@ class Affine:
     def __add__(self, other: Affine | int) -> Affine:
         other = Affine(other) if isinstance(other, int) else other
         return Affine(self.constant + other.constant, tuple(sorted(self.counts + other.counts)))
+
+    def before(self, other: Affine) -> bool:
+        """Whether this is the smaller one whatever the counts, each of them at least 1."""
+        more = Counter(other.counts)
+        more.subtract(self.counts)
+        return min(more.values(), default=0) >= 0 and self.constant < other.constant + more.total()
 
     def at(self, counts: Mapping[str, int]) -> int:
         return self.constant + sum(counts[name] for name in self.counts)

@@ -14,6 +14,7 @@ from codegen.passes.fuse import contract_temporaries, fuse_loops
 from codegen.passes.reuse_buffers import reuse_buffers
 from codegen.passes.softplus import share_tails
 from codegen.passes.specialise import specialise
+from codegen.passes.sums_last import sums_last
 from codegen.passes.to_loops import to_loops
 from codegen.passes.unroll import OverBudget, unroll
 
@@ -24,6 +25,7 @@ Dump = Callable[[str, Program], None]
 OPTIONAL: tuple[str, ...] = (
     "share_tails",
     "distribute",
+    "sums_last",
     "fuse_loops",
     "contract_temporaries",
     "reuse_buffers",
@@ -49,6 +51,7 @@ def loop_passes(sizes: Mapping[str, int], chosen: Sequence[str] = OPTIONAL) -> t
         share_tails,
         distribute,
         to_loops,
+        sums_last,
         fuse_loops,
         contract_temporaries,
         reuse_buffers,

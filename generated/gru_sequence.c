@@ -133,18 +133,15 @@ static rows idle_rows(rows R, rows active)
     return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
 }
 
-/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
-static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+/* Of the rows (s - t) * B + b, example b at step s, those that are active. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
         return R;
     size_t active = 0;
     for (size_t r = 0; r < R.count; ++r)
-        if (last[r % B] + before >= t + r / B) {
-            if (fill)
-                list[active] = r;
-            ++active;
-        }
+        if (last[r % B] + before >= t + r / B)
+            list[active++] = r;
     return (rows){list, 0, active, 1};
 }
 
@@ -867,7 +864,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
             product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
@@ -944,7 +941,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
             for (size_t r = 0; r < active.count; r += active.run) {
@@ -963,195 +960,184 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                 }
             }
         }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const loss_part_k = moved(loss_part, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
-            if (me == 0) loss[0] += total(active, 4, loss_part_k);
-        }
-        meet(team);
-        if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
-            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) continue;
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-                const double *const y_t = y + b * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                        - get(y_t + i, left));
+        if (p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0) {
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                    const double *const y_t = y + b * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (12)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                            - get(y_t + i, left));
+                    }
+                }
+                /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16,
+                    delta_a + B * 16, 0);
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        const double *const z_t = z + ((t - 1) * B + b) * 16;
+                        const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                        double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
+                            const vec delta_k_i = get(delta_a_t + i, left)
+                                * (1.0 - get(z_t + i, left));
+                            /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                            put(delta_z_k_t + i, left, delta_k_i * (1.0
+                                - square_v(get(delta_z_z_t + i, left))));
+                        }
+                    }
+                    /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
+                    product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
+                        delta_u_k, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_u_k_b = delta_u_k + b * 16;
+                        const double *const a_before = a + ((t - 1) * B + b) * 16;
+                        const double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                        double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                        const double *const z_t = z + ((t - 1) * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
+                            const vec delta_r_i = get(delta_u_k_b + i, left)
+                                * get(a_before + i, left);
+                            /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
+                            put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                                - square_v(get(r__t + i, left))));
+                            /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
+                            const vec delta_z_i = get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(delta_z_z_t + i, left));
+                            /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
+                            put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                                - square_v(get(z_t + i, left))));
+                            /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(z_t + i, left)
+                                + get(delta_u_k_b + i, left) * get(r__t + i, left));
+                        }
+                    }
+                    product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
                 }
             }
-            /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
-                0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
-            /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
 
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    const double *const z_t = z + ((t - 1) * B + b) * 16;
-                    const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                    double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                        const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
-                        /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                        put(delta_z_k_t + i, left, delta_k_i * (1.0
-                            - square_v(get(delta_z_z_t + i, left))));
-                    }
-                }
-                /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-                product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
-                    delta_u_k, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_u_k_b = delta_u_k + b * 16;
-                    const double *const a_before = a + ((t - 1) * B + b) * 16;
-                    const double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                    double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                    const double *const z_t = z + ((t - 1) * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                        const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
-                        /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                        put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
-                            - square_v(get(r__t + i, left))));
-                        /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                        const vec delta_z_i = get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(delta_z_z_t + i, left));
-                        /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                        put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
-                            - square_v(get(z_t + i, left))));
-                        /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(z_t + i, left)
-                            + get(delta_u_k_b + i, left) * get(r__t + i, left));
-                    }
-                }
-                product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_a_0 = delta_a + b * 16;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                        for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
             double *const u_k_k = moved(u_k, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_r_k = moved(delta_z_r, away);
             double *const delta_z_z_k = moved(delta_z_z, away);
             double *const delta_z_k_k = moved(delta_z_k, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
-            /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-            if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
-            /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-            if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
-            /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
-            /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-            if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
-            /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-            if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
-            /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-            if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
-            /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-            if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
-            /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-            if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
-        }
-        meet(team);
+            double *const loss_part_k = moved(loss_part, away);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_a_0 = delta_a + b * 16;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+                if (me == 0) loss[0] += total(active, 4, loss_part_k);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
+                /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
+                if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
+                /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
+                if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
+                /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
+                /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
+                if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
+                /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
+                if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
+                /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
+                if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
+                /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+                if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
+                /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
 }
@@ -1275,7 +1261,7 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
             product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z_z, 0);
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
@@ -1357,7 +1343,7 @@ static void gru_sequence_forward_part(const gru_sequence_args *p, size_t me, siz
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
             if (yhat) {
@@ -1552,7 +1538,7 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_z = W_za a[t-1] + W_zx x[t] + b_z    (B, n_a) */
             product_8_16(active, x, W_zx_PT, 1.0, b_z, 0, z, 0);
             /* (3)  z_r = W_ra a[t-1] + W_rx x[t] + b_r    (B, n_a) */
@@ -1629,7 +1615,7 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (9)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
             for (size_t r = 0; r < active.count; r += active.run) {
@@ -1642,193 +1628,191 @@ static void gru_sequence_vjp_part(const gru_sequence_args *p, size_t me, size_t 
                 }
             }
         }
-        if (!(p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
-            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0)) continue;
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dyhat_t = dyhat + b * 4;
-                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-                const double *const yhat_t = yhat + b * 4;
-                for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-                    /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                        * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
+        if (p->d_x || p->d_W_za || p->d_W_zx || p->d_b_z || p->d_W_ra || p->d_W_rx || p->d_b_r
+            || p->d_W_ka || p->d_W_kx || p->d_b_k || p->d_W_ya || p->d_b_y || p->d_a0) {
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dyhat_t = dyhat + b * 4;
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                    const double *const yhat_t = yhat + b * 4;
+                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                        const size_t left = 4 % LANES ? m - i : LANES;
+                        /* (33)  delta_yhat = dyhat[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                        /* (12)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                            * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
+                    }
+                }
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + b * 16;
+                    double *const delta_a_t = delta_a + (B + b) * 16;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (13)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
+                }
+                /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16,
+                    delta_a + B * 16, 0);
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        const double *const z_t = z + ((t - 1) * B + b) * 16;
+                        const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                        double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
+                            const vec delta_k_i = get(delta_a_t + i, left)
+                                * (1.0 - get(z_t + i, left));
+                            /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                            put(delta_z_k_t + i, left, delta_k_i * (1.0
+                                - square_v(get(delta_z_z_t + i, left))));
+                        }
+                    }
+                    /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
+                    product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
+                        delta_u_k, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_u_k_b = delta_u_k + b * 16;
+                        const double *const a_before = a + ((t - 1) * B + b) * 16;
+                        const double *const r__t = r_ + ((t - 1) * B + b) * 16;
+                        double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
+                        const double *const z_t = z + ((t - 1) * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
+                            const vec delta_r_i = get(delta_u_k_b + i, left)
+                                * get(a_before + i, left);
+                            /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
+                            put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
+                                - square_v(get(r__t + i, left))));
+                            /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
+                            const vec delta_z_i = get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(delta_z_z_t + i, left));
+                            /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
+                            put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
+                                - square_v(get(z_t + i, left))));
+                            /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(z_t + i, left)
+                                + get(delta_u_k_b + i, left) * get(r__t + i, left));
+                        }
+                    }
+                    product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
                 }
             }
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + b * 16;
-                double *const delta_a_t = delta_a + (B + b) * 16;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (13)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_a_0 = delta_a + b * 16;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                        for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
+                    }
                 }
             }
-            /* (13)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
-                0);
         }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
-            /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    const double *const z_t = z + ((t - 1) * B + b) * 16;
-                    const double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                    double *const delta_z_k_t = delta_z_k + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (14)  delta_k = delta_a[t] * (1 - z[t])    (B, n_a) */
-                        const vec delta_k_i = get(delta_a_t + i, left) * (1.0 - get(z_t + i, left));
-                        /* (15)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                        put(delta_z_k_t + i, left, delta_k_i * (1.0
-                            - square_v(get(delta_z_z_t + i, left))));
-                    }
-                }
-                /* (16)  delta_u_k = W_ka^T delta_z_k    (B, n_a) */
-                product_16_16(active, delta_z_k + (t - 1) * B * 16, W_ka_P, 1.0, NULL, 0,
-                    delta_u_k, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_u_k_b = delta_u_k + b * 16;
-                    const double *const a_before = a + ((t - 1) * B + b) * 16;
-                    const double *const r__t = r_ + ((t - 1) * B + b) * 16;
-                    double *const delta_z_r_t = delta_z_r + ((t - 1) * B + b) * 16;
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_z_z_t = delta_z_z + ((t - 1) * B + b) * 16;
-                    const double *const z_t = z + ((t - 1) * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (17)  delta_r = delta_u_k * a[t-1]    (B, n_a) */
-                        const vec delta_r_i = get(delta_u_k_b + i, left) * get(a_before + i, left);
-                        /* (18)  delta_z_r = delta_r * (r[t] - r[t]^2)    (B, n_a) */
-                        put(delta_z_r_t + i, left, delta_r_i * (get(r__t + i, left)
-                            - square_v(get(r__t + i, left))));
-                        /* (19)  delta_z = delta_a[t] * (a[t-1] - k[t])    (B, n_a) */
-                        const vec delta_z_i = get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(delta_z_z_t + i, left));
-                        /* (20)  delta_z_z = delta_z * (z[t] - z[t]^2)    (B, n_a) */
-                        put(delta_z_z_t + i, left, delta_z_i * (get(z_t + i, left)
-                            - square_v(get(z_t + i, left))));
-                        /* (13)  delta_a[t-1] += delta_a[t] * z[t] + delta_u_k * r[t] + W_ra^T delta_z_r + W_za^T delta_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(z_t + i, left)
-                            + get(delta_u_k_b + i, left) * get(r__t + i, left));
-                    }
-                }
-                product_16_16(active, delta_z_r + (t - 1) * B * 16, W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_z + (t - 1) * B * 16, W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (21)  d_x[t] += W_kx^T delta_z_k + W_rx^T delta_z_r + W_zx^T delta_z_z    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_k, W_kx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_r, W_rx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_z, W_zx_P, 1.0, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
             double *const u_k_k = moved(u_k, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_r_k = moved(delta_z_r, away);
             double *const delta_z_z_k = moved(delta_z_z, away);
             double *const delta_z_k_k = moved(delta_z_k, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
-            /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
-            if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
-            /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
-            if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
-            /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
-            /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
-            if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
-            /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
-            if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
-            /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
-            if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
-            /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-            if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
-            /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
-            if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
-        }
-        meet(team);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_a_0 = delta_a + b * 16;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                /* (32)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (22)  d_W_za += sum over examples: delta_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_W_za) outer_16_16(active, delta_z_z_k, a_k, d_W_za, me, team);
+                /* (23)  d_W_zx += sum over examples: delta_z_z x[t]^T    (n_a, n_x) */
+                if (d_W_zx) outer_16_8(active, delta_z_z_k, x_k, d_W_zx, me, team);
+                /* (24)  d_b_z += sum over examples: delta_z_z    (n_a) */
+                if (d_b_z) sum_rows(active, 16, delta_z_z_k, d_b_z, me, team);
+                /* (25)  d_W_ra += sum over examples: delta_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_W_ra) outer_16_16(active, delta_z_r_k, a_k, d_W_ra, me, team);
+                /* (26)  d_W_rx += sum over examples: delta_z_r x[t]^T    (n_a, n_x) */
+                if (d_W_rx) outer_16_8(active, delta_z_r_k, x_k, d_W_rx, me, team);
+                /* (27)  d_b_r += sum over examples: delta_z_r    (n_a) */
+                if (d_b_r) sum_rows(active, 16, delta_z_r_k, d_b_r, me, team);
+                /* (28)  d_W_ka += sum over examples: delta_z_k u_k[t]^T    (n_a, n_a) */
+                if (d_W_ka) outer_16_16(active, delta_z_k_k, u_k_k, d_W_ka, me, team);
+                /* (29)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+                if (d_W_kx) outer_16_8(active, delta_z_k_k, x_k, d_W_kx, me, team);
+                /* (30)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k, d_b_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
 }

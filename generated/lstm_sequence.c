@@ -133,18 +133,15 @@ static rows idle_rows(rows R, rows active)
     return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
 }
 
-/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
-static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+/* Of the rows (s - t) * B + b, example b at step s, those that are active. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
         return R;
     size_t active = 0;
     for (size_t r = 0; r < R.count; ++r)
-        if (last[r % B] + before >= t + r / B) {
-            if (fill)
-                list[active] = r;
-            ++active;
-        }
+        if (last[r % B] + before >= t + r / B)
+            list[active++] = r;
     return (rows){list, 0, active, 1};
 }
 
@@ -971,7 +968,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
             product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
@@ -1071,7 +1068,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
             for (size_t r = 0; r < active.count; ++r) {
@@ -1113,238 +1110,227 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 }
             }
         }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const loss_part_k = moved(loss_part, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
-            if (me == 0) loss[0] += total(active, 4, loss_part_k);
-        }
-        meet(team);
-        if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+
+        if (p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
             || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k
-            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) continue;
+            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0) {
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const y_t = y + b * 4;
-                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-                /* (18)  delta_l_yhat = sum(y[t])    (B) */
-                double delta_l_yhat_sum = 0.0;
-                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-                for (size_t i = 0; i < 4; i += LANES) {
-                    const size_t left = 4 % LANES ? 4 - i : LANES;
-                    delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                        + get(y_t + i, left), delta_l_yhat_sum_v);
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                for (size_t r = 0; r < active.count; ++r) {
+                    const size_t b = at(active, r);
+                    const double *const y_t = y + b * 4;
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                    /* (18)  delta_l_yhat = sum(y[t])    (B) */
+                    double delta_l_yhat_sum = 0.0;
+                    vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                    for (size_t i = 0; i < 4; i += LANES) {
+                        const size_t left = 4 % LANES ? 4 - i : LANES;
+                        delta_l_yhat_sum_v = pick_v(upto(i, 4),
+                            delta_l_yhat_sum_v + get(y_t + i, left), delta_l_yhat_sum_v);
+                    }
+                    delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                    delta_l_yhat[b] = delta_l_yhat_sum;
+                    for (size_t i = 0; i < 4; i += LANES) {
+                        const size_t left = 4 % LANES ? 4 - i : LANES;
+                        /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, -get(y_t + i, left)
+                            + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
+                        /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
+                    }
                 }
-                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-                delta_l_yhat[b] = delta_l_yhat_sum;
-                for (size_t i = 0; i < 4; i += LANES) {
-                    const size_t left = 4 % LANES ? 4 - i : LANES;
-                    /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, -get(y_t + i, left)
-                        + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
-                    /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
+                /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16,
+                    delta_a + B * 16, 0);
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                        double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                        double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                        const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                        double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                        const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                        const double *const f_t = f + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                            const vec delta_u_a_i = get(delta_a_t + i, left)
+                                * get(delta_z_o_t + i, left);
+                            /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                            put(delta_c_t + i, left, get(delta_c_t + i, left)
+                                + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
+                            /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                            const vec delta_k_i = get(delta_c_t + i, left)
+                                * get(delta_z_i_t + i, left);
+                            /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                            put(delta_z_k_t + i, left, delta_k_i * (1.0
+                                - square_v(get(k__t + i, left))));
+                            /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                            const vec delta_o_i = get(delta_a_t + i, left)
+                                * get(delta_z_f_t + i, left);
+                            /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                            put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                                - square_v(get(delta_z_o_t + i, left))));
+                            /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                            const vec delta_f_i = get(delta_c_t + i, left)
+                                * get(delta_z_k_before + i, left);
+                            /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                            put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                                - square_v(get(f_t + i, left))));
+                            /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                            const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
+                            /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                            put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                                - square_v(get(delta_z_i_t + i, left))));
+                        }
+                    }
+                    /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+                    product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        const double *const f_t = f + ((t - 1) * B + b) * 16;
+                        double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                            put(delta_c_before + i, left, get(delta_c_before + i, left)
+                                + get(delta_c_t + i, left) * get(f_t + i, left));
+                        }
+                    }
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                            put(delta_c_before + i, left, get(delta_c_before + i, left)
+                                + get(delta_c_t + i, left));
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
                 }
             }
-            /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
-                0);
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_c_0 = delta_c + b * 16;
+                    double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+                    const double *const delta_a_0 = delta_a + b * 16;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* d_c0 = delta_c[t]    (B, n_a) */
+                        if (d_c0) {
+                            put(d_c0_b + i, left, get(delta_c_0 + i, left));
+                        }
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        if (d_a0) {
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
+                    }
+                }
+            }
         }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
-            /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                    double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                    const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                    const double *const f_t = f + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                        const vec delta_u_a_i = get(delta_a_t + i, left)
-                            * get(delta_z_o_t + i, left);
-                        /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
-                        put(delta_c_t + i, left, get(delta_c_t + i, left)
-                            + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
-                        /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                        const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
-                        /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                        put(delta_z_k_t + i, left, delta_k_i * (1.0
-                            - square_v(get(k__t + i, left))));
-                        /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                        const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
-                        /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                        put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
-                            - square_v(get(delta_z_o_t + i, left))));
-                        /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                        const vec delta_f_i = get(delta_c_t + i, left)
-                            * get(delta_z_k_before + i, left);
-                        /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                        put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
-                            - square_v(get(f_t + i, left))));
-                        /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                        const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
-                        /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                        put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
-                            - square_v(get(delta_z_i_t + i, left))));
-                    }
-                }
-                /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-                product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    const double *const f_t = f + ((t - 1) * B + b) * 16;
-                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                        put(delta_c_before + i, left, get(delta_c_before + i, left)
-                            + get(delta_c_t + i, left) * get(f_t + i, left));
-                    }
-                }
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                        put(delta_c_before + i, left, get(delta_c_before + i, left)
-                            + get(delta_c_t + i, left));
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_k_k = moved(delta_z_k, away);
             double *const delta_z_o_k = moved(delta_z_o, away);
             double *const delta_z_f_k = moved(delta_z_f, away);
             double *const delta_z_i_k = moved(delta_z_i, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-            if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
-            /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-            if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
-            /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-            if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
-            /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-            if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
-            /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-            if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
-            /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-            if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
-            /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-            if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
-            /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-            if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
-            /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-            if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
-            /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-            if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
-            /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-            if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
-            /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-            if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
-        }
-        meet(team);
+            double *const loss_part_k = moved(loss_part, away);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const delta_c_0 = delta_c + b * 16;
-                double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
-                const double *const delta_a_0 = delta_a + b * 16;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_c0 = delta_c[t]    (B, n_a) */
-                    if (d_c0) {
-                        put(d_c0_b + i, left, get(delta_c_0 + i, left));
-                    }
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    if (d_a0) {
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
+                if (me == 0) loss[0] += total(active, 4, loss_part_k);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+                /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+                /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+                /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+                /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+                /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+                /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+                /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
 }
@@ -1494,7 +1480,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
             product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
@@ -1603,7 +1589,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, u_yhat, 0);
             for (size_t r = 0; r < active.count; ++r) {
@@ -1860,7 +1846,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_i = W_ia a[t-1] + W_ix x[t] + b_i    (B, n_a) */
             product_8_16(active, x, W_ix_PT, 1.0, b_i, 0, delta_z_i, 0);
             /* (3)  z_f = W_fa a[t-1] + W_fx x[t] + b_f    (B, n_a) */
@@ -1960,7 +1946,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (12)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_16_4(active, a + B * 16, W_ya_PT, 1.0, b_y, 0, yhat, 0);
             for (size_t r = 0; r < active.count; ++r) {
@@ -1998,250 +1984,249 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 }
             }
         }
-        if (!(p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
+
+        if (p->d_x || p->d_W_ia || p->d_W_ix || p->d_b_i || p->d_W_fa || p->d_W_fx || p->d_b_f
             || p->d_W_oa || p->d_W_ox || p->d_b_o || p->d_W_ka || p->d_W_kx || p->d_b_k
-            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0)) continue;
+            || p->d_W_ya || p->d_b_y || p->d_c0 || p->d_a0) {
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dyhat_t = dyhat + b * 4;
-                double *const delta_z_yhat_t = delta_z_yhat + b * 4;
-                const double *const yhat_t = yhat + b * 4;
-                for (size_t i = 0; i < 4; i += LANES) {
-                    const size_t left = 4 % LANES ? 4 - i : LANES;
-                    /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-                }
-                /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
-                double delta_l_yhat_sum = 0.0;
-                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-                for (size_t i = 0; i < 4; i += LANES) {
-                    const size_t left = 4 % LANES ? 4 - i : LANES;
-                    delta_l_yhat_sum_v = pick_v(upto(i, 4), delta_l_yhat_sum_v
-                        + -(get(delta_z_yhat_t + i, left) * get(yhat_t + i, left)),
-                        delta_l_yhat_sum_v);
-                }
-                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-                delta_l_yhat[b] = delta_l_yhat_sum;
-                for (size_t i = 0; i < 4; i += LANES) {
-                    const size_t left = 4 % LANES ? 4 - i : LANES;
-                    /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                        * get(yhat_t + i, left) + delta_l_yhat[b] * get(yhat_t + i, left));
-                    /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
-                }
-            }
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + b * 16;
-                double *const delta_a_t = delta_a + (B + b) * 16;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-                }
-            }
-            /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16, delta_a + B * 16,
-                0);
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_c_t = dstates_c + b * 16;
-                double *const delta_c_t = delta_c + (B + b) * 16;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
-                    put(delta_c_t + i, left, get(delta_c_t + i, left) + get(dstates_c_t + i, left));
-                }
-            }
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
-            /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                for (size_t r = 0; r < active.count; ++r) {
                     const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
-                    double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
-                    double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
-                    const double *const k__t = k_ + ((t - 1) * B + b) * 16;
-                    double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
-                    const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
-                    const double *const f_t = f + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                    const double *const dyhat_t = dyhat + b * 4;
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 4;
+                    const double *const yhat_t = yhat + b * 4;
+                    for (size_t i = 0; i < 4; i += LANES) {
+                        const size_t left = 4 % LANES ? 4 - i : LANES;
+                        /* (47)  delta_yhat = dyhat[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                    }
+                    /* (18)  delta_l_yhat = sum(-(delta_yhat * yhat[t]))    (B) */
+                    double delta_l_yhat_sum = 0.0;
+                    vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                    for (size_t i = 0; i < 4; i += LANES) {
+                        const size_t left = 4 % LANES ? 4 - i : LANES;
+                        delta_l_yhat_sum_v = pick_v(upto(i, 4),
+                            delta_l_yhat_sum_v + -(get(delta_z_yhat_t + i, left)
+                            * get(yhat_t + i, left)), delta_l_yhat_sum_v);
+                    }
+                    delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                    delta_l_yhat[b] = delta_l_yhat_sum;
+                    for (size_t i = 0; i < 4; i += LANES) {
+                        const size_t left = 4 % LANES ? 4 - i : LANES;
+                        /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                            * get(yhat_t + i, left) + delta_l_yhat[b] * get(yhat_t + i, left));
+                        /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
+                    }
+                }
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + b * 16;
+                    double *const delta_a_t = delta_a + (B + b) * 16;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
-                        const vec delta_u_a_i = get(delta_a_t + i, left)
-                            * get(delta_z_o_t + i, left);
-                        /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                        /* (21)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
+                }
+                /* (21)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_4_16(active, delta_z_yhat, W_ya_P, 1.0, delta_a + B * 16, 16,
+                    delta_a + B * 16, 0);
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_c_t = dstates_c + b * 16;
+                    double *const delta_c_t = delta_c + (B + b) * 16;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                        const size_t left = 16 % LANES ? m - i : LANES;
+                        /* (23)  delta_c[t] += dstates_c[t]    (B, n_a) */
                         put(delta_c_t + i, left, get(delta_c_t + i, left)
-                            + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
-                        /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
-                        const vec delta_k_i = get(delta_c_t + i, left) * get(delta_z_i_t + i, left);
-                        /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
-                        put(delta_z_k_t + i, left, delta_k_i * (1.0
-                            - square_v(get(k__t + i, left))));
-                        /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
-                        const vec delta_o_i = get(delta_a_t + i, left) * get(delta_z_f_t + i, left);
-                        /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
-                        put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
-                            - square_v(get(delta_z_o_t + i, left))));
-                        /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
-                        const vec delta_f_i = get(delta_c_t + i, left)
-                            * get(delta_z_k_before + i, left);
-                        /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
-                        put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
-                            - square_v(get(f_t + i, left))));
-                        /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
-                        const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
-                        /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
-                        put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
-                            - square_v(get(delta_z_i_t + i, left))));
+                            + get(dstates_c_t + i, left));
                     }
                 }
-                /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
-                product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
-                    delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    const double *const f_t = f + ((t - 1) * B + b) * 16;
-                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
-                        put(delta_c_before + i, left, get(delta_c_before + i, left)
-                            + get(delta_c_t + i, left) * get(f_t + i, left));
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_z_o_t = delta_z_o + ((t - 1) * B + b) * 16;
+                        double *const delta_z_f_t = delta_z_f + ((t - 1) * B + b) * 16;
+                        double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        double *const delta_z_i_t = delta_z_i + ((t - 1) * B + b) * 16;
+                        const double *const k__t = k_ + ((t - 1) * B + b) * 16;
+                        double *const delta_z_k_t = delta_z_k + (t * B + b) * 16;
+                        const double *const delta_z_k_before = delta_z_k + ((t - 1) * B + b) * 16;
+                        const double *const f_t = f + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (22)  delta_u_a = delta_a[t] * o[t]    (B, n_a) */
+                            const vec delta_u_a_i = get(delta_a_t + i, left)
+                                * get(delta_z_o_t + i, left);
+                            /* (23)  delta_c[t] += delta_u_a * (1 - u_a[t]^2)    (B, n_a) */
+                            put(delta_c_t + i, left, get(delta_c_t + i, left)
+                                + delta_u_a_i * (1.0 - square_v(get(delta_z_f_t + i, left))));
+                            /* (24)  delta_k = delta_c[t] * i[t]    (B, n_a) */
+                            const vec delta_k_i = get(delta_c_t + i, left)
+                                * get(delta_z_i_t + i, left);
+                            /* (25)  delta_z_k = delta_k * (1 - k[t]^2)    (B, n_a) */
+                            put(delta_z_k_t + i, left, delta_k_i * (1.0
+                                - square_v(get(k__t + i, left))));
+                            /* (26)  delta_o = delta_a[t] * u_a[t]    (B, n_a) */
+                            const vec delta_o_i = get(delta_a_t + i, left)
+                                * get(delta_z_f_t + i, left);
+                            /* (27)  delta_z_o = delta_o * (o[t] - o[t]^2)    (B, n_a) */
+                            put(delta_z_o_t + i, left, delta_o_i * (get(delta_z_o_t + i, left)
+                                - square_v(get(delta_z_o_t + i, left))));
+                            /* (28)  delta_f = delta_c[t] * c[t-1]    (B, n_a) */
+                            const vec delta_f_i = get(delta_c_t + i, left)
+                                * get(delta_z_k_before + i, left);
+                            /* (29)  delta_z_f = delta_f * (f[t] - f[t]^2)    (B, n_a) */
+                            put(delta_z_f_t + i, left, delta_f_i * (get(f_t + i, left)
+                                - square_v(get(f_t + i, left))));
+                            /* (30)  delta_i = delta_c[t] * k[t]    (B, n_a) */
+                            const vec delta_i_i = get(delta_c_t + i, left) * get(k__t + i, left);
+                            /* (31)  delta_z_i = delta_i * (i[t] - i[t]^2)    (B, n_a) */
+                            put(delta_z_i_t + i, left, delta_i_i * (get(delta_z_i_t + i, left)
+                                - square_v(get(delta_z_i_t + i, left))));
+                        }
+                    }
+                    /* (21)  delta_a[t-1] += W_ka^T delta_z_k + W_oa^T delta_z_o + W_fa^T delta_z_f + W_ia^T delta_z_i    (B, n_a) */
+                    product_16_16(active, delta_z_k + t * B * 16, W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_o + (t - 1) * B * 16, W_oa_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_f + (t - 1) * B * 16, W_fa_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_i + (t - 1) * B * 16, W_ia_P, 1.0,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        const double *const f_t = f + ((t - 1) * B + b) * 16;
+                        double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (23)  delta_c[t-1] += delta_c[t] * f[t]    (B, n_a) */
+                            put(delta_c_before + i, left, get(delta_c_before + i, left)
+                                + get(delta_c_t + i, left) * get(f_t + i, left));
+                        }
+                    }
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_c_t = delta_c + (t * B + b) * 16;
+                        double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
+                        const double *const delta_a_t = delta_a + (t * B + b) * 16;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_c[t-1] += delta_c[t]    (B, n_a) */
+                            put(delta_c_before + i, left, get(delta_c_before + i, left)
+                                + get(delta_c_t + i, left));
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
                     }
                 }
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_c_t = delta_c + (t * B + b) * 16;
-                    double *const delta_c_before = delta_c + ((t - 1) * B + b) * 16;
-                    const double *const delta_a_t = delta_a + (t * B + b) * 16;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+            }
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const delta_c_0 = delta_c + b * 16;
+                    double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
+                    const double *const delta_a_0 = delta_a + b * 16;
+                    double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_c[t-1] += delta_c[t]    (B, n_a) */
-                        put(delta_c_before + i, left, get(delta_c_before + i, left)
-                            + get(delta_c_t + i, left));
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
+                        /* d_c0 = delta_c[t]    (B, n_a) */
+                        if (d_c0) {
+                            put(d_c0_b + i, left, get(delta_c_0 + i, left));
+                        }
+                        /* d_a0 = delta_a[t]    (B, n_a) */
+                        if (d_a0) {
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (32)  d_x[t] += W_kx^T delta_z_k + W_ox^T delta_z_o + W_fx^T delta_z_f + W_ix^T delta_z_i    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_k + B * 16, W_kx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_o, W_ox_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_f, W_fx_P, 1.0, d_x, 8, d_x, 0);
-            if (d_x) product_16_8(active, delta_z_i, W_ix_P, 1.0, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_k_k = moved(delta_z_k, away);
             double *const delta_z_o_k = moved(delta_z_o, away);
             double *const delta_z_f_k = moved(delta_z_f, away);
             double *const delta_z_i_k = moved(delta_z_i, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-            if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
-            /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-            if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
-            /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-            if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
-            /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-            if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
-            /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-            if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
-            /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-            if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
-            /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-            if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
-            /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-            if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
-            /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-            if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
-            /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-            if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
-            /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-            if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
-            /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-            if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
-        }
-        meet(team);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const delta_c_0 = delta_c + b * 16;
-                double *const d_c0_b = d_c0 ? d_c0 + b * 16 : NULL;
-                const double *const delta_a_0 = delta_a + b * 16;
-                double *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* d_c0 = delta_c[t]    (B, n_a) */
-                    if (d_c0) {
-                        put(d_c0_b + i, left, get(delta_c_0 + i, left));
-                    }
-                    /* d_a0 = delta_a[t]    (B, n_a) */
-                    if (d_a0) {
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
+                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+                /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
+                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+                /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
+                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+                /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
+                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+                /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
+                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+                /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
+                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+                /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
+                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+                /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
+                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+                /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
+                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+                /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
+                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+                /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
+                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+                /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 8);
     }
 }

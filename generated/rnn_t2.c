@@ -133,18 +133,15 @@ static rows idle_rows(rows R, rows active)
     return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
 }
 
-/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
-static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+/* Of the rows (s - t) * B + b, example b at step s, those that are active. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
         return R;
     size_t active = 0;
     for (size_t r = 0; r < R.count; ++r)
-        if (last[r % B] + before >= t + r / B) {
-            if (fill)
-                list[active] = r;
-            ++active;
-        }
+        if (last[r % B] + before >= t + r / B)
+            list[active++] = r;
     return (rows){list, 0, active, 1};
 }
 
@@ -1653,7 +1650,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
         }
@@ -1692,7 +1689,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, loss_part, 0);
             for (size_t r = 0; r < active.count; r += active.run) {
@@ -1711,141 +1708,127 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 }
             }
         }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const loss_part_k = moved(loss_part, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
-            if (me == 0) loss[0] += total(active, 2, loss_part_k);
-        }
-        meet(team);
-        if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y
-            || p->d_a0)) continue;
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-                const double *const y_t = y + b * 2;
-                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                    const size_t left = 2 % LANES ? m - i : LANES;
-                    /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                        - get(y_t + i, left));
-                }
-            }
-            /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4,
-                0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
-            /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
+        if (p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0) {
 
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                    const double *const a_t = a + (t * B + b) * 4;
-                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                            * (1.0 - square_v(get(a_t + i, left))));
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+                    const double *const y_t = y + b * 2;
+                    for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                        const size_t left = 2 % LANES ? m - i : LANES;
+                        /* (6)  delta_z_yhat = yhat[t] - y[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                            - get(y_t + i, left));
                     }
                 }
-                /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
-                    delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                    double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
-                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                            + get(delta_z_a_t + i, left));
+                /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4,
+                    delta_z_a + B * 4, 0);
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                        const double *const a_t = a + (t * B + b) * 4;
+                        for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                                * (1.0 - square_v(get(a_t + i, left))));
+                        }
+                    }
+                    /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                    product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
+                        delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                        double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
+                        for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                                + get(delta_z_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+                if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_z_a_0 = delta_z_a + b * 4;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                        for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-            if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_a_k = moved(delta_z_a, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-            if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
-            /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-            if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
-            /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-            if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
-        }
-        meet(team);
+            double *const loss_part_k = moved(loss_part, away);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_z_a_0 = delta_z_a + b * 4;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
-                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+                if (me == 0) loss[0] += total(active, 2, loss_part_k);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+                /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+                /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 3);
     }
 }
@@ -2110,7 +2093,7 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, z_a, 0);
         }
@@ -2154,7 +2137,7 @@ static void rnn_t2_forward_part(const rnn_t2_args *p, size_t me, size_t team)
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, z_yhat, 0);
             if (yhat) {
@@ -2741,7 +2724,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_3_4(active, x, W_ax_PT, 1.0, b_a, 0, a + B * 4, 0);
         }
@@ -2780,7 +2763,7 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
             product_4_2(active, a + B * 4, W_ya_PT, 1.0, b_y, 0, yhat, 0);
             for (size_t r = 0; r < active.count; r += active.run) {
@@ -2793,140 +2776,134 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 }
             }
         }
-        if (!(p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y
-            || p->d_a0)) continue;
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dyhat_t = dyhat + b * 2;
-                double *const delta_z_yhat_t = delta_z_yhat + b * 2;
-                const double *const yhat_t = yhat + b * 2;
-                for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
-                    const size_t left = 2 % LANES ? m - i : LANES;
-                    /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
-                    /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                        * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
-                }
-            }
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + b * 4;
-                double *const delta_z_a_t = delta_z_a + (B + b) * 4;
-                for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                    const size_t left = 4 % LANES ? m - i : LANES;
-                    /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        + get(dstates_a_t + i, left));
-                }
-            }
-            /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4, delta_z_a + B * 4,
-                0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
-            /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
-        }
-        meet(team);
+        if (p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_W_ya || p->d_b_y || p->d_a0) {
 
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                    const double *const a_t = a + (t * B + b) * 4;
-                    for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
-                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                            * (1.0 - square_v(get(a_t + i, left))));
+                    const double *const dyhat_t = dyhat + b * 2;
+                    double *const delta_z_yhat_t = delta_z_yhat + b * 2;
+                    const double *const yhat_t = yhat + b * 2;
+                    for (size_t i = 0, m = active.run * 2; i < m; i += LANES) {
+                        const size_t left = 2 % LANES ? m - i : LANES;
+                        /* (15)  delta_yhat = dyhat[t]    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(dyhat_t + i, left));
+                        /* (6)  delta_z_yhat = delta_yhat * (yhat[t] - yhat[t]^2)    (B, n_y) */
+                        put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
+                            * (get(yhat_t + i, left) - square_v(get(yhat_t + i, left))));
                     }
                 }
-                /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
-                    delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
-                    double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
-                    for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + b * 4;
+                    double *const delta_z_a_t = delta_z_a + (B + b) * 4;
+                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
                         const size_t left = 4 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                            + get(delta_z_a_t + i, left));
+                        /* (7)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
+                }
+                /* (7)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_2_4(active, delta_z_yhat, W_ya_P, 1.0, delta_z_a + B * 4, 4,
+                    delta_z_a + B * 4, 0);
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                        const double *const a_t = a + (t * B + b) * 4;
+                        for (size_t i = 0, m = active.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* (8)  delta_z_a = delta_a[t] * (1 - a[t]^2)    (B, n_a) */
+                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                                * (1.0 - square_v(get(a_t + i, left))));
+                        }
+                    }
+                    /* (7)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                    product_4_4(active, delta_z_a + t * B * 4, W_aa_P, 1.0,
+                        delta_z_a + (t - 1) * B * 4, 4, delta_z_a + (t - 1) * B * 4, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_z_a_t = delta_z_a + (t * B + b) * 4;
+                        double *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 4;
+                        for (size_t i = 0, m = idle.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                                + get(delta_z_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+                if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_z_a_0 = delta_z_a + b * 4;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
+                        for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
+                            const size_t left = 4 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (9)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-            if (d_x) product_4_3(active, delta_z_a + B * 4, W_ax_P, 1.0, d_x, 3, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             double *const a_k = moved(a, away);
             const double *const x_k = moved(x, away);
+            double *const delta_z_yhat_k = moved(delta_z_yhat, away);
             double *const delta_z_a_k = moved(delta_z_a, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-            if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
-            /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-            if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
-            /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-            if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
-        }
-        meet(team);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_z_a_0 = delta_z_a + b * 4;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 4 : NULL;
-                    for (size_t i = 0, m = all.run * 4; i < m; i += LANES) {
-                        const size_t left = 4 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+                /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+                /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+                /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 3);
     }
 }

@@ -133,18 +133,15 @@ static rows idle_rows(rows R, rows active)
     return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
 }
 
-/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
-static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+/* Of the rows (s - t) * B + b, example b at step s, those that are active. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
         return R;
     size_t active = 0;
     for (size_t r = 0; r < R.count; ++r)
-        if (last[r % B] + before >= t + r / B) {
-            if (fill)
-                list[active] = r;
-            ++active;
-        }
+        if (last[r % B] + before >= t + r / B)
+            list[active++] = r;
     return (rows){list, 0, active, 1};
 }
 
@@ -847,7 +844,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
         }
@@ -885,29 +882,14 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         }
 
         /* ---- forward: output */
-        meet(team);
-        if (me == 0)
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            float *const a_k = moved(a, away);
-            float *const z_yhat_k = moved(z_yhat, away);
-            float *const m_yhat_k = moved(m_yhat, away);
-            float *const u_yhat_k = moved(u_yhat, away);
-            float *const l_yhat_k = moved(l_yhat, away);
-            float *const yhat_k = moved(yhat, away);
-            const float *const y_k = moved(y, ahead * (ptrdiff_t)sizeof(float) * 5);
-            float *const z_yhat_part_k = moved(z_yhat_part, away);
-            float *const loss_part_k = moved(loss_part, away);
-            const rows all = whole(count);
+        {
+            const rows all = whole(B);
             for (size_t r = 0; r < all.count; ++r) {
                 const size_t b = at(all, r);
-                const size_t t = ends ? ends[b] : T_x;
-                float *const z_yhat_b = z_yhat_k + b * 5;
-                const float *const a_t = a_k + (t * count + b) * 16;
-                float *const z_yhat_part_b = z_yhat_part_k + b * 16;
+                const size_t t = xlengths ? xlengths[b] : T_x;
+                float *const z_yhat_b = z_yhat + b * 5;
+                const float *const a_t = a + (t * B + b) * 16;
+                float *const z_yhat_part_b = z_yhat_part + b * 16;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (3)  z_yhat = W_ya a[t] + b_y    (B, n_y) */
@@ -918,14 +900,14 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                     put(z_yhat_part_b + i, left, get(a_t + i, left));
                 }
             }
-            product_16_5(all, z_yhat_part_k, W_ya_PT, 1.0f, z_yhat_k, 5, z_yhat_k, 0);
+            product_16_5(all, z_yhat_part, W_ya_PT, 1.0f, z_yhat, 5, z_yhat, 0);
             for (size_t r = 0; r < all.count; ++r) {
                 const size_t b = at(all, r);
-                const float *const z_yhat_b = z_yhat_k + b * 5;
-                float *const u_yhat_b = u_yhat_k + b * 5;
-                float *const yhat_b = yhat_k + b * 5;
-                const float *const y_b = y_k + b * 5;
-                float *const loss_part_b = loss_part_k + b * 5;
+                const float *const z_yhat_b = z_yhat + b * 5;
+                float *const u_yhat_b = u_yhat + b * 5;
+                float *const yhat_b = yhat + b * 5;
+                const float *const y_b = y + b * 5;
+                float *const loss_part_b = loss_part + b * 5;
                 /* (4)  m_yhat = max(z_yhat)    (B) */
                 float m_yhat_max = z_yhat_b[0];
                 vec m_yhat_max_v = all_v(m_yhat_max);
@@ -935,11 +917,11 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                         get(z_yhat_b + i, left)), m_yhat_max_v);
                 }
                 m_yhat_max = largest_of(m_yhat_max_v);
-                m_yhat_k[b] = m_yhat_max;
+                m_yhat[b] = m_yhat_max;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (5)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                    put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat_k[b]);
+                    put(u_yhat_b + i, left, get(z_yhat_b + i, left) - m_yhat[b]);
                 }
                 /* (6)  l_yhat = logsumexp(u_yhat)    (B) */
                 float l_yhat_logsumexp = 0.0f;
@@ -950,166 +932,162 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                         + exp_v(get(u_yhat_b + i, left)), l_yhat_logsumexp_v);
                 }
                 l_yhat_logsumexp = sum_of(l_yhat_logsumexp_v);
-                l_yhat_k[b] = log_1(l_yhat_logsumexp);
+                l_yhat[b] = log_1(l_yhat_logsumexp);
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
-                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat_k[b]));
+                    put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
                     put(loss_part_b + i, left, get(y_b + i, left)
-                        * (l_yhat_k[b] - get(u_yhat_b + i, left)));
+                        * (l_yhat[b] - get(u_yhat_b + i, left)));
                 }
             }
-            /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
-            loss[0] += total(all, 5, loss_part_k);
         }
-        meet(team);
-        if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a
-            || p->d_a0)) continue;
 
-        /* ---- backward: output */
-        meet(team);
-        if (me == 0)
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            float *const a_k = moved(a, away);
-            float *const yhat_k = moved(yhat, away);
-            const float *const y_k = moved(y, ahead * (ptrdiff_t)sizeof(float) * 5);
-            float *const delta_l_yhat_k = moved(delta_l_yhat, away);
-            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            float *const delta_z_a_k = moved(delta_z_a, away);
-            float *const delta_a_part_k = moved(delta_a_part, away);
-            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
-            const rows all = whole(count);
-            for (size_t r = 0; r < all.count; ++r) {
-                const size_t b = at(all, r);
-                const float *const y_b = y_k + b * 5;
-                const float *const yhat_b = yhat_k + b * 5;
-                float *const delta_z_yhat_b = delta_z_yhat_k + b * 5;
-                /* (12)  delta_l_yhat = sum(y)    (B) */
-                float delta_l_yhat_sum = 0.0f;
-                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
-                        + get(y_b + i, left), delta_l_yhat_sum_v);
-                }
-                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-                delta_l_yhat_k[b] = delta_l_yhat_sum;
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
-                    const vec delta_u_yhat_i = -get(y_b + i, left)
-                        + delta_l_yhat_k[b] * get(yhat_b + i, left);
-                    /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                    put(delta_z_yhat_b + i, left, delta_u_yhat_i);
-                }
-            }
-            /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_5_16(all, delta_z_yhat_k, W_ya_P, 1.0f, NULL, 0, delta_a_part_k, 0);
-            for (size_t r = 0; r < all.count; ++r) {
-                const size_t b = at(all, r);
-                const size_t t = ends ? ends[b] : T_x;
-                const float *const delta_a_part_b = delta_a_part_k + b * 16;
-                float *const delta_z_a_t = delta_z_a_k + (t * count + b) * 16;
-                const float *const a_t = a_k + (t * count + b) * 16;
-                float *const d_W_ya_part_b = d_W_ya_part_k + b * 16;
-                for (size_t i = 0; i < 16; i += LANES) {
-                    const size_t left = 16 % LANES ? 16 - i : LANES;
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        + get(delta_a_part_b + i, left));
-                    put(d_W_ya_part_b + i, left, get(a_t + i, left));
-                }
-            }
-            /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, 0, 1);
-            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, 0, 1);
-        }
-        meet(team);
+        if (p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0) {
 
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
+            /* ---- backward: output */
+            {
+                const rows all = whole(B);
+                for (size_t r = 0; r < all.count; ++r) {
+                    const size_t b = at(all, r);
+                    const float *const y_b = y + b * 5;
+                    const float *const yhat_b = yhat + b * 5;
+                    float *const delta_z_yhat_b = delta_z_yhat + b * 5;
+                    /* (12)  delta_l_yhat = sum(y)    (B) */
+                    float delta_l_yhat_sum = 0.0f;
+                    vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        delta_l_yhat_sum_v = pick_v(upto(i, 5),
+                            delta_l_yhat_sum_v + get(y_b + i, left), delta_l_yhat_sum_v);
+                    }
+                    delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                    delta_l_yhat[b] = delta_l_yhat_sum;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (13)  delta_u_yhat = -y + delta_l_yhat * yhat    (B, n_y) */
+                        const vec delta_u_yhat_i = -get(y_b + i, left)
+                            + delta_l_yhat[b] * get(yhat_b + i, left);
+                        /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                        put(delta_z_yhat_b + i, left, delta_u_yhat_i);
+                    }
+                }
+                /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
+                for (size_t r = 0; r < all.count; ++r) {
+                    const size_t b = at(all, r);
+                    const size_t t = xlengths ? xlengths[b] : T_x;
+                    const float *const delta_a_part_b = delta_a_part + b * 16;
                     float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                    const float *const a_t = a + (t * B + b) * 16;
+                    float *const d_W_ya_part_b = d_W_ya_part + b * 16;
+                    for (size_t i = 0; i < 16; i += LANES) {
+                        const size_t left = 16 % LANES ? 16 - i : LANES;
                         put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                            * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
-                            all_v(1.0f)));
+                            + get(delta_a_part_b + i, left));
+                        put(d_W_ya_part_b + i, left, get(a_t + i, left));
                     }
                 }
-                /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                    float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                            + get(delta_z_a_t + i, left));
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                        const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                                * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
+                                all_v(1.0f)));
+                        }
+                    }
+                    /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                    product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                        delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                        float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                                + get(delta_z_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const float *const delta_z_a_0 = delta_z_a + b * 16;
+                        float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                        for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
             float *const a_k = moved(a, away);
             const float *const x_k = moved(x, away);
+            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
             float *const delta_z_a_k = moved(delta_z_a, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-            if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
-            /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-            if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
-            /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-            if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
-        }
-        meet(team);
+            float *const loss_part_k = moved(loss_part, away);
+            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const float *const delta_z_a_0 = delta_z_a + b * 16;
-                    float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
-                    for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(count);
+                /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
+                if (me == 0) loss[0] += total(all, 5, loss_part_k);
+            }
+            {
+                const rows all = whole(count);
+                /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, me, team);
+                /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+                if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+                /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+                if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(float) * 8);
     }
 }
@@ -1214,7 +1192,7 @@ static void sentence_rating_forward_part(const sentence_rating_args *p, size_t m
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
         }
@@ -1455,7 +1433,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         /* ---- forward: every step, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
             product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
         }
@@ -1549,177 +1527,169 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 }
             }
         }
-        if (!(p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a
-            || p->d_a0)) continue;
 
-        /* ---- backward: output */
-        meet(team);
-        if (me == 0)
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            float *const a_k = moved(a, away);
-            float *const yhat_k = moved(yhat, away);
-            float *const delta_yhat_k = moved(delta_yhat, away);
-            const float *const dyhat_k = moved(dyhat, ahead * (ptrdiff_t)sizeof(float) * 5);
-            float *const delta_l_yhat_k = moved(delta_l_yhat, away);
-            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
-            float *const delta_z_a_k = moved(delta_z_a, away);
-            float *const delta_a_part_k = moved(delta_a_part, away);
-            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
-            const rows all = whole(count);
-            for (size_t r = 0; r < all.count; ++r) {
-                const size_t b = at(all, r);
-                const float *const dyhat_b = dyhat_k + b * 5;
-                float *const delta_yhat_b = delta_yhat_k + b * 5;
-                const float *const yhat_b = yhat_k + b * 5;
-                float *const delta_z_yhat_b = delta_z_yhat_k + b * 5;
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (21)  delta_yhat = dyhat    (B, n_y) */
-                    put(delta_yhat_b + i, left, get(dyhat_b + i, left));
-                }
-                /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
-                float delta_l_yhat_sum = 0.0f;
-                vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_l_yhat_sum_v = pick_v(upto(i, 5), delta_l_yhat_sum_v
-                        + -(get(delta_yhat_b + i, left) * get(yhat_b + i, left)),
-                        delta_l_yhat_sum_v);
-                }
-                delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
-                delta_l_yhat_k[b] = delta_l_yhat_sum;
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
-                    const vec delta_u_yhat_i = get(delta_yhat_b + i, left) * get(yhat_b + i, left)
-                        + delta_l_yhat_k[b] * get(yhat_b + i, left);
-                    /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
-                    put(delta_z_yhat_b + i, left, delta_u_yhat_i);
-                }
-            }
-            /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
-            product_5_16(all, delta_z_yhat_k, W_ya_P, 1.0f, NULL, 0, delta_a_part_k, 0);
-            for (size_t r = 0; r < all.count; ++r) {
-                const size_t b = at(all, r);
-                const size_t t = ends ? ends[b] : T_x;
-                const float *const delta_a_part_b = delta_a_part_k + b * 16;
-                float *const delta_z_a_t = delta_z_a_k + (t * count + b) * 16;
-                const float *const a_t = a_k + (t * count + b) * 16;
-                float *const d_W_ya_part_b = d_W_ya_part_k + b * 16;
-                for (size_t i = 0; i < 16; i += LANES) {
-                    const size_t left = 16 % LANES ? 16 - i : LANES;
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        + get(delta_a_part_b + i, left));
-                    put(d_W_ya_part_b + i, left, get(a_t + i, left));
-                }
-            }
-            /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, 0, 1);
-            /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-            if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, 0, 1);
-        }
-        meet(team);
+        if (p->d_W_ya || p->d_b_y || p->d_x || p->d_W_aa || p->d_W_ax || p->d_b_a || p->d_a0) {
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const float *const dstates_a_t = dstates_a + b * 16;
-                float *const delta_z_a_t = delta_z_a + (B + b) * 16;
-                for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
-                    const size_t left = 16 % LANES ? m - i : LANES;
-                    /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                        + get(dstates_a_t + i, left));
+            /* ---- backward: output */
+            {
+                const rows all = whole(B);
+                for (size_t r = 0; r < all.count; ++r) {
+                    const size_t b = at(all, r);
+                    const float *const dyhat_b = dyhat + b * 5;
+                    float *const delta_yhat_b = delta_yhat + b * 5;
+                    const float *const yhat_b = yhat + b * 5;
+                    float *const delta_z_yhat_b = delta_z_yhat + b * 5;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (21)  delta_yhat = dyhat    (B, n_y) */
+                        put(delta_yhat_b + i, left, get(dyhat_b + i, left));
+                    }
+                    /* (12)  delta_l_yhat = sum(-(delta_yhat * yhat))    (B) */
+                    float delta_l_yhat_sum = 0.0f;
+                    vec delta_l_yhat_sum_v = all_v(delta_l_yhat_sum);
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        delta_l_yhat_sum_v = pick_v(upto(i, 5),
+                            delta_l_yhat_sum_v + -(get(delta_yhat_b + i, left)
+                            * get(yhat_b + i, left)), delta_l_yhat_sum_v);
+                    }
+                    delta_l_yhat_sum = sum_of(delta_l_yhat_sum_v);
+                    delta_l_yhat[b] = delta_l_yhat_sum;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (13)  delta_u_yhat = delta_yhat * yhat + delta_l_yhat * yhat    (B, n_y) */
+                        const vec delta_u_yhat_i = get(delta_yhat_b + i, left)
+                            * get(yhat_b + i, left) + delta_l_yhat[b] * get(yhat_b + i, left);
+                        /* (14)  delta_z_yhat = delta_u_yhat    (B, n_y) */
+                        put(delta_z_yhat_b + i, left, delta_u_yhat_i);
+                    }
                 }
-            }
-        }
-
-        /* ---- backward: every step */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
+                /* (15)  delta_a[t] += W_ya^T delta_z_yhat    (B, n_a) */
+                product_5_16(all, delta_z_yhat, W_ya_P, 1.0f, NULL, 0, delta_a_part, 0);
+                for (size_t r = 0; r < all.count; ++r) {
+                    const size_t b = at(all, r);
+                    const size_t t = xlengths ? xlengths[b] : T_x;
+                    const float *const delta_a_part_b = delta_a_part + b * 16;
                     float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                    const float *const a_t = a + (t * B + b) * 16;
+                    float *const d_W_ya_part_b = d_W_ya_part + b * 16;
+                    for (size_t i = 0; i < 16; i += LANES) {
+                        const size_t left = 16 % LANES ? 16 - i : LANES;
                         put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                            * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
-                            all_v(1.0f)));
-                    }
-                }
-                /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                    float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
-                    for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
-                        const size_t left = 16 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                            + get(delta_z_a_t + i, left));
+                            + get(delta_a_part_b + i, left));
+                        put(d_W_ya_part_b + i, left, get(a_t + i, left));
                     }
                 }
             }
-        }
 
-        /* ---- backward: every step, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-            if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            float *const a_k = moved(a, away);
-            const float *const x_k = moved(x, away);
-            float *const delta_z_a_k = moved(delta_z_a, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-            if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
-            /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-            if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
-            /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-            if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
-        }
-        meet(team);
-
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
                 for (size_t r = 0; r < all.count; r += all.run) {
                     const size_t b = at(all, r);
-                    const float *const delta_z_a_0 = delta_z_a + b * 16;
-                    float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                    const float *const dstates_a_t = dstates_a + b * 16;
+                    float *const delta_z_a_t = delta_z_a + (B + b) * 16;
                     for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                        /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
+                }
+            }
+
+            /* ---- backward: every step */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                        const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
+                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                                * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
+                                all_v(1.0f)));
+                        }
+                    }
+                    /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
+                    product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
+                        delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                        float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                        for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
+                                + get(delta_z_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: every step, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
+                if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const float *const delta_z_a_0 = delta_z_a + b * 16;
+                        float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
+                        for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
+                            const size_t left = 16 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
+        meet(team);
+        for (size_t k = 0; k < team; ++k) {
+            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
+            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
+            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
+            float *const a_k = moved(a, away);
+            const float *const x_k = moved(x, away);
+            float *const delta_z_yhat_k = moved(delta_z_yhat, away);
+            float *const delta_z_a_k = moved(delta_z_a, away);
+            float *const d_W_ya_part_k = moved(d_W_ya_part, away);
+
+            /* ---- sums over examples */
+            {
+                const rows all = whole(count);
+                /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, me, team);
+                /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
+                if (d_b_y) sum_rows(all, 5, delta_z_yhat_k, d_b_y, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
+                if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+                /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
+                if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+                /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
+                if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
+            }
+        }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(float) * 8);
     }
 }

@@ -133,18 +133,15 @@ static rows idle_rows(rows R, rows active)
     return (rows){active.list ? active.list + active.count : NULL, 0, R.count - active.count, 1};
 }
 
-/* Of the rows (s - t) * B + b, example b at step s, those that are active; fill: write the list as well. */
-static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list, int fill)
+/* Of the rows (s - t) * B + b, example b at step s, those that are active. */
+static rows active_steps(rows R, size_t B, const size_t *last, size_t before, size_t t, size_t *list)
 {
     if (!last)
         return R;
     size_t active = 0;
     for (size_t r = 0; r < R.count; ++r)
-        if (last[r % B] + before >= t + r / B) {
-            if (fill)
-                list[active] = r;
-            ++active;
-        }
+        if (last[r % B] + before >= t + r / B)
+            list[active++] = r;
     return (rows){list, 0, active, 1};
 }
 
@@ -785,7 +782,7 @@ NOINLINE void product_6_12(rows R, const double *X, const double *M, double fact
 
 static size_t translation_loss_and_grad_size(size_t T_x, size_t T_y, size_t B)
 {
-    return slice(T_x > T_y ? T_x : T_y, B, 2200, 8076);
+    return slice(T_x > T_y ? T_x : T_y, B, 2240, 8076);
 }
 
 static size_t translation_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, size_t size)
@@ -822,6 +819,7 @@ static size_t translation_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t B, 
         + padded(T_x * size * 12 * sizeof(double))
         + padded(size < B ? T_x * size * 6 * sizeof(double) : 0)
         + padded(1 * size * 5 * sizeof(double))
+        + padded(T_y * size * 5 * sizeof(double))
         + padded(1 * size * sizeof(double))
         + padded(1 * size * sizeof(double));
 }
@@ -1013,7 +1011,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         double *restrict const delta_dec_z_z = take(&work, T_y * size * 12 * sizeof(double));
         double *restrict const delta_dec_l_yhat = take(&work, T_y * size * sizeof(double));
         double *restrict const delta_dec_u_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_z_yhat, then delta_dec_u_yhat */
-        double *restrict const delta_dec_z_yhat = take(&work, T_y * size * 5 * sizeof(double)); /* dec_u_yhat, loss_part2, then delta_dec_z_yhat */
+        double *restrict const delta_dec_z_yhat = take(&work, T_y * size * 5 * sizeof(double));
         double *restrict const delta_a = take(&work, (T_x + T_y + 1) * size * 12 * sizeof(double));
         double *restrict const delta_dec_u_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_k, then delta_dec_u_k */
         double *restrict const delta_dec_k = take(&work, T_y * size * 12 * sizeof(double)); /* dec_z_z, then delta_dec_k */
@@ -1026,6 +1024,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         double *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(double) * 6, size);
         double *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 12 : NULL;
         double *restrict const loss_part = take(&work, 1 * size * 5 * sizeof(double));
+        double *restrict const loss_part2 = take(&work, T_y * size * 5 * sizeof(double)); /* dec_u_yhat, then loss_part2 */
         double *restrict const delta_dec_l_yhat_part3 = take(&work, 1 * size * sizeof(double));
         double *restrict const delta_dec_l_yhat_part4 = take(&work, 1 * size * sizeof(double));
         clear(delta_yhat, T_y * B * 5 * sizeof *delta_yhat, 0, 1);
@@ -1050,7 +1049,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         /* ---- forward: encoder, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
             product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
@@ -1198,14 +1197,14 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         /* ---- forward: decoder, first step, all at once */
         {
             const rows all = whole(1 * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list);
             /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
             product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
                 delta_dec_u_yhat, 0);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+                double *const loss_part2_t = loss_part2 + b * 5;
                 double *const yhat_t = yhat + b * 5;
                 const double *const y_t = y + b * 5;
                 double *const loss_part_t = loss_part + b * 5;
@@ -1222,8 +1221,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                        - dec_m_yhat[b]);
+                    put(loss_part2_t + i, left, get(delta_dec_u_yhat_t + i, left) - dec_m_yhat[b]);
                 }
                 /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp = 0.0;
@@ -1231,7 +1229,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     dec_l_yhat_logsumexp_v = pick_v(upto(i, 5),
-                        dec_l_yhat_logsumexp_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                        dec_l_yhat_logsumexp_v + exp_v(get(loss_part2_t + i, left)),
                         dec_l_yhat_logsumexp_v);
                 }
                 dec_l_yhat_logsumexp = sum_of(dec_l_yhat_logsumexp_v);
@@ -1239,27 +1237,12 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left) - dec_l_yhat[b]));
                     put(loss_part_t + i, left, get(y_t + i, left)
-                        * (dec_l_yhat[b] - get(delta_dec_z_yhat_t + i, left)));
+                        * (dec_l_yhat[b] - get(loss_part2_t + i, left)));
                 }
             }
         }
-        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const loss_part_k = moved(loss_part, away);
-            const rows all = whole(1 * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
-            /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-            if (me == 0) loss[0] += total(active, 5, loss_part_k);
-        }
-        meet(team);
 
         /* ---- forward: decoder, later steps */
         {
@@ -1352,8 +1335,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     const size_t b = at(active, r);
                     const double *const delta_dec_u_yhat_t = delta_dec_u_yhat
                         + ((t - T_x - 1) * B + b) * 5;
-                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
-                        + ((t - T_x - 1) * B + b) * 5;
+                    double *const loss_part2_t = loss_part2 + ((t - T_x - 1) * B + b) * 5;
                     double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
                     /* (32)  dec_m_yhat = max(dec_z_yhat)    (B) */
                     double dec_m_yhat_max2 = delta_dec_u_yhat_t[0];
@@ -1368,7 +1350,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                        put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                        put(loss_part2_t + i, left, get(delta_dec_u_yhat_t + i, left)
                             - (dec_m_yhat[(t - T_x - 1) * B + b]));
                     }
                     /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
@@ -1377,7 +1359,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         dec_l_yhat_logsumexp2_v = pick_v(upto(i, 5),
-                            dec_l_yhat_logsumexp2_v + exp_v(get(delta_dec_z_yhat_t + i, left)),
+                            dec_l_yhat_logsumexp2_v + exp_v(get(loss_part2_t + i, left)),
                             dec_l_yhat_logsumexp2_v);
                     }
                     dec_l_yhat_logsumexp2 = sum_of(dec_l_yhat_logsumexp2_v);
@@ -1385,7 +1367,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                        put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
+                        put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left)
                             - (dec_l_yhat[(t - T_x - 1) * B + b])));
                     }
                 }
@@ -1395,524 +1377,509 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
         /* ---- forward: decoder, later steps, all at once */
         {
             const rows all = whole((T_y - 1) * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list, 1);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list);
             for (size_t r = 0; r < active.count; ++r) {
                 const size_t b = at(active, r);
                 const double *const y_t = y + (B + b) * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + (B + b) * 5;
+                double *const loss_part2_t = loss_part2 + (B + b) * 5;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    put(delta_dec_z_yhat_t + i, left, get(y_t + i, left)
-                        * ((dec_l_yhat[B + b]) - get(delta_dec_z_yhat_t + i, left)));
+                    put(loss_part2_t + i, left, get(y_t + i, left)
+                        * ((dec_l_yhat[B + b]) - get(loss_part2_t + i, left)));
                 }
             }
         }
-        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
-            const rows all = whole((T_y - 1) * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
-            /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
-            if (me == 0) loss[0] += total(active, 5, delta_dec_z_yhat_k + count * 5);
-        }
-        meet(team);
-        if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+
+        if (p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
             || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
             || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
             || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
-            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) continue;
+            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0) {
 
-        /* ---- backward: decoder, later steps */
-        {
-            const rows all = whole(B);
-            for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-                const rows active = active_rows(all, ylengths, T_x, t, list);
-                const rows idle = idle_rows(all, active);
+            /* ---- backward: decoder, later steps */
+            {
+                const rows all = whole(B);
+                for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+                    const rows active = active_rows(all, ylengths, T_x, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; ++r) {
+                        const size_t b = at(active, r);
+                        const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
+                        const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                        const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                        double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                            + ((t - T_x - 1) * B + b) * 5;
+                        double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                            + ((t - T_x - 1) * B + b) * 5;
+                        double delta_dec_l_yhat_part_sum = 0.0;
+                        vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
+                        for (size_t i = 0; i < 5; i += LANES) {
+                            const size_t left = 5 % LANES ? 5 - i : LANES;
+                            delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
+                                delta_dec_l_yhat_part_sum_v + get(y_t + i, left),
+                                delta_dec_l_yhat_part_sum_v);
+                        }
+                        delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
+                        const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
+                        double delta_dec_l_yhat_part2_sum = 0.0;
+                        vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
+                        for (size_t i = 0; i < 5; i += LANES) {
+                            const size_t left = 5 % LANES ? 5 - i : LANES;
+                            delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
+                                delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t + i, left)
+                                * get(yhat_t + i, left)), delta_dec_l_yhat_part2_sum_v);
+                        }
+                        delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
+                        const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
+                        /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                        delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
+                            + delta_dec_l_yhat_part2_i;
+                        for (size_t i = 0; i < 5; i += LANES) {
+                            const size_t left = 5 % LANES ? 5 - i : LANES;
+                            /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                            put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
+                                + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
+                                + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
+                                * get(yhat_t + i, left));
+                            /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                            put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
+                        }
+                    }
+                    /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                    product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                        delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_k_t = delta_dec_z_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_u_k_t = delta_dec_u_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_r_t = delta_dec_z_r
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_z_t = delta_dec_z_z
+                            + ((t - T_x - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                            put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)));
+                            /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                            put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                                * (1.0 - square_v(get(dec_k_t + i, left))));
+                            /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                            put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_r_t + i, left));
+                            /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                            put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_u_k_t + i, left));
+                            /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                            put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                                * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                            /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                            put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                            /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                            put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                                * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                        }
+                    }
+                    /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+                    product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: decoder, first step, all at once */
+            {
+                const rows all = whole(1 * B);
+                const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list);
                 for (size_t r = 0; r < active.count; ++r) {
                     const size_t b = at(active, r);
-                    const double *const y_t = y + ((t - T_x - 1) * B + b) * 5;
-                    const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-                    const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat
-                        + ((t - T_x - 1) * B + b) * 5;
-                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
-                        + ((t - T_x - 1) * B + b) * 5;
-                    double delta_dec_l_yhat_part_sum = 0.0;
-                    vec delta_dec_l_yhat_part_sum_v = all_v(delta_dec_l_yhat_part_sum);
+                    const double *const y_t = y + b * 5;
+                    const double *const delta_yhat_t = delta_yhat + b * 5;
+                    const double *const yhat_t = yhat + b * 5;
+                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
+                    double delta_dec_l_yhat_part3_sum = 0.0;
+                    vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
-                        delta_dec_l_yhat_part_sum_v = pick_v(upto(i, 5),
-                            delta_dec_l_yhat_part_sum_v + get(y_t + i, left),
-                            delta_dec_l_yhat_part_sum_v);
+                        delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_part3_sum_v + get(y_t + i, left),
+                            delta_dec_l_yhat_part3_sum_v);
                     }
-                    delta_dec_l_yhat_part_sum = sum_of(delta_dec_l_yhat_part_sum_v);
-                    const double delta_dec_l_yhat_part_i = delta_dec_l_yhat_part_sum;
-                    double delta_dec_l_yhat_part2_sum = 0.0;
-                    vec delta_dec_l_yhat_part2_sum_v = all_v(delta_dec_l_yhat_part2_sum);
+                    delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
+                    delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
+                    double delta_dec_l_yhat_part4_sum = 0.0;
+                    vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
-                        delta_dec_l_yhat_part2_sum_v = pick_v(upto(i, 5),
-                            delta_dec_l_yhat_part2_sum_v + -(get(delta_yhat_t + i, left)
-                            * get(yhat_t + i, left)), delta_dec_l_yhat_part2_sum_v);
+                        delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t + i, left)
+                            * get(yhat_t + i, left)), delta_dec_l_yhat_part4_sum_v);
                     }
-                    delta_dec_l_yhat_part2_sum = sum_of(delta_dec_l_yhat_part2_sum_v);
-                    const double delta_dec_l_yhat_part2_i = delta_dec_l_yhat_part2_sum;
-                    /* (58)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                    delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_part_i
-                        + delta_dec_l_yhat_part2_i;
+                    delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
+                    delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
+                    /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                    delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
-                        /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                        /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
                             + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                            + (delta_dec_l_yhat[(t - T_x - 1) * B + b]) * get(yhat_t + i, left));
-                        /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                            + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                        /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                         put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                     }
                 }
-                /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-                product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                    delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                            * (1.0 - get(dec_z_t + i, left)));
-                        /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                            * (1.0 - square_v(get(dec_k_t + i, left))));
-                        /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_r_t + i, left));
-                        /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_u_k_t + i, left));
-                        /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                        /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                        /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0,
+                    delta_a + (T_x + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12, 0);
+            }
+
+            /* ---- backward: decoder, first step */
+            {
+                const rows all = whole(B);
+                for (size_t t = (T_x + 1); t > T_x; --t) {
+                    const rows active = active_rows(all, ylengths, T_x, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_k_t = delta_dec_z_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_u_k_t = delta_dec_u_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_r_t = delta_dec_z_r
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_z_t = delta_dec_z_z
+                            + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                            put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)));
+                            /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                            put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                                * (1.0 - square_v(get(dec_k_t + i, left))));
+                            /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                            put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_r_t + i, left));
+                            /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                            put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_u_k_t + i, left));
+                            /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                            put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                                * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                            /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                            put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                            /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                            put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                                * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                            /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
                     }
                 }
-                /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-                product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+            }
+
+            /* ---- backward: encoder */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                        const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                            const vec delta_enc_k_i = get(delta_a_t + i, left)
+                                * (1.0 - get(enc_z_t + i, left));
+                            /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                            put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                                * (1.0 - square_v(get(enc_k_t + i, left))));
+                            /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                            put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                                * get(delta_enc_z_r_t + i, left));
+                            /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                            const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                                * get(delta_enc_z_z_t + i, left);
+                            /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                            put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                                * (get(delta_enc_z_r_t + i, left)
+                                - square_v(get(delta_enc_z_r_t + i, left))));
+                            /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                            const vec delta_enc_z_i = get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(enc_k_t + i, left));
+                            /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                            put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                                * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
+                            /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(enc_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
                     }
                 }
-                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
+            }
+
+            /* ---- backward: encoder, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+                if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+                if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+                if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_a_0 = delta_a + b * 12;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                        for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: decoder, later steps, all at once */
-        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
+            const size_t *const yends = ylengths ? ylengths + ahead : NULL;
             double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
             double *const yhat_k = moved(yhat, away);
             double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
             double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
             double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
             double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
             double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
-            const rows all = whole((T_y - 1) * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
-            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
-            /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k, d_dec_W_zx,
-                me, team);
-            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me, team);
-            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
-            /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k, d_dec_W_rx,
-                me, team);
-            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me, team);
-            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
-            /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k, d_dec_W_kx,
-                me, team);
-            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me, team);
-            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me, team);
-            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
-                a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
-            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: decoder, first step, all at once */
-        {
-            const rows all = whole(1 * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const y_t = y + b * 5;
-                const double *const delta_yhat_t = delta_yhat + b * 5;
-                const double *const yhat_t = yhat + b * 5;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-                double delta_dec_l_yhat_part3_sum = 0.0;
-                vec delta_dec_l_yhat_part3_sum_v = all_v(delta_dec_l_yhat_part3_sum);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_part3_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part3_sum_v + get(y_t + i, left),
-                        delta_dec_l_yhat_part3_sum_v);
-                }
-                delta_dec_l_yhat_part3_sum = sum_of(delta_dec_l_yhat_part3_sum_v);
-                delta_dec_l_yhat_part3[b] = delta_dec_l_yhat_part3_sum;
-                double delta_dec_l_yhat_part4_sum = 0.0;
-                vec delta_dec_l_yhat_part4_sum_v = all_v(delta_dec_l_yhat_part4_sum);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_part4_sum_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_part4_sum_v + -(get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left)), delta_dec_l_yhat_part4_sum_v);
-                }
-                delta_dec_l_yhat_part4_sum = sum_of(delta_dec_l_yhat_part4_sum_v);
-                delta_dec_l_yhat_part4[b] = delta_dec_l_yhat_part4_sum;
-                /* (46)  delta_dec_l_yhat = sum(y[t]) + sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                delta_dec_l_yhat[b] = delta_dec_l_yhat_part3[b] + delta_dec_l_yhat_part4[b];
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
-                        + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                        + delta_dec_l_yhat[b] * get(yhat_t + i, left));
-                    /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
-                }
-            }
-            /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12,
-                12, delta_a + (T_x + 1) * B * 12, 0);
-        }
-        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
-            const rows all = whole(1 * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
-            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k, a_k + (T_x + 1) * count * 12,
-                d_dec_W_ya, me, team);
-            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: decoder, first step */
-        {
-            const rows all = whole(B);
-            for (size_t t = (T_x + 1); t > T_x; --t) {
-                const rows active = active_rows(all, ylengths, T_x, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                            * (1.0 - get(dec_z_t + i, left)));
-                        /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                            * (1.0 - square_v(get(dec_k_t + i, left))));
-                        /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_r_t + i, left));
-                        /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_u_k_t + i, left));
-                        /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                        /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                        /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
-                        /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
-                    }
-                }
-                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: decoder, first step, all at once */
-        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
-            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
-            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
-            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
-            const rows all = whole(1 * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
-            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
-                d_dec_W_za, me, team);
-            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
-            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
-                d_dec_W_ra, me, team);
-            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
-            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
-                d_dec_W_ka, me, team);
-            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
-            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: encoder */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                    const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                        const vec delta_enc_k_i = get(delta_a_t + i, left)
-                            * (1.0 - get(enc_z_t + i, left));
-                        /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                        put(delta_enc_z_k_t + i, left, delta_enc_k_i
-                            * (1.0 - square_v(get(enc_k_t + i, left))));
-                        /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                        put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
-                            * get(delta_enc_z_r_t + i, left));
-                        /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                        const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
-                            * get(delta_enc_z_z_t + i, left);
-                        /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                        put(delta_enc_z_r_t + i, left, delta_enc_r_i
-                            * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
-                            left))));
-                        /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                        const vec delta_enc_z_i = get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(enc_k_t + i, left));
-                        /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                        put(delta_enc_z_z_t + i, left, delta_enc_z_i
-                            * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
-                        /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(enc_z_t + i, left));
-                    }
-                }
-                product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: encoder, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-            if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
-            if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
-            if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            const double *const x_k = moved(x, away);
             double *const delta_enc_u_k_k = moved(delta_enc_u_k, away);
             double *const delta_enc_z_r_k = moved(delta_enc_z_r, away);
             double *const delta_enc_z_z_k = moved(delta_enc_z_z, away);
             double *const delta_enc_z_k_k = moved(delta_enc_z_k, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
-            /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-            if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
-            /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-            if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
-            /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
-            /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-            if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
-            /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-            if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
-            /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
-            /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-            if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
-            /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-            if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
-            /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-            if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
-        }
-        meet(team);
+            double *const loss_part_k = moved(loss_part, away);
+            double *const loss_part2_k = moved(loss_part2, away);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_a_0 = delta_a + b * 12;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
-                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole(1 * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
+                /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+                if (me == 0) loss[0] += total(active, 5, loss_part_k);
+            }
+            {
+                const rows all = whole((T_y - 1) * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
+                /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+                if (me == 0) loss[0] += total(active, 5, loss_part2_k + count * 5);
+            }
+            {
+                const rows all = whole((T_y - 1) * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
+                /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+                /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k,
+                    d_dec_W_zx, me, team);
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me,
+                    team);
+                /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+                /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k,
+                    d_dec_W_rx, me, team);
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me,
+                    team);
+                /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+                /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k,
+                    d_dec_W_kx, me, team);
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me,
+                    team);
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me,
+                    team);
+                /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
+                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me,
+                    team);
+            }
+            {
+                const rows all = whole(1 * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
+                /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+            }
+            {
+                const rows all = whole(1 * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
+                /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
+                    d_dec_W_za, me, team);
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+                /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
+                    d_dec_W_ra, me, team);
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+                /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
+                    d_dec_W_ka, me, team);
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+                /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+                /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+                /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+                /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+                /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 6);
     }
 }
@@ -2088,7 +2055,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
         /* ---- forward: encoder, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
             product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
@@ -2246,7 +2213,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
         /* ---- forward: decoder, first step, all at once */
         {
             const rows all = whole(1 * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list);
             /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
             product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0, dec_z_yhat,
                 0);
@@ -2701,7 +2668,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         /* ---- forward: encoder, all at once */
         {
             const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
+            const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  enc_z_z = enc_W_za a[t-1] + enc_W_zx x[t] + enc_b_z    (B, n_a) */
             product_6_12(active, x, enc_W_zx_PT, 1.0, enc_b_z, 0, enc_z, 0);
             /* (3)  enc_z_r = enc_W_ra a[t-1] + enc_W_rx x[t] + enc_b_r    (B, n_a) */
@@ -2849,7 +2816,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
         /* ---- forward: decoder, first step, all at once */
         {
             const rows all = whole(1 * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
+            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list);
             /* (17)  dec_z_yhat = dec_W_ya a[t] + dec_b_y    (B, n_y) */
             product_12_5(active, a + (T_x + 1) * B * 12, dec_W_ya_PT, 1.0, dec_b_y, 0,
                 delta_dec_u_yhat, 0);
@@ -3023,530 +2990,518 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 }
             }
         }
-        if (!(p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
+
+        if (p->d_dec_W_za || p->d_dec_W_zx || p->d_dec_b_z || p->d_dec_W_ra || p->d_dec_W_rx
             || p->d_dec_b_r || p->d_dec_W_ka || p->d_dec_W_kx || p->d_dec_b_k || p->d_dec_c_k
             || p->d_dec_W_ya || p->d_dec_b_y || p->d_x || p->d_enc_W_za || p->d_enc_W_zx
             || p->d_enc_b_z || p->d_enc_W_ra || p->d_enc_W_rx || p->d_enc_b_r || p->d_enc_W_ka
-            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0)) continue;
+            || p->d_enc_W_kx || p->d_enc_b_k || p->d_enc_c_k || p->d_a0) {
 
-        /* ---- backward: decoder, later steps, all at once */
-        {
-            const rows all = whole((T_y - 1) * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list, 1);
-            for (size_t r = 0; r < active.count; r += active.run) {
-                const size_t b = at(active, r);
-                const double *const dyhat_t = dyhat + (B + b) * 5;
-                double *const delta_yhat_t = delta_yhat + (B + b) * 5;
-                for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
-                    const size_t left = 5 % LANES ? m - i : LANES;
-                    /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                    put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
-                        + get(dyhat_t + i, left));
+            /* ---- backward: decoder, later steps, all at once */
+            {
+                const rows all = whole((T_y - 1) * B);
+                const rows active = active_steps(all, B, ylengths, T_x, (T_x + 2), list);
+                for (size_t r = 0; r < active.count; r += active.run) {
+                    const size_t b = at(active, r);
+                    const double *const dyhat_t = dyhat + (B + b) * 5;
+                    double *const delta_yhat_t = delta_yhat + (B + b) * 5;
+                    for (size_t i = 0, m = active.run * 5; i < m; i += LANES) {
+                        const size_t left = 5 % LANES ? m - i : LANES;
+                        /* (57)  delta_yhat[t] += dyhat[t]    (B, n_y) */
+                        put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
+                            + get(dyhat_t + i, left));
+                    }
+                }
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
+                    double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                        const size_t left = 12 % LANES ? m - i : LANES;
+                        /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
                 }
             }
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + ((T_x + 1) * B + b) * 12;
-                double *const delta_a_t = delta_a + ((T_x + 2) * B + b) * 12;
-                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (61)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
+
+            /* ---- backward: decoder, later steps */
+            {
+                const rows all = whole(B);
+                for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
+                    const rows active = active_rows(all, ylengths, T_x, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; ++r) {
+                        const size_t b = at(active, r);
+                        const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
+                        const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
+                        double *const delta_dec_u_yhat_t = delta_dec_u_yhat
+                            + ((t - T_x - 1) * B + b) * 5;
+                        double *const delta_dec_z_yhat_t = delta_dec_z_yhat
+                            + ((t - T_x - 1) * B + b) * 5;
+                        /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                        double delta_dec_l_yhat_sum = 0.0;
+                        vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
+                        for (size_t i = 0; i < 5; i += LANES) {
+                            const size_t left = 5 % LANES ? 5 - i : LANES;
+                            delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
+                                delta_dec_l_yhat_sum_v + -(get(delta_yhat_t + i, left)
+                                * get(yhat_t + i, left)), delta_dec_l_yhat_sum_v);
+                        }
+                        delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
+                        delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+                        for (size_t i = 0; i < 5; i += LANES) {
+                            const size_t left = 5 % LANES ? 5 - i : LANES;
+                            /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                            put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
+                                * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
+                                * get(yhat_t + i, left));
+                            /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                            put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
+                        }
+                    }
+                    /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                    product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
+                        delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_k_t = delta_dec_z_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_u_k_t = delta_dec_u_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_r_t = delta_dec_z_r
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_z_t = delta_dec_z_z
+                            + ((t - T_x - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                            put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)));
+                            /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                            put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                                * (1.0 - square_v(get(dec_k_t + i, left))));
+                            /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                            put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_r_t + i, left));
+                            /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                            put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_u_k_t + i, left));
+                            /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                            put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                                * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                            /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                            put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                            /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                            put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                                * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                        }
+                    }
+                    /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
+                    product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
+                        delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5,
+                        t);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
                 }
             }
-        }
 
-        /* ---- backward: decoder, later steps */
-        {
-            const rows all = whole(B);
-            for (size_t t = (T_x + T_y); t > (T_x + 1); --t) {
-                const rows active = active_rows(all, ylengths, T_x, t, list);
-                const rows idle = idle_rows(all, active);
+            /* ---- backward: decoder, first step, all at once */
+            {
+                const rows all = whole(1 * B);
+                const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list);
                 for (size_t r = 0; r < active.count; ++r) {
                     const size_t b = at(active, r);
-                    const double *const delta_yhat_t = delta_yhat + ((t - T_x - 1) * B + b) * 5;
-                    const double *const yhat_t = yhat + ((t - T_x - 1) * B + b) * 5;
-                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat
-                        + ((t - T_x - 1) * B + b) * 5;
-                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat
-                        + ((t - T_x - 1) * B + b) * 5;
-                    /* (58)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                    double delta_dec_l_yhat_sum = 0.0;
-                    vec delta_dec_l_yhat_sum_v = all_v(delta_dec_l_yhat_sum);
+                    const double *const dyhat_t = dyhat + b * 5;
+                    double *const delta_yhat_t = delta_yhat + b * 5;
+                    const double *const yhat_t = yhat + b * 5;
+                    double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
+                    double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
-                        delta_dec_l_yhat_sum_v = pick_v(upto(i, 5),
-                            delta_dec_l_yhat_sum_v + -(get(delta_yhat_t + i, left)
-                            * get(yhat_t + i, left)), delta_dec_l_yhat_sum_v);
+                        /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
+                        put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
+                            + get(dyhat_t + i, left));
                     }
-                    delta_dec_l_yhat_sum = sum_of(delta_dec_l_yhat_sum_v);
-                    delta_dec_l_yhat[(t - T_x - 1) * B + b] = delta_dec_l_yhat_sum;
+                    /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
+                    double delta_dec_l_yhat_sum2 = 0.0;
+                    vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
                     for (size_t i = 0; i < 5; i += LANES) {
                         const size_t left = 5 % LANES ? 5 - i : LANES;
-                        /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
+                        delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
+                            delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t + i, left)
+                            * get(yhat_t + i, left)), delta_dec_l_yhat_sum2_v);
+                    }
+                    delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
+                    delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
+                    for (size_t i = 0; i < 5; i += LANES) {
+                        const size_t left = 5 % LANES ? 5 - i : LANES;
+                        /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                            * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
-                            * get(yhat_t + i, left));
-                        /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
+                            * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                        /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                         put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                     }
                 }
-                /* (61)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-                product_5_12(active, delta_dec_z_yhat + (t - T_x - 1) * B * 5, dec_W_ya_P, 1.0,
-                    delta_a + t * B * 12, 12, delta_a + t * B * 12, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
+                    double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                         const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (62)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                            * (1.0 - get(dec_z_t + i, left)));
-                        /* (63)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                            * (1.0 - square_v(get(dec_k_t + i, left))));
-                        /* (64)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_r_t + i, left));
-                        /* (65)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_u_k_t + i, left));
-                        /* (66)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                        /* (67)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                        /* (68)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                        /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
+                            + get(dstates_a_t + i, left));
                     }
                 }
-                /* (57)  delta_yhat[t-1] += dec_W_kx^T delta_dec_z_k + dec_W_rx^T delta_dec_z_r + dec_W_zx^T delta_dec_z_z    (B, n_y) */
-                product_12_5(active, delta_dec_z_k + (t - T_x - 1) * B * 12, dec_W_kx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                product_12_5(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_rx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                product_12_5(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_zx_P, 1.0,
-                    delta_yhat + (t - T_x - 2) * B * 5, 5, delta_yhat + (t - T_x - 2) * B * 5, t);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (61)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
+                product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0,
+                    delta_a + (T_x + 1) * B * 12, 12, delta_a + (T_x + 1) * B * 12, 0);
+            }
+
+            /* ---- backward: decoder, first step */
+            {
+                const rows all = whole(B);
+                for (size_t t = (T_x + 1); t > T_x; --t) {
+                    const rows active = active_rows(all, ylengths, T_x, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_k_t = delta_dec_z_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_u_k_t = delta_dec_u_k
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_r_t = delta_dec_z_r
+                            + ((t - T_x - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_dec_z_z_t = delta_dec_z_z
+                            + ((t - T_x - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
+                            put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
+                                * (1.0 - get(dec_z_t + i, left)));
+                            /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
+                            put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
+                                * (1.0 - square_v(get(dec_k_t + i, left))));
+                            /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
+                            put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_r_t + i, left));
+                            /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
+                            put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
+                                * get(dec_u_k_t + i, left));
+                            /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
+                            put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
+                                * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
+                            /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
+                            put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(dec_k_t + i, left)));
+                            /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
+                            put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
+                                * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
+                            /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(dec_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
                     }
                 }
-                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+            }
+
+            /* ---- backward: encoder, all at once */
+            {
+                const rows all = whole(T_x * B);
+                for (size_t r = 0; r < all.count; r += all.run) {
+                    const size_t b = at(all, r);
+                    const double *const dstates_a_t = dstates_a + b * 12;
+                    double *const delta_a_t = delta_a + (B + b) * 12;
+                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
                         const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
+                        /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
+                            + get(dstates_a_t + i, left));
+                    }
+                }
+            }
+
+            /* ---- backward: encoder */
+            {
+                const rows all = whole(B);
+                for (size_t t = T_x; t > 0; --t) {
+                    const rows active = active_rows(all, xlengths, 0, t, list);
+                    const rows idle = idle_rows(all, active);
+                    for (size_t r = 0; r < active.count; r += active.run) {
+                        const size_t b = at(active, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
+                        const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
+                        double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
+                        const double *const a_before = a + ((t - 1) * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
+                            const vec delta_enc_k_i = get(delta_a_t + i, left)
+                                * (1.0 - get(enc_z_t + i, left));
+                            /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
+                            put(delta_enc_z_k_t + i, left, delta_enc_k_i
+                                * (1.0 - square_v(get(enc_k_t + i, left))));
+                            /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
+                            put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
+                                * get(delta_enc_z_r_t + i, left));
+                            /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
+                            const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
+                                * get(delta_enc_z_z_t + i, left);
+                            /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
+                            put(delta_enc_z_r_t + i, left, delta_enc_r_i
+                                * (get(delta_enc_z_r_t + i, left)
+                                - square_v(get(delta_enc_z_r_t + i, left))));
+                            /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
+                            const vec delta_enc_z_i = get(delta_a_t + i, left)
+                                * (get(a_before + i, left) - get(enc_k_t + i, left));
+                            /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
+                            put(delta_enc_z_z_t + i, left, delta_enc_z_i
+                                * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
+                            /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left) * get(enc_z_t + i, left));
+                        }
+                    }
+                    product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
+                        delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
+                    for (size_t r = 0; r < idle.count; r += idle.run) {
+                        const size_t b = at(idle, r);
+                        const double *const delta_a_t = delta_a + (t * B + b) * 12;
+                        double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
+                        for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* delta_a[t-1] += delta_a[t]    (B, n_a) */
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
+                        }
+                    }
+                }
+            }
+
+            /* ---- backward: encoder, all at once */
+            {
+                const rows all = whole(T_x * B);
+                const rows active = active_steps(all, B, xlengths, 0, 1, list);
+                /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
+                if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
+                if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
+                if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
+            }
+
+            /* ---- gradients of the initial states */
+            {
+                const rows all = whole(B);
+                if (d_a0) {
+                    for (size_t r = 0; r < all.count; r += all.run) {
+                        const size_t b = at(all, r);
+                        const double *const delta_a_0 = delta_a + b * 12;
+                        double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
+                        for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
+                            const size_t left = 12 % LANES ? m - i : LANES;
+                            /* d_a0 = delta_a[t]    (B, n_a) */
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
+                        }
                     }
                 }
             }
         }
-
-        /* ---- backward: decoder, later steps, all at once */
-        if (ylengths) active_steps(whole((T_y - 1) * B), B, ylengths, T_x, (T_x + 2), list, 1);
         meet(team);
         for (size_t k = 0; k < team; ++k) {
             const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
             const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
             const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
+            const size_t *const xends = xlengths ? xlengths + ahead : NULL;
+            const size_t *const yends = ylengths ? ylengths + ahead : NULL;
             double *const a_k = moved(a, away);
+            const double *const x_k = moved(x, away);
             double *const yhat_k = moved(yhat, away);
             double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
             double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
             double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
             double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
             double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
-            const rows all = whole((T_y - 1) * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 2), order, 0);
-            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
-            /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k, d_dec_W_zx,
-                me, team);
-            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me, team);
-            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
-            /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k, d_dec_W_rx,
-                me, team);
-            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me, team);
-            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
-                a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
-            /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
-            if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k, d_dec_W_kx,
-                me, team);
-            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me, team);
-            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me, team);
-            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
-                a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
-            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: decoder, first step, all at once */
-        {
-            const rows all = whole(1 * B);
-            const rows active = active_steps(all, B, ylengths, T_x, (T_x + 1), list, 1);
-            for (size_t r = 0; r < active.count; ++r) {
-                const size_t b = at(active, r);
-                const double *const dyhat_t = dyhat + b * 5;
-                double *const delta_yhat_t = delta_yhat + b * 5;
-                const double *const yhat_t = yhat + b * 5;
-                double *const delta_dec_u_yhat_t = delta_dec_u_yhat + b * 5;
-                double *const delta_dec_z_yhat_t = delta_dec_z_yhat + b * 5;
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (91)  delta_yhat[t] += dyhat[t]    (B, n_y) */
-                    put(delta_yhat_t + i, left, get(delta_yhat_t + i, left)
-                        + get(dyhat_t + i, left));
-                }
-                /* (46)  delta_dec_l_yhat = sum(-(delta_yhat[t] * yhat[t]))    (B) */
-                double delta_dec_l_yhat_sum2 = 0.0;
-                vec delta_dec_l_yhat_sum2_v = all_v(delta_dec_l_yhat_sum2);
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    delta_dec_l_yhat_sum2_v = pick_v(upto(i, 5),
-                        delta_dec_l_yhat_sum2_v + -(get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left)), delta_dec_l_yhat_sum2_v);
-                }
-                delta_dec_l_yhat_sum2 = sum_of(delta_dec_l_yhat_sum2_v);
-                delta_dec_l_yhat[b] = delta_dec_l_yhat_sum2;
-                for (size_t i = 0; i < 5; i += LANES) {
-                    const size_t left = 5 % LANES ? 5 - i : LANES;
-                    /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
-                    put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                        * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
-                    /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
-                    put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
-                }
-            }
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + (T_x * B + b) * 12;
-                double *const delta_a_t = delta_a + ((T_x + 1) * B + b) * 12;
-                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (49)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-                }
-            }
-            /* (49)  delta_a[t] += dec_W_ya^T delta_dec_z_yhat    (B, n_a) */
-            product_5_12(active, delta_dec_z_yhat, dec_W_ya_P, 1.0, delta_a + (T_x + 1) * B * 12,
-                12, delta_a + (T_x + 1) * B * 12, 0);
-        }
-        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_dec_z_yhat_k = moved(delta_dec_z_yhat, away);
-            const rows all = whole(1 * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
-            /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
-            if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k, a_k + (T_x + 1) * count * 12,
-                d_dec_W_ya, me, team);
-            /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-            if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: decoder, first step */
-        {
-            const rows all = whole(B);
-            for (size_t t = (T_x + 1); t > T_x; --t) {
-                const rows active = active_rows(all, ylengths, T_x, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const dec_z_t = dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_k_t = delta_dec_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_k_t = dec_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_k_t = delta_dec_z_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_r_t = dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_u_k_t = delta_dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    const double *const dec_u_k_t = dec_u_k + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_r_t = delta_dec_r + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_r_t = delta_dec_z_r + ((t - T_x - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_dec_z_t = delta_dec_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_dec_z_z_t = delta_dec_z_z + ((t - T_x - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (50)  delta_dec_k = delta_a[t] * (1 - dec_z[t])    (B, n_a) */
-                        put(delta_dec_k_t + i, left, get(delta_a_t + i, left)
-                            * (1.0 - get(dec_z_t + i, left)));
-                        /* (51)  delta_dec_z_k = delta_dec_k * (1 - dec_k[t]^2)    (B, n_a) */
-                        put(delta_dec_z_k_t + i, left, get(delta_dec_k_t + i, left)
-                            * (1.0 - square_v(get(dec_k_t + i, left))));
-                        /* (52)  delta_dec_u_k = delta_dec_z_k * dec_r[t]    (B, n_a) */
-                        put(delta_dec_u_k_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_r_t + i, left));
-                        /* (53)  delta_dec_r = delta_dec_z_k * dec_u_k[t]    (B, n_a) */
-                        put(delta_dec_r_t + i, left, get(delta_dec_z_k_t + i, left)
-                            * get(dec_u_k_t + i, left));
-                        /* (54)  delta_dec_z_r = delta_dec_r * (dec_r[t] - dec_r[t]^2)    (B, n_a) */
-                        put(delta_dec_z_r_t + i, left, get(delta_dec_r_t + i, left)
-                            * (get(dec_r_t + i, left) - square_v(get(dec_r_t + i, left))));
-                        /* (55)  delta_dec_z = delta_a[t] * (a[t-1] - dec_k[t])    (B, n_a) */
-                        put(delta_dec_z_t + i, left, get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(dec_k_t + i, left)));
-                        /* (56)  delta_dec_z_z = delta_dec_z * (dec_z[t] - dec_z[t]^2)    (B, n_a) */
-                        put(delta_dec_z_z_t + i, left, get(delta_dec_z_t + i, left)
-                            * (get(dec_z_t + i, left) - square_v(get(dec_z_t + i, left))));
-                        /* (49)  delta_a[t-1] += delta_a[t] * dec_z[t] + dec_W_ka^T delta_dec_u_k + dec_W_ra^T delta_dec_z_r + dec_W_za^T delta_dec_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(dec_z_t + i, left));
-                    }
-                }
-                product_12_12(active, delta_dec_u_k + (t - T_x - 1) * B * 12, dec_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_r + (t - T_x - 1) * B * 12, dec_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_dec_z_z + (t - T_x - 1) * B * 12, dec_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: decoder, first step, all at once */
-        if (ylengths) active_steps(whole(1 * B), B, ylengths, T_x, (T_x + 1), list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = ylengths ? ylengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            double *const delta_dec_z_k_k = moved(delta_dec_z_k, away);
-            double *const delta_dec_z_r_k = moved(delta_dec_z_r, away);
-            double *const delta_dec_z_z_k = moved(delta_dec_z_z, away);
-            double *const delta_dec_u_k_k = moved(delta_dec_u_k, away);
-            const rows all = whole(1 * count);
-            const rows active = active_steps(all, count, ends, T_x, (T_x + 1), order, 0);
-            /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
-                d_dec_W_za, me, team);
-            /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-            if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
-            /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
-                d_dec_W_ra, me, team);
-            /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-            if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
-            /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
-                d_dec_W_ka, me, team);
-            /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-            if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
-            /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-            if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
-        }
-        meet(team);
-
-        /* ---- backward: encoder, all at once */
-        {
-            const rows all = whole(T_x * B);
-            for (size_t r = 0; r < all.count; r += all.run) {
-                const size_t b = at(all, r);
-                const double *const dstates_a_t = dstates_a + b * 12;
-                double *const delta_a_t = delta_a + (B + b) * 12;
-                for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                    const size_t left = 12 % LANES ? m - i : LANES;
-                    /* (37)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                    put(delta_a_t + i, left, get(delta_a_t + i, left) + get(dstates_a_t + i, left));
-                }
-            }
-        }
-
-        /* ---- backward: encoder */
-        {
-            const rows all = whole(B);
-            for (size_t t = T_x; t > 0; --t) {
-                const rows active = active_rows(all, xlengths, 0, t, list);
-                const rows idle = idle_rows(all, active);
-                for (size_t r = 0; r < active.count; r += active.run) {
-                    const size_t b = at(active, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    const double *const enc_z_t = enc_z + ((t - 1) * B + b) * 12;
-                    const double *const enc_k_t = enc_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_k_t = delta_enc_z_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_r_t = delta_enc_z_r + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_u_k_t = delta_enc_u_k + ((t - 1) * B + b) * 12;
-                    double *const delta_enc_z_z_t = delta_enc_z_z + ((t - 1) * B + b) * 12;
-                    const double *const a_before = a + ((t - 1) * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = active.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* (38)  delta_enc_k = delta_a[t] * (1 - enc_z[t])    (B, n_a) */
-                        const vec delta_enc_k_i = get(delta_a_t + i, left)
-                            * (1.0 - get(enc_z_t + i, left));
-                        /* (39)  delta_enc_z_k = delta_enc_k * (1 - enc_k[t]^2)    (B, n_a) */
-                        put(delta_enc_z_k_t + i, left, delta_enc_k_i
-                            * (1.0 - square_v(get(enc_k_t + i, left))));
-                        /* (40)  delta_enc_u_k = delta_enc_z_k * enc_r[t]    (B, n_a) */
-                        put(delta_enc_u_k_t + i, left, get(delta_enc_z_k_t + i, left)
-                            * get(delta_enc_z_r_t + i, left));
-                        /* (41)  delta_enc_r = delta_enc_z_k * enc_u_k[t]    (B, n_a) */
-                        const vec delta_enc_r_i = get(delta_enc_z_k_t + i, left)
-                            * get(delta_enc_z_z_t + i, left);
-                        /* (42)  delta_enc_z_r = delta_enc_r * (enc_r[t] - enc_r[t]^2)    (B, n_a) */
-                        put(delta_enc_z_r_t + i, left, delta_enc_r_i
-                            * (get(delta_enc_z_r_t + i, left) - square_v(get(delta_enc_z_r_t + i,
-                            left))));
-                        /* (43)  delta_enc_z = delta_a[t] * (a[t-1] - enc_k[t])    (B, n_a) */
-                        const vec delta_enc_z_i = get(delta_a_t + i, left)
-                            * (get(a_before + i, left) - get(enc_k_t + i, left));
-                        /* (44)  delta_enc_z_z = delta_enc_z * (enc_z[t] - enc_z[t]^2)    (B, n_a) */
-                        put(delta_enc_z_z_t + i, left, delta_enc_z_i
-                            * (get(enc_z_t + i, left) - square_v(get(enc_z_t + i, left))));
-                        /* (37)  delta_a[t-1] += delta_a[t] * enc_z[t] + enc_W_ka^T delta_enc_u_k + enc_W_ra^T delta_enc_z_r + enc_W_za^T delta_enc_z_z    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left) * get(enc_z_t + i, left));
-                    }
-                }
-                product_12_12(active, delta_enc_u_k + (t - 1) * B * 12, enc_W_ka_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_enc_z_r + (t - 1) * B * 12, enc_W_ra_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                product_12_12(active, delta_enc_z_z + (t - 1) * B * 12, enc_W_za_P, 1.0,
-                    delta_a + (t - 1) * B * 12, 12, delta_a + (t - 1) * B * 12, t);
-                for (size_t r = 0; r < idle.count; r += idle.run) {
-                    const size_t b = at(idle, r);
-                    const double *const delta_a_t = delta_a + (t * B + b) * 12;
-                    double *const delta_a_before = delta_a + ((t - 1) * B + b) * 12;
-                    for (size_t i = 0, m = idle.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                        put(delta_a_before + i, left, get(delta_a_before + i, left)
-                            + get(delta_a_t + i, left));
-                    }
-                }
-            }
-        }
-
-        /* ---- backward: encoder, all at once */
-        {
-            const rows all = whole(T_x * B);
-            const rows active = active_steps(all, B, xlengths, 0, 1, list, 1);
-            /* (45)  d_x[t] += enc_W_kx^T delta_enc_z_k + enc_W_rx^T delta_enc_z_r + enc_W_zx^T delta_enc_z_z    (B, n_x) */
-            if (d_x) product_12_6(active, delta_enc_z_k, enc_W_kx_P, 1.0, d_x, 6, d_x, 0);
-            if (d_x) product_12_6(active, delta_enc_z_r, enc_W_rx_P, 1.0, d_x, 6, d_x, 0);
-            if (d_x) product_12_6(active, delta_enc_z_z, enc_W_zx_P, 1.0, d_x, 6, d_x, 0);
-        }
-        if (xlengths) active_steps(whole(T_x * B), B, xlengths, 0, 1, list, 1);
-        meet(team);
-        for (size_t k = 0; k < team; ++k) {
-            const size_t start = least(round + k * size, p->B), count = least(size, p->B - start);
-            const ptrdiff_t ahead = (ptrdiff_t)start - (ptrdiff_t)first;
-            const ptrdiff_t away = ((ptrdiff_t)k - (ptrdiff_t)me) * (ptrdiff_t)bytes;
-            const size_t *const ends = xlengths ? xlengths + ahead : NULL;
-            size_t *const order = moved(list, away);
-            double *const a_k = moved(a, away);
-            const double *const x_k = moved(x, away);
             double *const delta_enc_u_k_k = moved(delta_enc_u_k, away);
             double *const delta_enc_z_r_k = moved(delta_enc_z_r, away);
             double *const delta_enc_z_z_k = moved(delta_enc_z_z, away);
             double *const delta_enc_z_k_k = moved(delta_enc_z_k, away);
-            const rows all = whole(T_x * count);
-            const rows active = active_steps(all, count, ends, 0, 1, order, 0);
-            /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
-            /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-            if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
-            /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-            if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
-            /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
-            /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-            if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
-            /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-            if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
-            /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-            if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
-            /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-            if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
-            /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-            if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
-            /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-            if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
-        }
-        meet(team);
 
-        /* ---- gradients of the initial states */
-        {
-            const rows all = whole(B);
-            if (d_a0) {
-                for (size_t r = 0; r < all.count; r += all.run) {
-                    const size_t b = at(all, r);
-                    const double *const delta_a_0 = delta_a + b * 12;
-                    double *const d_a0_b = d_a0 ? d_a0 + b * 12 : NULL;
-                    for (size_t i = 0, m = all.run * 12; i < m; i += LANES) {
-                        const size_t left = 12 % LANES ? m - i : LANES;
-                        /* d_a0 = delta_a[t]    (B, n_a) */
-                        put(d_a0_b + i, left, get(delta_a_0 + i, left));
-                    }
-                }
+            /* ---- sums over examples */
+            {
+                const rows all = whole((T_y - 1) * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
+                /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+                /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k,
+                    d_dec_W_zx, me, team);
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me,
+                    team);
+                /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+                /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k,
+                    d_dec_W_rx, me, team);
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me,
+                    team);
+                /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+                /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
+                if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k,
+                    d_dec_W_kx, me, team);
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me,
+                    team);
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me,
+                    team);
+                /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
+                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me,
+                    team);
+            }
+            {
+                const rows all = whole(1 * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
+                /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
+                if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k,
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
+                /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+            }
+            {
+                const rows all = whole(1 * count);
+                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
+                /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
+                    d_dec_W_za, me, team);
+                /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+                /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
+                    d_dec_W_ra, me, team);
+                /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+                /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
+                    d_dec_W_ka, me, team);
+                /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+                /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
+            }
+            {
+                const rows all = whole(T_x * count);
+                const rows active = active_steps(all, count, xends, 0, 1, list);
+                /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+                /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
+                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+                /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
+                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+                /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+                /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
+                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+                /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
+                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+                /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
+                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+                /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
+                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+                /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
+                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+                /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
+                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
             }
         }
+        meet(team);
         bring_back(d_x, p->d_x, T_x, p->B, first, B, sizeof(double) * 6);
     }
 }

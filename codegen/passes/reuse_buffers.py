@@ -131,7 +131,7 @@ class _Site:
     def _at_once_before(self, access: _Access, other: Buffer) -> bool:
         """Whether the access is at one step alone, before all those of the other buffer."""
         block = self._block(access.block)
-        return block.span is Span.ONCE and _before(block.start + access.ref.lag, other.first)
+        return block.span is Span.ONCE and (block.start + access.ref.lag).before(other.first)
 
     def _block(self, number: int) -> Block:
         block = self.program.body[number]
@@ -146,15 +146,11 @@ def _alike(z: Buffer, v: Buffer) -> bool:
 
 def _within(small: Buffer, large: Buffer) -> bool:
     same = small.first.counts == large.first.counts and _end(small).counts == _end(large).counts
-    return same and not (_before(small.first, large.first) or _before(_end(large), _end(small)))
+    return same and not (small.first.before(large.first) or _end(large).before(_end(small)))
 
 
 def _end(buffer: Buffer) -> Affine:
     return buffer.first + buffer.slots
-
-
-def _before(one: Affine, other: Affine) -> bool:
-    return one.counts == other.counts and one.constant < other.constant
 
 
 def _definitions(program: Program) -> Iterator[tuple[int, int, Store]]:

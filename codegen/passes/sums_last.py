@@ -1,0 +1,104 @@
+"""Sums over examples come last: a thread does all else for its examples before them. Loops to loops level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from codegen.ir import SUMS, Affine, Block, Kernel, Layout, Note, Program, Span, Statement, statements
+from codegen.walk import all_reads, all_writes
+
+Body = tuple[Statement, ...]
+TITLE = "sums over examples"
+
+
+def sums_last(program: Program) -> Program:
+    """Move each sum over the rows of a block behind all other blocks.
+
+    before   all steps: d_W += Σ δ[t] a[t]ᵀ;  each step: …
+    after    each step: …;  all steps: d_W += Σ δ[t] a[t]ᵀ
+    needs    what it reads is not written later, and what it adds to is not read later
+    """
+    body: Body = ()
+    last: Body = ()
+    later: list[_Access] = []
+    for block in reversed(program.body):
+        if not isinstance(block, Block):
+            body = (block, *body)
+            continue
+        own: Body = ()
+        sums: Body = ()
+        for unit in reversed(_units(block.body)):
+            accesses = list(_accesses(program, block, unit))
+            if block.span is not Span.EACH and is_sum(unit[-1]) and not _meet(accesses, later):
+                sums = (*unit, *sums)
+            else:
+                own = (*unit, *own)
+                later += accesses
+        body = (replace(block, body=own), *body) if own else body
+        last = (replace(block, body=sums, reverse=False, title=""), *last) if sums else last
+    if last and isinstance(last[0], Block):
+        last = (replace(last[0], title=TITLE), *last[1:])
+    return replace(program, body=(*body, *last))
+
+
+def split(program: Program) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+    """The blocks before, and those at the end that do nothing but sum over examples."""
+    blocks = tuple(s for s in program.body if isinstance(s, Block))
+    own = len(blocks)
+    while own and all(isinstance(s, Note) or is_sum(s) for s in blocks[own - 1].body):
+        own -= 1
+    return blocks[:own], blocks[own:]
+
+
+def has_sums(blocks: tuple[Block, ...]) -> bool:
+    return any(map(is_sum, statements(blocks)))
+
+
+def is_sum(statement: Statement) -> bool:
+    return isinstance(statement, Kernel) and statement.name in SUMS
+
+
+def _units(body: Body) -> list[Body]:
+    """Each statement with the notes before it."""
+    units: list[Body] = []
+    notes: Body = ()
+    for statement in body:
+        if isinstance(statement, Note):
+            notes += (statement,)
+        else:
+            units.append((*notes, statement))
+            notes = ()
+    return units
+
+
+@dataclass(frozen=True)
+class _Access:
+    """What is done to a buffer, at the steps from `first` to `last` where these are known."""
+
+    buffer: str
+    writes: bool
+    first: Affine | None
+    last: Affine | None
+
+    def touches(self, other: _Access) -> bool:
+        """Whether both may be at the same place, and not both only read it."""
+        if self.buffer != other.buffer or not (self.writes or other.writes):
+            return False
+        if self.first is None or self.last is None or other.first is None or other.last is None:
+            return True
+        return not (self.last.before(other.first) or other.last.before(self.first))
+
+
+def _accesses(program: Program, block: Block, unit: Body) -> Iterator[_Access]:
+    first = block.start + (0 if block.span is Span.ONCE else 1)
+    last = block.start if block.span is Span.ONCE else block.start + block.steps
+    for refs, writes in ((all_reads(unit), False), (all_writes(unit), True)):
+        for ref in refs:
+            timed = program.buffers[ref.buffer].layout is Layout.TIME and block.span is not Span.LAST
+            steps = (first + ref.lag, last + ref.lag) if timed else (None, None)
+            yield _Access(ref.buffer, writes, *steps)
+
+
+def _meet(some: Iterable[_Access], others: Iterable[_Access]) -> bool:
+    return any(one.touches(other) for one in some for other in others)
