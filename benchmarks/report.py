@@ -172,8 +172,9 @@ def _memory(rows: Sequence[Results]) -> list[str]:
     head = ["model", "size", "kept", "workspace", "workspace / kept", "gradients", "rise of the peak"]
     text = (
         "MiB. Kept: what back-propagation has to keep, B ((T + 1) S n_a + T (G n_a + n_y)) numbers for S "
-        "states and G gates. The rise of the peak resident set of a fresh process by making a plan and "
-        "calling it has the workspace and the gradients in it."
+        "states and G gates. The workspace has room for the slices of up to 64 threads; a call touches that "
+        "of its own. The rise of the peak resident set of a fresh process by making a plan and calling it "
+        "has what was touched and the gradients in it, however large the batch."
     )
     return ["## Memory", "", text, "", *_table(head, body), ""]
 

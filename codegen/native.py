@@ -35,7 +35,7 @@ class CBackend:
 
     `fields` maps canonical array names ("W_aa", "d.W_aa", "states.a", …) to the members of `p_args`. The
     counts have the members T_x, T_y and B, the workspace is `work`; the C side must need no more of it
-    for a call than what it needs for one step of one example, times T_x + T_y, times B.
+    for a call than what it needs for one step of one example, times T_x + T_y, times 2 B.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class CBackend:
         needed = getattr(self._lib, f"{self._prefix}_{function}_work")
         room = f"a workspace for T_x = {counts.T_x}, T_y = {counts.T_y}, B = {counts.B}"
         steps = max(counts.T_x + counts.T_y, 1)
-        if int(needed(1, 1, 1)) * steps * counts.B > sys.maxsize or steps > sys.maxsize:
+        if int(needed(1, 1, 1)) * steps * 2 * counts.B > sys.maxsize or steps > sys.maxsize:
             raise MemoryError(f"{room} does not fit into the address space")
         try:
             memory = np.empty(int(needed(counts.T_x, counts.T_y, counts.B)) + _ALIGNMENT, np.uint8)

@@ -886,13 +886,14 @@ INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
 INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
 {
-    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that stay in the cache */
+    enum { CHUNK = 256, BLOCK = 512 / sizeof(double) }; /* rows and columns of A that stay in the cache */
     double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
     const size_t last = mine.first + mine.count, over = (n + TILE - 1) / TILE * TILE - n;
     const size_t wide = vectors(m) * LANES - m, unsafe = over / n + wide / m + 2; /* rows whose end is too near */
     const size_t safe = R.list || R.count < unsafe ? 0 : over || wide ? R.count - unsafe : R.count;
-    for (size_t r = 0; r < R.count; r += CHUNK) {
-        const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+    const size_t chunks = (R.count + CHUNK - 1) / CHUNK, most = chunks ? (R.count + chunks - 1) / chunks : 1;
+    for (size_t r = 0; r < R.count; r += most) {
+        const size_t count = r + most < R.count ? most : R.count - r;
         const size_t there = r + count <= safe ? count : r < safe ? safe - r : 0;
         for (size_t i = mine.first; i < last; i += BLOCK) {
             const size_t end = i + BLOCK < last ? i + BLOCK : last;
@@ -1808,18 +1809,10 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
                 if (me == 0) loss[0] += total(active, 2, loss_part_k);
-            }
-            {
-                const rows all = whole(T_x * count);
-                const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
                 if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
-            }
-            {
-                const rows all = whole(T_x * count);
-                const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
                 if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
                 /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
@@ -2891,10 +2884,6 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
                 if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
-            }
-            {
-                const rows all = whole(T_x * count);
-                const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
                 if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
                 /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */

@@ -581,13 +581,14 @@ INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
 INLINE void outer_rows(rows R, const size_t n, const size_t m, const float *A, const float *X, float *G, rows mine)
 {
-    enum { CHUNK = 192, BLOCK = 1024 / sizeof(float) }; /* rows and columns of A that stay in the cache */
+    enum { CHUNK = 256, BLOCK = 512 / sizeof(float) }; /* rows and columns of A that stay in the cache */
     float copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
     const size_t last = mine.first + mine.count, over = (n + TILE - 1) / TILE * TILE - n;
     const size_t wide = vectors(m) * LANES - m, unsafe = over / n + wide / m + 2; /* rows whose end is too near */
     const size_t safe = R.list || R.count < unsafe ? 0 : over || wide ? R.count - unsafe : R.count;
-    for (size_t r = 0; r < R.count; r += CHUNK) {
-        const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+    const size_t chunks = (R.count + CHUNK - 1) / CHUNK, most = chunks ? (R.count + chunks - 1) / chunks : 1;
+    for (size_t r = 0; r < R.count; r += most) {
+        const size_t count = r + most < R.count ? most : R.count - r;
         const size_t there = r + count <= safe ? count : r < safe ? safe - r : 0;
         for (size_t i = mine.first; i < last; i += BLOCK) {
             const size_t end = i + BLOCK < last ? i + BLOCK : last;
@@ -1068,9 +1069,6 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 const rows all = whole(count);
                 /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
                 if (me == 0) loss[0] += total(all, 5, loss_part_k);
-            }
-            {
-                const rows all = whole(count);
                 /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, me, team);
                 /* (20)  d_b_y += sum over examples: delta_z_yhat    (n_y) */

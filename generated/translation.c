@@ -634,13 +634,14 @@ INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
 INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
 {
-    enum { CHUNK = 192, BLOCK = 1024 / sizeof(double) }; /* rows and columns of A that stay in the cache */
+    enum { CHUNK = 256, BLOCK = 512 / sizeof(double) }; /* rows and columns of A that stay in the cache */
     double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
     const size_t last = mine.first + mine.count, over = (n + TILE - 1) / TILE * TILE - n;
     const size_t wide = vectors(m) * LANES - m, unsafe = over / n + wide / m + 2; /* rows whose end is too near */
     const size_t safe = R.list || R.count < unsafe ? 0 : over || wide ? R.count - unsafe : R.count;
-    for (size_t r = 0; r < R.count; r += CHUNK) {
-        const size_t count = r + CHUNK < R.count ? CHUNK : R.count - r;
+    const size_t chunks = (R.count + CHUNK - 1) / CHUNK, most = chunks ? (R.count + chunks - 1) / chunks : 1;
+    for (size_t r = 0; r < R.count; r += most) {
+        const size_t count = r + most < R.count ? most : R.count - r;
         const size_t there = r + count <= safe ? count : r < safe ? safe - r : 0;
         for (size_t i = mine.first; i < last; i += BLOCK) {
             const size_t end = i + BLOCK < last ? i + BLOCK : last;
@@ -1783,10 +1784,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
                 /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
                 if (me == 0) loss[0] += total(active, 5, loss_part2_k + count * 5);
-            }
-            {
-                const rows all = whole((T_y - 1) * count);
-                const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
                     a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
@@ -1832,10 +1829,6 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
                 if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
-            }
-            {
-                const rows all = whole(1 * count);
-                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
                     d_dec_W_za, me, team);
@@ -3454,10 +3447,6 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
                 if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
-            }
-            {
-                const rows all = whole(1 * count);
-                const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
                     d_dec_W_za, me, team);

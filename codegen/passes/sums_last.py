@@ -20,7 +20,7 @@ def sums_last(program: Program) -> Program:
     needs    what it reads is not written later, and what it adds to is not read later
     """
     body: Body = ()
-    last: Body = ()
+    last: tuple[Block, ...] = ()
     later: list[_Access] = []
     for block in reversed(program.body):
         if not isinstance(block, Block):
@@ -36,10 +36,9 @@ def sums_last(program: Program) -> Program:
                 own = (*unit, *own)
                 later += accesses
         body = (replace(block, body=own), *body) if own else body
-        last = (replace(block, body=sums, reverse=False, title=""), *last) if sums else last
-    if last and isinstance(last[0], Block):
-        last = (replace(last[0], title=TITLE), *last[1:])
-    return replace(program, body=(*body, *last))
+        last = _joined(replace(block, body=sums, reverse=False, title=""), last) if sums else last
+    titled = (replace(last[0], title=TITLE), *last[1:]) if last else ()
+    return replace(program, body=(*body, *titled))
 
 
 def split(program: Program) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
@@ -57,6 +56,13 @@ def has_sums(blocks: tuple[Block, ...]) -> bool:
 
 def is_sum(statement: Statement) -> bool:
     return isinstance(statement, Kernel) and statement.name in SUMS
+
+
+def _joined(block: Block, others: tuple[Block, ...]) -> tuple[Block, ...]:
+    """The block before the others, as one with the first of them where both are of the same steps."""
+    if others and replace(others[0], body=block.body) == block:
+        return (replace(block, body=block.body + others[0].body), *others[1:])
+    return (block, *others)
 
 
 def _units(body: Body) -> list[Body]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from codegen.interpret import interpret
 from codegen.ir import Program
 from codegen.lower import derived, functions_of, interface, lower
 from codegen.network import Network
+from codegen.source import Source
 
 T, T_Y, B = 3, 4, 7  # T_Y: the steps of a decoder
 
@@ -149,6 +151,14 @@ def everything(network: Network, a: Arguments) -> dict[str, Array]:
         loss, grads = network.loss_and_grad(a.params, a.x, a.y, wrt=names, **more)
         results |= {"yhat": yhat, "loss": np.asarray(loss)} | {f"d {n}": g for n, g in grads.items()}
     return results
+
+
+def in_slices(source: Source, size: int) -> Source:
+    """The same C but for how many examples make a slice."""
+    head = r"(static size_t slice\(size_t steps, size_t B, size_t bytes, size_t work\)\n\{)"
+    code, count = re.subn(head, rf"\1\n    if (steps + bytes + work) return least({size}, B);", source.code)
+    assert count == 1
+    return replace(source, code=code)
 
 
 def compare(expected: Mapping[str, Array], received: Mapping[str, Array], tolerance: float) -> None:

@@ -17,6 +17,7 @@ from calls import (
     compare,
     everything,
     fixed,
+    in_slices,
     interface_of,
     interpreted,
     lowered,
@@ -67,6 +68,7 @@ from codegen.passes.dead_code import drop_dead_code
 from codegen.passes.distribute import distribute
 from codegen.passes.scalars import fold, linear_factor
 from codegen.passes.specialise import specialise
+from codegen.passes.sums_last import has_sums, split
 from codegen.passes.to_loops import to_loops
 from codegen.passes.unroll import OverBudget, unroll
 from codegen.render import Texts, render
@@ -164,17 +166,17 @@ def _source(derivation: derive.Derivation, face: Interface, prefix: str, budget:
     return render(Texts(prefix, "random", face, loops, straight, numbers))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype, slices", [("float64", False), ("float64", True), ("float32", False)])
 @pytest.mark.usefixtures("quick_builds")
-def test_compiled_random_cells(dtype: str) -> None:
-    """C, straight and in loops, against the twin: cells of their own in one extension."""
+def test_compiled_random_cells(dtype: str, slices: bool) -> None:
+    """C, straight and in loops, as a whole and in slices of two examples, against the twin."""
     seeds = range(100, 112) if dtype == "float64" else range(120, 124)
     derivations = {seed: (_derived(c), c.sizes()) for seed in seeds for c in [cell_file(Seeded(seed))]}
     faces = {seed: fixed(interface_of(d, sizes, dtype)) for seed, (d, sizes) in derivations.items()}
     faces = {seed: face for seed, face in faces.items() if _known_sizes(face)}
     sources = {s: _source(derivations[s][0], face, f"cell{s}", 2500) for s, face in faces.items()}
     assert any("_straight" in s.code for s in sources.values())
-    module = compile_sources(list(sources.values()))
+    module = compile_sources([in_slices(s, 2) if slices else s for s in sources.values()])
     for seed, face in faces.items():
         compiled = Network(face, CBackend(module, f"cell{seed}", struct_fields(face)))
         twin = numpy_twin(derivations[seed][0])
@@ -302,6 +304,32 @@ def test_fusion_and_contraction_shorten_the_program() -> None:
     assert count(contracted, Let) > 0
     assert len(contracted["f"].buffers) < len(fused["f"].buffers)
     assert len(reused["f"].buffers) < len(contracted["f"].buffers) - 5
+
+
+def test_sums_come_last() -> None:
+    """Behind all else, those over the same steps in one block; what a later phase overwrites stays."""
+    programs = [
+        pipeline.run(program, pipeline.loop_passes({"n_x": 2, "n_a": 3, "n_y": 2}))
+        for architecture in ("many-to-many", "many-to-one", "one-to-many")
+        for program in _stages(
+            lowered(derive.load("lstm", architecture=architecture)), pipeline.vector_passes()
+        )[0].values()
+    ]
+    for program in programs:
+        own, last = split(program)
+        assert not has_sums(own) and bool(last) == (program.function != "forward")
+    without = pipeline.loop_passes({"n_x": 2, "n_a": 3, "n_y": 2}, ["sums_last"])
+    (program, *_) = lowered(derive.load("vanilla")).values()
+    assert has_sums(
+        split(pipeline.run(program, (*pipeline.vector_passes(), *without)))[0]
+    )  # sums of each step
+
+
+def test_before() -> None:
+    T, twice = Affine(0, ("T_x",)), Affine(0, ("T_x", "T_x"))
+    assert Affine(0).before(T) and not Affine(1).before(T) and T.before(T + 1) and not T.before(T)
+    assert T.before(twice) and not twice.before(T) and not T.before(Affine(9)) and not Affine(9).before(T)
+    assert not T.before(Affine(3, ("T_y",))) and T.before(Affine(0, ("T_x", "T_y")))
 
 
 def test_straight_code_has_no_loops_and_shares() -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from calls import arguments, compare, everything, fixed, interface_of
+from calls import arguments, compare, everything, fixed, in_slices, interface_of
 from test_emit_c import MODELS, PLANS, sizes_of
 
 import codegen
@@ -17,23 +14,12 @@ from codegen.build import compile_sources
 from codegen.identifiers import struct_fields
 from codegen.native import CBackend
 
-SIZE = 2
-"""The examples of a slice here: so few that seven examples make three slices and a half."""
 FORMS = [*((name, *plan) for plan in PLANS for name in MODELS)]
 
 
-def in_slices(emitted: Emitted, size: int = SIZE) -> Emitted:
-    """The same C but for how many examples make a slice."""
-    head = r"(static size_t slice\(size_t steps, size_t B, size_t bytes, size_t work\)\n\{)"
-    code, count = re.subn(
-        head, rf"\1\n    if (steps + bytes + work) return least({size}, B);", emitted.source.code
-    )
-    assert count == 1
-    return replace(emitted, source=replace(emitted.source, code=code))
-
-
 def network(emitted: Emitted, threads: int) -> Network:
-    module = compile_sources([emitted.source])
+    """In slices of two: seven examples make three and a half."""
+    module = compile_sources([in_slices(emitted.source, 2)])
     fields = struct_fields(emitted.interface)
     return Network(emitted.interface, CBackend(module, emitted.source.name, fields, threads))
 
@@ -44,7 +30,7 @@ def test_slices_agree_with_the_twin(name: str, architecture: str, feed: str) -> 
     """Lengths that differ, every gradient; and the same bits from a team with an idle thread."""
     model = derive.load(name, architecture=architecture, feed=feed)
     sizes = sizes_of(model, (3, 5, 2, 4))
-    emitted = in_slices(emit(model, sizes, name="net"))
+    emitted = emit(model, sizes, name="net")
     twin = numpy_twin(model)
     alone, team = network(emitted, 1), network(emitted, 3)
     for lengths in (False, True):
@@ -60,7 +46,7 @@ def test_what_is_not_asked_for_is_not_touched() -> None:
     """Gradients one by one, as each leaves out other arrays of a slice."""
     model = derive.load("gru")
     sizes = sizes_of(model, (3, 5, 2))
-    sliced = network(in_slices(emit(model, sizes, name="net")), 2)
+    sliced = network(emit(model, sizes, name="net"), 2)
     given = arguments(fixed(interface_of(model, sizes)), lengths=True)
     assert given.y is not None
     wanted = everything(sliced, given)
