@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import arguments, compare, everything, fixed, steps
+from calls import arguments, compare, everything, fixed, in_slices, steps
 
 import derive
 from codegen import Emitted, build, emit, numpy_twin, toolchain
@@ -315,6 +315,7 @@ SANITIZED = (
 )
 
 
+@pytest.mark.parametrize("size", [9, 4], ids="slices of {}".format)
 @pytest.mark.parametrize("name, architecture, feed, h, loss, dtype", SANITIZED)
 def test_sanitizers(
     name: str,
@@ -323,6 +324,7 @@ def test_sanitizers(
     h: str,
     loss: str,
     dtype: str,
+    size: int,
     sanitizers: list[str],
     tmp_path: Path,
 ) -> None:
@@ -330,7 +332,7 @@ def test_sanitizers(
     model = derive.load(name, architecture=architecture, feed=feed, h=h, loss=loss)
     emitted = emit(model, sizes_of(model, (5, 37, 18, 6)), dtype, name="net")  # beyond whole vectors
     (tmp_path / "net.h").write_text(emitted.h)
-    (tmp_path / "net.c").write_text(emitted.c)
+    (tmp_path / "net.c").write_text(in_slices(emitted.source, size).code)
     (tmp_path / "main.c").write_text(_main(emitted, B=9))
     flags = ["-std=gnu11", *PLAIN, "-g", "-march=native", *sanitizers]
     command = [*toolchain.find_compiler().command, *flags, "net.c", "main.c", "-o", "main", "-lm"]
