@@ -45,7 +45,7 @@ class Loops:
         """One loop over rows. step: the C of each row's own step, where rows differ in it."""
         self._wanted = self._only_target(body)
         if self._wanted:
-            with self._text.inside(f"if ({self._places.spelled(self._wanted)})"):
+            with self._text.inside(f"if ({self._names[self._wanted]})"):
                 self._rows(body, rows, step)
         else:
             self._rows(body, rows, step)
@@ -113,7 +113,7 @@ class Loops:
                 place = self._places.element(ref, components)
                 line = f"{place} {'+=' if accumulate else '='} {self._places.scalar(value)};"
                 target = self._optional_target(statement)
-                self._text.put(f"if ({self._places.spelled(target)}) {line}" if target else line)
+                self._text.put(f"if ({self._names[target]}) {line}" if target else line)
             case _:
                 raise ProgramError(f"emit_c: no C for {type(statement).__name__} in a loop over rows")
 
@@ -136,7 +136,7 @@ class Loops:
                 self._text.put(f"const size_t left = {loop.extent} % LANES ? {self._limit} - {i} : LANES;")
             for target, group in groupby(loop.body, self._optional_target):
                 if target:
-                    with self._text.inside(f"if ({self._places.spelled(target)})"):
+                    with self._text.inside(f"if ({self._names[target]})"):
                         self._each_component(group)
                 else:
                     self._each_component(group)

@@ -104,7 +104,7 @@ class Places:
                 continue
             name = self._names.pointer(ref.buffer, self._suffix(buffer, ref.lag))
             const = "" if written else "const "
-            spelled = self.spelled(ref.buffer)
+            spelled = self._names[ref.buffer]
             start = self.element(ref, (0,) * len(buffer.shape)).partition("[")[2][:-1]
             place = spelled + ("" if start == "0" else f" + {start}")
             if optional(buffer):
@@ -126,7 +126,7 @@ class Places:
 
     def element(self, ref: Ref, components: tuple[str | int, ...]) -> str:
         """One number of the current example, or of a parameter."""
-        buffer, spelled = self._program.buffers[ref.buffer], self.spelled(ref.buffer)
+        buffer, spelled = self._program.buffers[ref.buffer], self._names[ref.buffer]
         if ref in self._pointers:
             return f"{self._pointers[ref]}[{_flat('', buffer.shape, components)}]"
         match buffer.layout:
@@ -138,13 +138,13 @@ class Places:
                 row = "b"
             case Layout.TIME:
                 slot = self._slot(buffer, ref.lag)
-                before = {"0": "", "1": f"{self.examples} + "}.get(slot, f"{slot} * {self.examples} + ")
+                before = {"0": "", "1": "B + "}.get(slot, f"{slot} * B + ")
                 row = f"({before}b)" if before and buffer.shape else f"{before}b"
         return f"{spelled}[{_flat(row, buffer.shape, components)}]"
 
     def vector(self, ref: Ref) -> str:
         """A pointer to the components of the current example, or of a parameter."""
-        return self._pointers.get(ref, self.spelled(ref.buffer))
+        return self._pointers.get(ref, self._names[ref.buffer])
 
     def scalar(self, scalar: Scalar) -> str:
         return spell(scalar, self._style, self._leaf)

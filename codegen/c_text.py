@@ -31,9 +31,9 @@ class Text:
         self._lines.append("")
 
     @contextmanager
-    def inside(self, *heads: str) -> Iterator[None]:
-        """What is put meanwhile stands in braces behind the heads."""
-        self.put(*heads[:-1], f"{heads[-1] if heads else ''} {{".lstrip())
+    def inside(self, head: str = "") -> Iterator[None]:
+        """What is put meanwhile stands in braces behind the head."""
+        self.put(f"{head} {{".lstrip())
         self._depth += 1
         yield
         self._depth -= 1

@@ -110,7 +110,7 @@ class _Repeat:
 
     def __init__(self, slot: Callable[[], _Slot]) -> None:
         self._slot = slot
-        self._free = deque([slot()], maxlen=_SLOTS)
+        self._free: deque[_Slot] = deque(maxlen=_SLOTS)
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[float, list[Array]] | None:
         try:

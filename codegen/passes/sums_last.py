@@ -42,12 +42,16 @@ def sums_last(program: Program) -> Program:
 
 
 def split(program: Program) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """The blocks before, and those at the end that do nothing but sum over examples."""
+    """The blocks before, and those at the end that do nothing but sum over examples, once."""
     blocks = tuple(s for s in program.body if isinstance(s, Block))
     own = len(blocks)
-    while own and all(isinstance(s, Note) or is_sum(s) for s in blocks[own - 1].body):
+    while own and blocks[own - 1].span is not Span.EACH and _only_sums(blocks[own - 1]):
         own -= 1
     return blocks[:own], blocks[own:]
+
+
+def _only_sums(block: Block) -> bool:
+    return all(isinstance(s, Note) or is_sum(s) for s in block.body)
 
 
 def has_sums(blocks: tuple[Block, ...]) -> bool:
