@@ -24,6 +24,10 @@ class _Piece:
     text: str
 
 
+BASIC = ("slices", "rows", "vectors")
+KERNELS = ("products", "sums", "kernels")
+"""The templates with what stands before the elementary functions, and after them."""
+
 SLICES = {"threshold": 5_000_000, "cache": 1 << 19, "depth": 256, "tile": 8, "most": 64}
 """How a batch is cut into slices.
 
@@ -39,7 +43,7 @@ def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
     math: "own" for elementary functions of ours, "libm" for those of the C library.
     They stand behind <math.h>, <stddef.h>, <stdint.h>, <string.h> and, with OpenMP, <omp.h>.
     """
-    basic, kernels, libm = (_pieces(names, dtype) for names in (("rows", "vectors"), ("kernels",), ("libm",)))
+    basic, kernels, libm = (_pieces(names, dtype) for names in (BASIC, KERNELS, ("libm",)))
     needed = _words(*bodies)
     kernels = [*kernels, *_for_sizes(kernels, needed)]
     needed = _closure(needed, [*basic, *kernels])
@@ -58,7 +62,7 @@ def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
 @functools.cache
 def names() -> frozenset[str]:
     """What every definition that there may be is called."""
-    pieces = _pieces(("rows", "vectors", "kernels"), "float64")
+    pieces = _pieces((*BASIC, *KERNELS), "float64")
     return elementary.names().union(*({name.removesuffix("()") for name in piece.names} for piece in pieces))
 
 
