@@ -14,17 +14,27 @@ WRT          ?=
 ARCHITECTURE ?= many-to-many
 FEED         ?= none
 LOSS         ?= auto
+FORMAT       ?=
+NOTATION     ?=
+LAYOUT       ?=
+LEVEL        ?=
+OUT          ?=
 derive_flags := $(if $(T),--T $(T)) --architecture $(ARCHITECTURE) --feed $(FEED) --loss $(LOSS) \
-	$(if $(G),--g $(G)) $(if $(H),--h $(H)) $(if $(WRT),--wrt $(WRT))
+	$(if $(G),--g $(G)) $(if $(H),--h $(H)) $(if $(WRT),--wrt $(WRT)) \
+	$(if $(FORMAT),--format $(FORMAT)) $(if $(NOTATION),--notation $(NOTATION)) $(if $(LAYOUT),--layout $(LAYOUT)) \
+	$(if $(LEVEL),--level $(LEVEL)) $(if $(OUT),--out $(OUT))
 
-.PHONY: all derive build test verify check bench format clean help
+.PHONY: all derive docs build test verify check bench format clean help
 .DEFAULT_GOAL := all
 
 all: $(VENV)/.base  ## derive the note's network, generate and compile the showcase, compare everything
 	@$(RUN) -m codegen tour
 
-derive: $(VENV)/.base  ## print the LaTeX of a derivation: MODEL= G= H= T= WRT= ARCHITECTURE= FEED= LOSS=
+derive: $(VENV)/.base  ## print a derivation: MODEL= G= H= T= WRT= ARCHITECTURE= FEED= LOSS= FORMAT= NOTATION= LAYOUT= LEVEL= OUT=
 	@$(RUN) -m derive $(MODEL) $(derive_flags)
+
+docs: $(VENV)/.docs  ## build the gallery of derivations, docs/gallery/index.html: CELL=my_cell.toml adds yours
+	@$(RUN) -m derive.documents.gallery docs/gallery.toml --out docs/gallery $(if $(CELL),--cell $(CELL))
 
 build: $(VENV)/.base  ## regenerate and compile generated/
 	@$(RUN) -m codegen showcase
@@ -70,6 +80,10 @@ $(VENV)/.base: $(VENV)/.created pyproject.toml
 
 $(VENV)/.test: $(VENV)/.base
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.base

@@ -6,14 +6,28 @@ d.latex()
 derive.unroll(model, T=2).gradients    plain SymPy, at concrete T and sizes
 derive.prove(model, T=2)               the two held to sympy.diff of the expanded loss
 derive.chain(model, T=2).latex()       the chain rule, one term for each step
+derive.document(model, format="html")  all of it as a document, every displayed equality checked
+derive.check(model, "dL/db_a = …")     whether somebody's formula is right, and what is wrong with it
 """
 
 from derive.chain import Chain, chain
+from derive.checking.check import check
+from derive.checking.errors import FormulaError
+from derive.checking.report import CheckReport
 from derive.derivation import Derivation, bptt
-from derive.errors import ChoiceError, DerivationError, DeriveError, ModelFileError, ShapeError
+from derive.documents.document import document
+from derive.documents.shown import gradients_latex
+from derive.documents.verified import WrongStep
+from derive.errors import (
+    ChoiceError,
+    DerivationError,
+    DeriveError,
+    MissingProgram,
+    ModelFileError,
+    ShapeError,
+)
 from derive.evaluate import evaluate
 from derive.expand import Unrolled, unroll
-from derive.latex import gradients_latex
 from derive.model import ARCHITECTURES, FEEDS, LOSSES, Model
 from derive.modelfile import builtin_names, load
 from derive.prove import Report, prove
@@ -23,18 +37,24 @@ __all__ = [
     "FEEDS",
     "LOSSES",
     "Chain",
+    "CheckReport",
     "ChoiceError",
     "Derivation",
     "DerivationError",
     "DeriveError",
+    "FormulaError",
+    "MissingProgram",
     "Model",
     "ModelFileError",
     "Report",
     "ShapeError",
     "Unrolled",
+    "WrongStep",
     "bptt",
     "builtin_names",
     "chain",
+    "check",
+    "document",
     "evaluate",
     "gradients_latex",
     "load",

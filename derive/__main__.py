@@ -1,23 +1,32 @@
-"""python -m derive: the derivation of a model as LaTeX, on standard output."""
+"""python -m derive: the derivation of a model as a document, or the check of a formula."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from derive.errors import ChoiceError, DeriveError
+from derive.options import add_choices, chosen_steps, loaded, show
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
-    from derive.model import Model
 
 DEFAULT_MODEL = "vanilla"
-ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
-FEEDS = ("none", "output", "target")
-LOSSES = ("auto", "binary_cross_entropy", "cross_entropy", "squared_error")
+FORMATS = ("latex", "tex", "pdf", "markdown", "html", "notebook", "text")
+ENDINGS = {
+    ".tex": "tex",
+    ".pdf": "pdf",
+    ".md": "markdown",
+    ".html": "html",
+    ".ipynb": "notebook",
+    ".txt": "text",
+}
+NOTATIONS = ("note", "d2l", "pascanu", "werbos")
+LAYOUTS = ("gradient", "jacobian")
+LEVELS = ("full", "brief", "exam")
 
 EPILOG = """\
 examples:
@@ -30,24 +39,39 @@ examples:
   python -m derive vanilla --architecture encoder-decoder --T 2,3
   python -m derive my_cell.toml --function act=tanh a model file of your own
   python -m derive --prove                          and compare with sympy.diff of the expanded loss
+  python -m derive gru --out gru.html               a page to explore; .tex .pdf .md .ipynb .txt as well
+  python -m derive --format text --level brief      one page of results, for the terminal
+  python -m derive --notation d2l --layout jacobian other ways to write the same
+  python -m derive --level exam --out exam.tex      questions; the answers go to exam-key.tex
+  python -m derive check "dL/db_a = sum_t delta_z_a[t]"       is this right? (check --help says more)
 
-What is printed are displays, $$ ... $$, that amsmath, MathJax and KaTeX accept: the forward equations,
-the loss, the adjoint equations with their boundary at t = T, the gradients, and the chain rule through
-T steps, one term for every step at which the parameter enters.
+Unless a format is asked for, displays are printed, $$ ... $$, that amsmath, MathJax and KaTeX accept: the
+model, the forward equations, the adjoint equations with their boundary at t = T, the gradients, the chain
+rule through T steps, and an example with numbers. Every displayed equality has been checked.
 
-exit status: 0; 1 if --prove finds a difference; 2 for a model file or an argument that does not fit.
+exit status: 0; 1 if --prove finds a difference or an equality does not hold; 2 for a model file or an
+argument that does not fit.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["check"]:
+        from derive.checking.command import main as check
+
+        return check(given[1:], DEFAULT_MODEL)
+    options = _parser().parse_args(given)
     try:
-        status, text = _run(options)
+        return _run(options)
     except DeriveError as error:
         print(f"derive: {_message(error)}", file=sys.stderr)
-        return 2
-    return _print(text, status)
+        return _status(error)
+
+
+def _status(error: DeriveError) -> int:
+    """A wrong equation is 1, a missing program no failure of ours, anything else 2."""
+    return {"WrongStep": 1, "MissingProgram": 0}.get(type(error).__name__, 2)
 
 
 def _message(error: DeriveError) -> str:
@@ -59,34 +83,37 @@ def _message(error: DeriveError) -> str:
             return " ".join(str(error).split())
 
 
-def _print(text: str, status: int) -> int:
-    """A reader that stops early is no error."""
+def _write(path: Path, text: str | bytes) -> None:
+    """To a file. Raises ChoiceError where that cannot be."""
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
+        path.write_bytes(text if isinstance(text, bytes) else f"{text.rstrip()}\n".encode())
+    except OSError as error:
+        raise ChoiceError("--out", "a file that can be written", f"{path}: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m derive",
-        description="Derive back-propagation through time for a recurrent cell and print it as LaTeX.",
+        description="Derive back-propagation through time for a recurrent cell and print it as a document.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("model", nargs="?", default=DEFAULT_MODEL, metavar="MODEL", help=f"{_builtin()}, or a .toml file")
-    add("--g", metavar="F", help="the same as --function g=F: for the built-in cells tanh or relu")
-    add("--h", metavar="F", help="the same as --function h=F: sigmoid, softmax or identity")
-    add("--function", action="append", default=[], metavar="NAME=F", help="choose a function of the file")
-    add("--T", metavar="T", help="steps of the chain rule: 2, or T_x,T_y for an encoder-decoder")
+    add_choices(parser)
     add("--loss-step", type=int, metavar="t", help="the chain rule is about the loss of this step (the last)")
     add("--wrt", metavar="NAMES", help="gradients to print, separated by commas: parameters, x, a0 (all)")
-    add("--architecture", default="many-to-many", metavar="A", help=", ".join(ARCHITECTURES))
-    add("--feed", default="none", metavar="F", help="what a step without an input reads: " + ", ".join(FEEDS))
-    add("--loss", default="auto", metavar="L", help=", ".join(LOSSES))
+    add(
+        "--format",
+        choices=FORMATS,
+        metavar="F",
+        help=f"{', '.join(FORMATS)} (latex, or what --out ends with)",
+    )
+    add("--notation", choices=NOTATIONS, default="note", metavar="N", help=", ".join(NOTATIONS))
+    add("--layout", choices=LAYOUTS, default="gradient", metavar="Y", help=", ".join(LAYOUTS))
+    add("--level", choices=LEVELS, default="full", metavar="V", help=", ".join(LEVELS))
+    add("--out", metavar="FILE", help="write to a file instead of standard output")
     add("--prove", action="store_true", help="compare each gradient with sympy.diff of the expanded loss")
     return parser
 
@@ -99,72 +126,39 @@ def _builtin() -> str:
     return ", ".join(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
-def _run(options: argparse.Namespace) -> tuple[int, str]:
+def _run(options: argparse.Namespace) -> int:
     from derive.derivation import bptt
-    from derive.latex import derivation_latex
-    from derive.modelfile import load
+    from derive.documents.content import Wanted
+    from derive.documents.document import printed
 
-    functions = _functions(options)
-    model = load(
-        options.model,
-        architecture=options.architecture,
-        feed=options.feed,
-        loss=options.loss,
-        **functions,
-    )
+    model = loaded(options)
     derivation = bptt(model)
-    wrt = None if options.wrt is None else [name.strip() for name in options.wrt.split(",")]
-    steps = _steps(options.T, model)
-    parts = [derivation_latex(derivation, wrt)]
-    if derivation.loss is not None:
-        parts.append(_chain(derivation, steps, options.loss_step, wrt))
-    if not options.prove:
-        return 0, "\n\n".join(parts)
-    report = _prove(derivation, steps)
-    comment = "\n".join(f"% {line}" for line in str(report).splitlines())
-    return (0 if report.ok else 1), "\n\n".join([*parts, comment])
+    wrt = None if options.wrt is None else tuple(name.strip() for name in options.wrt.split(","))
+    steps = chosen_steps(options.T, model)
+    wanted = Wanted(steps, options.notation, options.layout, options.loss_step, wrt)
+    path = None if options.out is None else Path(options.out)
+    format = options.format or ("latex" if path is None else ENDINGS.get(path.suffix, "latex"))
+    text = printed(derivation, wanted, format, options.level)
+    if path is None:
+        show(text)
+    else:
+        _write(path, text)
+        if options.level == "exam":
+            key = path.with_name(f"{path.stem}-key{path.suffix}")
+            _write(key, printed(derivation, wanted, format, "key"))
+    return 0 if not options.prove else _prove(derivation, steps, path is None and format == "latex")
 
 
-def _chain(derivation: Derivation, steps: Any, loss_step: int | None, wrt: Sequence[str] | None) -> str:
-    """The chain rule for the first parameter asked for, or the one that the chain chooses itself."""
-    from derive.chain import chain
-
-    parameters = {p.name for p in derivation.schedule.parameters}
-    wanted = next((name for name in wrt or () if name in parameters), None)
-    return chain(derivation, steps, loss_step, wanted).latex()
-
-
-def _prove(derivation: Derivation, steps: Any) -> Any:
+def _prove(derivation: Derivation, steps: Any, as_comment: bool) -> int:
+    """The comparison with sympy.diff, as a comment of LaTeX or beside what is printed."""
     from derive.prove import prove
 
-    return prove(derivation, steps)
-
-
-def _functions(options: argparse.Namespace) -> dict[str, str]:
-    """The choices of --g, --h and --function."""
-    chosen = {role: value for role in ("g", "h") if (value := getattr(options, role)) is not None}
-    for text in options.function:
-        name, separator, value = text.partition("=")
-        if not separator or not name.isidentifier() or not value:
-            raise ChoiceError("--function", "NAME=F", text)
-        if name in ("architecture", "feed", "loss", "name_or_path"):
-            raise ChoiceError("--function", "the name of a function of the model file", name)
-        if chosen.setdefault(name, value) != value:
-            raise ChoiceError("--function", f"one choice for {name}", f"{chosen[name]} and {value}")
-    return chosen
-
-
-def _steps(text: str | None, model: Model) -> Any:
-    """T, or a pair; one number for an encoder-decoder counts for both."""
-    if text is None:
-        return None
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ChoiceError("T", "a positive integer, or two with a comma between them", text) from None
-    if model.architecture == "encoder-decoder":
-        return numbers * 2 if len(numbers) == 1 else numbers
-    return numbers[0] if len(numbers) == 1 else numbers
+    report = prove(derivation, steps)
+    if as_comment:
+        show("\n" + "\n".join(f"% {line}" for line in str(report).splitlines()))
+    else:
+        print(report, file=sys.stderr)
+    return 0 if report.ok else 1
 
 
 if __name__ == "__main__":

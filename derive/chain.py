@@ -30,42 +30,33 @@ from derive.algebra import (
 from derive.concrete import Extent, Steps, extent
 from derive.derivation import LOSS, Derivation, Gradient, derived
 from derive.errors import ChoiceError
-from derive.latex_expr import softmax_argument
 from derive.model import Model
+from derive.showing import Shown
+from derive.softmax import softmax_argument
 from derive.steps import is_arithmetic
 from derive.unfold import Key, Unfolded, cotangent_keys, inlined, without
 
 
 @dataclass(frozen=True)
-class ChainTerm:
+class ChainTerm(Shown):
     """What the gradient gets through the parameter's use at step `k`.
 
-    label: "direct" for k = loss_step, else "through s^{<k>}". product: the factors of the chain rule, as
-    LaTeX. terms: the evaluated result, absolute expressions of the parameter's shape to be added up; the
+    terms: the evaluated result, absolute expressions of the parameter's shape to be added up; the
     cotangents that are left in them are in `Chain.where`. With initial states of zero: `vanishes`, the term
     is zero; `immediate_vanishes`, its last factor ∂⁺s⟨k⟩/∂W is.
     """
 
     k: int
-    label: str
-    product: str
     terms: tuple[Expr, ...]
     vanishes: bool
     immediate_vanishes: bool
 
-    @property
-    def evaluated(self) -> str:
-        """The result as LaTeX."""
-        from derive.chain_latex import evaluated_latex
-
-        return evaluated_latex(self)
-
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Shown):
     """∂L⟨loss_step⟩/∂parameter over `unfolded.extent`, by the chain rule through time.
 
-    through: the components of s. quoted: the network is the note's and `documented` its three lines.
+    through: the components of s. quoted: the network is the note's, and so are the documented lines.
     terms: one per step at which the parameter enters, the latest first. where: cotangents of the loss of
     this one step that several places read, the latest first.
     """
@@ -74,7 +65,6 @@ class Chain:
     unfolded: Unfolded
     parameter: Parameter
     through: tuple[Symbol, ...]
-    documented: tuple[str, ...]
     quoted: bool
     terms: tuple[ChainTerm, ...]
     where: Mapping[Key, tuple[Expr, ...]]
@@ -98,12 +88,9 @@ class Chain:
 
     def latex(self) -> str:
         """The documented lines, the two derivatives, the true sum, every factor, and the result."""
-        from derive.chain_latex import chain_latex
+        from derive.documents.shown import fragment
 
-        return chain_latex(self)
-
-    def _repr_latex_(self) -> str:
-        return self.latex()
+        return fragment(self)
 
 
 def chain(
@@ -171,8 +158,6 @@ def _recurrent(derivation: Derivation) -> list[str]:
 
 
 def _build(derivation: Derivation, looked_at: Unfolded, gradient: Gradient, parameter: Parameter) -> Chain:
-    from derive.chain_latex import documented_lines, label, product_latex
-
     known = looked_at.cotangents()
     uses = looked_at.uses(gradient, known)
     through = _through(derivation, looked_at, gradient, uses)
@@ -181,8 +166,6 @@ def _build(derivation: Derivation, looked_at: Unfolded, gradient: Gradient, para
     terms = tuple(
         ChainTerm(
             k,
-            label(derivation, looked_at.loss_step, k, through),
-            product_latex(derivation, looked_at.loss_step, k, through, parameter),
             tuple(inlined(e, known, keep) for e in exprs),
             _vanish(looked_at, exprs, vanishing),
             _vanish(looked_at, exprs, looked_at.vanishing(known, {(s.name, k) for s in through})),
@@ -190,9 +173,8 @@ def _build(derivation: Derivation, looked_at: Unfolded, gradient: Gradient, para
         for k, exprs in uses.items()
     )
     where = {key: tuple(inlined(e, known, keep) for e in known[key]) for key in _reached(terms, known, keep)}
-    lines = documented_lines(derivation, looked_at.loss_step, min(uses, default=0), through, parameter)
     quoted = _is_the_notes(derivation, looked_at, parameter)
-    return Chain(derivation, looked_at, parameter, through, lines, quoted, terms, where)
+    return Chain(derivation, looked_at, parameter, through, quoted, terms, where)
 
 
 def _through(

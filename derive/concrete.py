@@ -213,7 +213,15 @@ class Walk(Generic[N]):
         self.order = [(i, t) for i, (segment, _) in enumerate(equations) for t in self._times(segment)]
         for i, t in self.order:
             for name, value in equations[i][1]:
-                self.values[name, t] = self.value(value, t)
+                self.values[name, t] = self.assigned(name, t, self.value(value, t))
+
+    def assigned(self, name: str, t: int, value: Tensor[N]) -> Tensor[N]:
+        """What `name` is taken to be at step t, computed to be `value`."""
+        return value
+
+    def parameter(self, name: str, t: int) -> Tensor[N]:
+        """What a parameter is taken to be at step t."""
+        return self._data.parameters[name]
 
     def _times(self, segment: Segment) -> range:
         return range(self.extent.steps(segment.first), self.extent.steps(segment.last) + 1)
@@ -294,9 +302,9 @@ class Walk(Generic[N]):
             case Symbol(role=Role.EXTERNAL):
                 return self._outside.get((node.name, t + node.lag)) or self._zeros(node.shape)
             case Parameter():
-                return self._data.parameters[node.name]
+                return self.parameter(node.name, t)
             case MatVec():
-                return self._product(node, self.value(node.vector, t))
+                return self._product(node, self.parameter(node.matrix.name, t), self.value(node.vector, t))
             case Map():
                 return self._map(node, [self.value(a, t) for a in node.args])
             case Reduce():
@@ -316,8 +324,7 @@ class Walk(Generic[N]):
             self._compiled[body, count] = self._numbers.compile(body.xreplace(self._sizes), count)
         return self._compiled[body, count]
 
-    def _product(self, node: MatVec, vector: Tensor[N]) -> Tensor[N]:
-        matrix = self._data.parameters[node.matrix.name]
+    def _product(self, node: MatVec, matrix: Tensor[N], vector: Tensor[N]) -> Tensor[N]:
         rows, columns = matrix.shape
         if node.transposed:
             lines = [matrix.entries[j::columns] for j in range(columns)]

@@ -37,13 +37,14 @@ from derive.errors import ChoiceError
 from derive.loss import loss_steps
 from derive.model import Model
 from derive.reuse import reuse
+from derive.showing import Shown
 from derive.steps import Namer, Step, name_steps
 
 LOSS, OUTSIDE = "loss", "outside"
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(Shown):
     """(number) target[t] = value."""
 
     number: int
@@ -53,7 +54,7 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class Term:
+class Term(Shown):
     """One path along which a cotangent arrives.
 
     `expr` is written at the step of the consumer: step t for lag 0, step t + 1 for lag 1. `seed` is
@@ -72,7 +73,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Adjoint:
+class Adjoint(Shown):
     """(number) delta_target[t] = Σ terms."""
 
     number: int
@@ -86,7 +87,7 @@ class Adjoint:
 
 
 @dataclass(frozen=True)
-class Sum:
+class Sum(Shown):
     """Σ of `expr` over the steps of phase `phase`. `seed` as in Term."""
 
     phase: int
@@ -96,7 +97,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Gradient:
+class Gradient(Shown):
     """(number) dL/dname = Σ sums; `of` is a parameter, the input x at step t, or a state at step 0."""
 
     number: int
@@ -119,7 +120,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Shown):
     """Everything that back-propagation through time says about a model.
 
     `phases` follow the schedule. Each phase's adjoint has the terms of both objectives, the loss and a
@@ -218,12 +219,9 @@ class Derivation:
 
     def latex(self) -> str:
         """The whole derivation as LaTeX: forward equations, adjoint, boundary values, gradients."""
-        from derive.latex import derivation_latex
+        from derive.documents.shown import fragment
 
-        return derivation_latex(self)
-
-    def _repr_latex_(self) -> str:
-        return self.latex()
+        return fragment(self)
 
 
 def _of(state: Symbol, phases: Iterable[Phase]) -> Iterable[Adjoint]:

@@ -38,3 +38,7 @@ class ChoiceError(DeriveError, ValueError):
 
 class DerivationError(DeriveError):
     """A model that has no derivation of the kind asked for."""
+
+
+class MissingProgram(DeriveError):
+    """A program that is needed and not there; one line that says what to install."""

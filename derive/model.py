@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from derive.algebra import Expr, Parameter, Symbol
+from derive.showing import Shown
 
 ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 FEEDS = ("none", "output", "target")
@@ -16,7 +17,7 @@ LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(Shown):
     """One equation of a model file: `name` at step t is `value`.
 
     `value` reads names at lag 0 (earlier definitions, the input, states already written in this
@@ -29,7 +30,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Shown):
     """A recurrent cell, its output and loss, unrolled as `architecture` says.
 
     x: the input, a vector. states: vectors, each written by one definition of `cell`.
@@ -49,6 +50,7 @@ class Model:
     loss: str | None
     architecture: str = "many-to-many"
     feed: str = "none"
+    origin: str = field(default="", compare=False)  # the name or path that it was loaded from
 
     @property
     def y(self) -> Symbol | None:
@@ -59,8 +61,3 @@ class Model:
         fed = f", feed={self.feed}" if self.feed != "none" else ""
         chosen = "".join(f", {name}={function}" for name, function in self.functions.items())
         return f"<Model {self.name}, {self.architecture}{fed}{chosen}, loss={self.loss}>"
-
-    def _repr_latex_(self) -> str:
-        from derive.latex import model_latex
-
-        return model_latex(self)

@@ -60,6 +60,7 @@ def load(
         loss=_loss(tables, output, loss),
         architecture=architecture,
         feed=feed,
+        origin=os.fspath(name_or_path),
     )
 
 

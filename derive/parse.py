@@ -26,7 +26,6 @@ from derive.algebra import (
     Map,
     MatVec,
     Parameter,
-    Reduce,
     Shape,
     Symbol,
     constant,
@@ -38,6 +37,7 @@ from derive.algebra import (
 from derive.errors import ModelFileError
 from derive.functions import ELEMENTWISE, NAMES
 from derive.scan import MAX_DEPTH, MAX_LENGTH, one_line, rational, scan, short
+from derive.softmax import softmax
 
 _MAX_BITS = 4_096  # of an exact power of constants; the largest float64 needs 1,024
 
@@ -321,19 +321,13 @@ class _Parser:
             raise self._mistake(node.args[0], f"a vector in {name!r}", _described(operand))
         match function:
             case "softmax":
-                return _softmax(operand)
+                return softmax(operand)
             case "sum":
                 return total(operand)
             case "mean":
                 return elementwise(lambda s: s / size_symbol(operand.shape[0]), (total(operand),))
             case _:
                 raise TypeError(f"no rule for the function {function!r}")
-
-
-def _softmax(z: Expr) -> Expr:
-    """exp(u − log Σ exp u) with u = z − max z, (n,) to (n,): the shift keeps exp from overflowing."""
-    u = elementwise(lambda z, m: z - m, (z, Reduce("max", z)))
-    return elementwise(lambda u, n: sympy.exp(u - n), (u, Reduce("logsumexp", u)))
 
 
 def _described(operand: _Operand) -> str:

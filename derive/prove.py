@@ -162,7 +162,7 @@ class _Comparison:
 
     def _size(self) -> int:
         """The operations in the expanded loss, counted without expanding it."""
-        return self._loss_in(Counts(), _at_point(self._data, lambda symbol: 0))
+        return self._loss_in(Counts(), at_point(self._data, lambda symbol: 0))
 
     # ------------------------------------------------------------------------- as expressions
 
@@ -188,7 +188,7 @@ class _Comparison:
         """The points, and what the recurrence gives there: of all drawn, those with the fewest zeros."""
         found: list[_Sample] = []
         for attempt in range(TRIES):
-            sample = self._sample(_draw(self._data, self._random, modest=attempt % 2 == 1))
+            sample = self._sample(draw(self._data, self._random, modest=attempt % 2 == 1))
             if sample is not None:
                 found.append(sample)
             if len(found) == CANDIDATES * self._count:
@@ -199,7 +199,7 @@ class _Comparison:
 
     def _sample(self, point: Point) -> _Sample | None:
         derivation, real = self._derivation, self._reals.context
-        data = _at_point(self._data, lambda symbol: number(point[symbol], real))
+        data = at_point(self._data, lambda symbol: number(point[symbol], real))
         walked = Walk(derivation, named_equations(derivation), self._at, self._reals, data)
         assert derivation.loss is not None
         loss = walked.total(derivation.loss, walked.output_steps)
@@ -247,7 +247,7 @@ class _Comparison:
                 tangent = {self._places[symbol]: real.one} if symbol in self._places else {}
                 return Dual(number(point[symbol], real), tangent)
 
-            return self._loss_in(duals, _at_point(self._data, dual))
+            return self._loss_in(duals, at_point(self._data, dual))
 
         return [loss(sample.point) for sample in self._samples]
 
@@ -316,14 +316,14 @@ def by_name(
     return found | {f"{name}0": list(tensor.entries) for name, tensor in initial.items()}
 
 
-def _at_point(data: Data[sympy.Symbol], value: Callable[[sympy.Symbol], N]) -> Data[N]:
+def at_point(data: Data[sympy.Symbol], value: Callable[[sympy.Symbol], N]) -> Data[N]:
     def valued(tensors: Mapping[K, Tensor[sympy.Symbol]]) -> dict[K, Tensor[N]]:
         return {key: Tensor(t.shape, tuple(map(value, t.entries))) for key, t in tensors.items()}
 
     return Data(valued(data.parameters), valued(data.initial), valued(data.x), valued(data.y))
 
 
-def _draw(data: Data[sympy.Symbol], rng: random.Random, modest: bool) -> Point:
+def draw(data: Data[sympy.Symbol], rng: random.Random, modest: bool) -> Point:
     """Rationals, none of them zero: y in (0, 1), the rest of both signs; modest: small and positive, so
     that a logarithm finds something to read."""
     point = {}

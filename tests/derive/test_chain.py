@@ -15,8 +15,12 @@ import derive
 from derive.algebra import elementwise, shifted
 from derive.chain import Chain, chain
 from derive.derivation import bptt
+from derive.documents.chained import Chained
+from derive.documents.shown import step_node
+from derive.documents.tree import Equations, Line, Remark
 from derive.errors import ChoiceError
 from derive.modelfile import load
+from derive.writing.latex import latex
 
 NOTE = Path(__file__).parents[3] / "shared" / "note.md"
 LINES = r"""
@@ -66,12 +70,43 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
+def unwrapped(text: str) -> str:
+    """Words that a page has broken into lines as one line."""
+    text = text.replace(" \\\\\n& ", r"\text{ }")
+    while (joined := re.sub(r"(\\text\{[^{}]*)\}\\text\{", r"\1", text)) != text:
+        text = joined
+    return text
+
+
+def left(line: Line) -> str:
+    return "" if line.left is None else latex(line.left)
+
+
+def documented(made: Chain) -> tuple[Line, ...]:
+    """The documented lines about the parameter: the last equations of the quotation."""
+    section = Chained(made).section()
+    remark = next(b for b in section.blocks if isinstance(b, Remark) and b.kind == "quotation")
+    equations = remark.blocks[-1]
+    assert isinstance(equations, Equations)
+    return equations.lines
+
+
+def worked_out(made: Chain) -> list[str]:
+    """The terms in the shape of the parameter, one after the other."""
+    return [latex(step_node(term)) for term in made.terms]
+
+
 def test_the_notes_lines_are_quoted() -> None:
     made = chain(load("vanilla"), T=2, loss_step=2, parameter="W_aa")
     assert made.quoted
-    assert squeezed(r" \\ ".join(made.documented)) == squeezed(LINES)
-    assert squeezed(LINES) in squeezed(made.latex())
-    assert "Quoted" in made.latex()
+    lines = documented(made)
+    assert len(lines) == 3 and all(line.quoted for line in lines)
+    printed = r" \\ ".join(f"{left(line)} & = & {latex(line.right)}" for line in lines)
+    assert squeezed(printed) == squeezed(LINES)
+    shown = squeezed(re.sub(r" && \\qquad \\text\{quoted[^}]*\}", "", made.latex()))
+    assert squeezed(LINES.replace("& = &", "& =")) in shown
+    assert made.latex().count(r"\text{quoted}") == 2
+    assert made.latex().count(r"\text{quoted, does not hold}") == 2  # the last, and the loss of two steps
 
 
 @pytest.mark.skipif(not NOTE.exists(), reason="the note is not beside this checkout")
@@ -102,27 +137,36 @@ def test_the_notes_choices_are_all_the_notes_network(g: str, h: str) -> None:
 )
 def test_other_networks_are_not_quoted(name: str, choices: dict[str, str], T: int, parameter: str) -> None:
     made = chain(load(name, **choices), T, None, parameter)
-    assert not made.quoted and "Quoted" not in made.latex()
+    assert not made.quoted and "The founding note writes" not in made.latex()
+    assert "In the shape in which the founding note writes it, the chain rule is" in made.latex()
+    assert not any(line.quoted for line in documented(made))
+    claims = [line.equality for line in documented(made) if line.equality is not None]
+    false = [claim for claim in claims if not claim.holds]
+    assert made.latex().count(r"\text{does not hold}") == len(false) == len(made.terms) - 1
 
 
 def test_the_last_line_vanishes_with_the_initial_state() -> None:
     """With a⁰ = 0 the documented last line alone gives 0, and the direct path is the whole gradient."""
     made = chain(load("vanilla"), 2, 2, "W_aa")
     direct, recurrent = made.terms
-    assert (direct.k, direct.label, direct.vanishes) == (2, "direct", False)
-    assert (recurrent.k, recurrent.label) == (1, "through a^{<1>}")
+    assert (direct.k, direct.vanishes, recurrent.k) == (2, False, 1)
     assert recurrent.vanishes and recurrent.immediate_vanishes
     first, second = made.values(initial="zero")
     assert first != sympy.zeros(1, 1) and second == sympy.zeros(1, 1)
-    text = made.latex()
-    assert r"\text{that line alone gives 0, and the whole gradient is the path that it leaves out.}" in text
-    assert r"it is one of the 2 terms: }k = 1\text{.}" in text
+    text = unwrapped(made.latex())
+    assert r"k = 2\text{: direct path}" in text
+    assert r"k = 1\text{: indirect path, through }a^{<1>}" in text
+    assert "the last line alone gives 0, and the whole gradient is the path that it leaves out." in text
+    assert r"the line is one of the 2 terms, }k = 1\text{, the path through }a^{<1>}\text{." in text
+    assert r"It leaves out }k = 2\text{, the direct path:" in text
+    end = r"\frac{\partial^{+} a^{<1>}}{\partial W_{aa}}"
+    assert rf"the immediate derivative }}{end}\text{{ is zero" in text
 
 
 def test_another_parameter_does_not_vanish() -> None:
     made = chain(load("vanilla"), 2, 2, "W_ax")
     assert [term.vanishes for term in made.terms] == [False, False]
-    assert r"\text{That term does not vanish with }a^{<0>} = 0\text{.}" in made.latex()
+    assert r"That term does not vanish with }a^{<0>} = 0\text{." in unwrapped(made.latex())
 
 
 def test_the_cell_state_counts_as_initial() -> None:
@@ -133,19 +177,19 @@ def test_the_cell_state_counts_as_initial() -> None:
 
 
 def test_the_evaluated_terms_of_the_note() -> None:
-    direct, recurrent = chain(load("vanilla"), 2, 2, "W_aa").terms
+    direct, recurrent = worked_out(chain(load("vanilla"), 2, 2, "W_aa"))
     output = r"\left( W_{ya}^{\top} \left( \hat{y}^{<2>} - y^{<2>} \right) \right)"
     inner = rf"{output} \ast \left( 1 - (a^{{<2>}})^{{2}} \right)"
-    assert direct.evaluated == rf"\left[ {inner} \right] (a^{{<1>}})^{{\top}}"
+    assert direct == rf"\left[ {inner} \right] (a^{{<1>}})^{{\top}}"
     back = (
         rf"\left( W_{{aa}}^{{\top}} \left( {inner} \right) \right) \ast \left( 1 - (a^{{<1>}})^{{2}} \right)"
     )
-    assert recurrent.evaluated == rf"\left[ {back} \right] (a^{{<0>}})^{{\top}}"
+    assert recurrent == rf"\left[ {back} \right] (a^{{<0>}})^{{\top}}"
 
 
 def test_an_output_parameter_ends_at_the_output() -> None:
     made = chain(load("vanilla"), 3, None, "W_ya")
-    assert [s.name for s in made.through] == ["yhat"] and len(made.documented) == 1
+    assert [s.name for s in made.through] == ["yhat"] and len(documented(made)) == 1
     assert [term.k for term in made.terms] == [3]
 
 
@@ -154,7 +198,8 @@ def test_a_parameter_that_comes_too_late() -> None:
     model = load("vanilla", architecture="encoder-decoder", feed="output")
     made = chain(model, (2, 2), 3, "dec_W_ax")
     assert made.terms == () and made.values() == []
-    assert r"\frac{\partial L^{<3>}}{\partial W^{\mathrm{dec}}_{ax}} = 0" in made.latex()
+    assert r"\frac{\partial L^{<3>}}{\partial W^{\mathrm{dec}}_{ax}} & = 0" in made.latex()
+    assert r"\text{, so the gradient is zero." in unwrapped(made.latex())
 
 
 def test_a_flipped_sign_is_in_every_part() -> None:
@@ -170,7 +215,7 @@ def test_a_flipped_sign_is_in_every_part() -> None:
     flipped = replace(derivation, phases=(replace(phase, adjoint=adjoint),))
     right, wrong = chain(derivation), chain(flipped)
     assert r"-\operatorname{diag}" in wrong.latex() and r"-\operatorname{diag}" not in right.latex()
-    assert right.terms[1].evaluated != wrong.terms[1].evaluated
+    assert worked_out(right)[1] != worked_out(wrong)[1] and worked_out(right)[0] == worked_out(wrong)[0]
     assert right.values()[1] == -wrong.values()[1] and right.values()[0] == wrong.values()[0]
 
 
@@ -181,15 +226,20 @@ def test_a_flipped_sign_is_in_every_part() -> None:
 def test_the_text_is_whole(case: Any) -> None:
     from tests.derive.test_latex import balanced
 
-    text = built(case).latex()
-    assert balanced(text) and "$0" not in text
-    for word in ("Two kinds of derivative", "Each factor", "The last documented line", "The result"):
-        assert word in text
+    made = built(case)
+    text = unwrapped(made.latex())
+    assert balanced(made.latex()) and "$0" not in text
+    written = "writes the chain rule for this parameter so:" if made.quoted else "the chain rule is:"
+    for words in ("One term for every", "Each factor worked out", "Every term worked out", "Together:"):
+        assert words in text
+    assert written in text
+    assert "the last line is the only term" in text or "It leaves out " in text
+    assert r"\text{ is immediate: }" in text and r"\text{ is total: }" in text
 
 
 @pytest.mark.parametrize("index", [0, 7, 10, 15, 17])
 def test_golden(index: int, golden: Callable[[str, str], None]) -> None:
-    golden(f"chain/{label(CASES[index])}.tex", built(CASES[index]).latex() + "\n")
+    golden(f"chain/{label(CASES[index])}.tex", built(CASES[index]).latex())
 
 
 def test_long_chains_stay_short() -> None:
@@ -253,13 +303,13 @@ def test_wrong_sizes_and_initial_are_named() -> None:
 
 
 def test_a_chain_has_any_length_and_its_text_grows_with_it() -> None:
-    short, long = (derive.chain(derive.load("vanilla"), T=T) for T in (150, 1500))
-    assert [term.k for term in long.terms] == list(range(1500, 0, -1))
+    short, long = (derive.chain(derive.load("vanilla"), T=T) for T in (30, 300))
+    assert [term.k for term in long.terms] == list(range(300, 0, -1))
     assert len(long.latex()) < 11 * len(short.latex())
 
 
 def test_a_parameter_that_enters_only_before_has_no_direct_path() -> None:
     model = derive.load("vanilla", architecture="encoder-decoder")
-    text = derive.chain(model, T=(2, 2), parameter="enc_W_aa").latex()
-    assert "direct" not in text.split("The last documented line")[1]
-    assert "where there are none it holds" in text
+    text = unwrapped(derive.chain(model, T=(2, 2), parameter="enc_W_aa").latex())
+    assert "direct path" not in text.replace("indirect path", "")
+    assert r"It leaves out }k = 2\text{, the terms of the other paths:" in text

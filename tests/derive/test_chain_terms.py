@@ -41,7 +41,7 @@ from derive.loss import documented
 from derive.modelfile import load
 from derive.reals import Reals, Tape, context, number
 from derive.unfold import inlined, summed
-from tests.derive.test_chain import CASES, built, label
+from tests.derive.test_chain import CASES, built, label, unwrapped
 
 OWN = """
 name = "own"
@@ -280,8 +280,10 @@ def test_a_cell_of_ones_own(parameter: str, tmp_path: Path) -> None:
     assert [component.name for component in made.through] == ["s", "p", "yhat"]
     check_terms(made)
     check_factors(made)
-    text = made.latex()
-    assert r"\mathbf{s}^{<t>}" in text and r"\mathbf{1}^{\top}" in text and r"\mathrm{gain}" in text
+    text = unwrapped(made.latex())
+    handed_on = r"s^{<t>}\text{, }p^{<t>}\text{, }\hat{y}^{<t>}"
+    assert rf"q^{{<t>}}\text{{ stacks what a step hands on: }}{handed_on}\text{{." in text
+    assert r"\mathbf{1}^{\top}" in text and r"\mathrm{gain}" in text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from derive.__main__ import main
 from derive.chain import chain
 from derive.derivation import bptt
-from derive.latex import derivation_latex
+from derive.documents.document import document
+from derive.documents.shown import fragment
 from derive.modelfile import builtin_names, load
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,10 @@ def test_the_default_is_the_notes_network(capsys: pytest.CaptureFixture[str]) ->
     status, text, errors = run(capsys)
     model = load("vanilla")
     assert (status, errors) == (0, "")
-    assert text == f"{derivation_latex(bptt(model))}\n\n{chain(model, 2, 2, 'W_aa').latex()}\n"
+    assert text == f"{document(model, T=2)}\n"
+    for what in (bptt(model), chain(model, 2, 2, "W_aa")):
+        _, *displays = fragment(what).split("\n\n")
+        assert all(display.strip() in text for display in displays)
 
 
 @pytest.mark.parametrize("name", builtin_names())
@@ -64,16 +68,17 @@ def test_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--g", "relu", "--h", "softmax", "--loss", "squared_error", "--T", "4", "--loss-step", "3"]
     status, text, _ = run(capsys, *arguments, "--wrt", "W_ax, x,a0")
     assert status == 0
-    assert r"\operatorname{ReLU}" in text and r"\textbf{Loss, squared error}" in text
+    assert r"\operatorname{ReLU}" in text and "The loss is squared error, added up over outputs" in text
     assert r"\frac{\partial L}{\partial a^{<0>}}" in text and r"\frac{\partial L}{\partial x^{<t>}}" in text
     assert r"\frac{\partial L}{\partial b_{a}}" not in text
-    assert r"\frac{\partial L^{<3>}}{\partial W_{ax}} & = &" in text
+    assert r"\frac{\partial L^{<3>}}{\partial W_{ax}} & = \frac" in text
+    assert r"\textbf{The chain rule through time, written out: T = 4}" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "printed"),
     [
-        (["--architecture", "many-to-one"], r"\textbf{Backward, output}"),
+        (["--architecture", "many-to-one"], r"\text{Output, }t = T\text{:}"),
         (["--architecture", "one-to-one"], r"L^{<1>}"),
         (["--architecture", "one-to-many", "--feed", "output"], r"\hat{y}^{<t-1>}"),
         (["--architecture", "encoder-decoder", "--T", "2,3"], r"\frac{\partial L^{<5>}}{\partial"),

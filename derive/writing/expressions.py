@@ -1,0 +1,125 @@
+"""Expressions of `derive.algebra` as written mathematics: vectors at a step, products, reductions."""
+
+from __future__ import annotations
+
+import sympy
+
+from derive.algebra import (
+    Expr,
+    Map,
+    MatVec,
+    Others,
+    OthersPull,
+    Outer,
+    Parameter,
+    Reduce,
+    Symbol,
+    exact,
+    walk,
+)
+from derive.softmax import softmax_argument
+from derive.writing.scalar import body_piece
+from derive.writing.tree import (
+    EQUALS,
+    Big,
+    Call,
+    Fence,
+    Frac,
+    Ident,
+    Level,
+    Name,
+    Node,
+    Number,
+    Op,
+    Par,
+    Piece,
+    Size,
+    Step,
+    Sub,
+    Transposed,
+    row,
+)
+
+t = sympy.Symbol("t", integer=True, positive=True)
+_INDICES = "ijkmpqrs"
+
+
+def expr_node(expr: Expr, step: Step = t) -> Node:
+    """The expression as it stands at `step`: lag 0 is written as `step`, lag −1 as `step` − 1."""
+    return expr_piece(expr, step).node
+
+
+def symbol_node(symbol: Symbol, step: Step = t) -> Name:
+    return Name(symbol.name, exact(step) + symbol.lag, symbol.role)
+
+
+def expr_piece(expr: Expr, step: Step = t) -> Piece:
+    """The expression with how tightly it binds. Raises TypeError for a node it does not know."""
+    vector = len(expr.shape) == 1
+    match expr:
+        case Symbol():
+            return Piece(symbol_node(expr, step), vector=vector)
+        case Parameter(name=name):
+            return Piece(Par(name), vector=vector)
+        case MatVec(matrix=matrix, vector=operand, transposed=transposed):
+            left: Node = Par(matrix.name)
+            left = Transposed(left) if transposed else left
+            return Piece(row(left, expr_piece(operand, step).at(Level.MATVEC)), Level.MATVEC, True)
+        case Map() if (logits := softmax_argument(expr)) is not None:
+            return Piece(Call("softmax", expr_node(logits, step)), vector=True)
+        case Map(body=body, args=args):
+            inner = body_piece(body, [expr_piece(operand, step) for operand in args])
+            return Piece(inner.node, inner.level, inner.vector or vector)
+        case Outer(left=left_side, right=right_side):
+            column = expr_piece(left_side, step)
+            before = column.node if column.level >= Level.MATVEC else Fence(column.node, "[]")
+            return Piece(row(before, Transposed(expr_node(right_side, step))), Level.PRODUCT)
+        case Reduce() | Others() | OthersPull():
+            return _indexed(expr, step)
+        case _:
+            raise TypeError(f"no way to write {type(expr).__name__}")
+
+
+def _indexed(expr: Reduce | Others | OthersPull, step: Step) -> Piece:
+    """What runs over components, with index letters that the expression does not use."""
+    parts = [expr_node(child, step) for child in expr.children]
+    i, k, m = (Ident(letter) for letter in _free_indices(expr))
+
+    def component(part: Node, index: Node) -> Node:
+        return Sub(Fence(part), index)
+
+    def over(index: Node, size: str, body: Node) -> Node:
+        return Big("Σ", row(index, EQUALS, Number("1")), Size(size), body)
+
+    def others(index: Node, other: Node, body: Node) -> Node:
+        return Big("Σ", row(index, Op("≠"), other), None, body)
+
+    match expr:
+        case Reduce(kind="sum", vector=v):
+            return Piece(over(i, v.shape[0], component(parts[0], i)), Level.PRODUCT)
+        case Reduce(kind="max"):
+            return Piece(Big("max", i, None, component(parts[0], i)), Level.PRODUCT)
+        case Reduce(kind="logsumexp", vector=v):
+            inside = over(i, v.shape[0], Call("exp", component(parts[0], i), bare=True))
+            return Piece(Call("log", inside, bare=True), Level.PRODUCT)
+        case Others():
+            inside = Call("log", others(k, i, Call("exp", component(parts[0], k), bare=True)), bare=True)
+            return Piece(Sub(Fence(inside, "[]"), i), vector=True)
+        case OthersPull():
+            weight, total = component(parts[1], k), component(parts[1], m)
+            below = others(m, i, Call("exp", total, bare=True))
+            share = Frac(Call("exp", weight, bare=True), below)
+            inside = others(i, k, row(component(parts[0], i), share))
+            return Piece(Sub(Fence(inside, "[]"), k), vector=True)
+        case _:
+            raise TypeError(f"no way to write {type(expr).__name__}")
+
+
+def _free_indices(expr: Expr) -> list[str]:
+    """Three index letters that are neither a name in the expression nor an index inside it."""
+    inside = [n for child in expr.children for n in walk(child)]
+    names = {n.name for n in inside if isinstance(n, (Symbol, Parameter))}
+    deep = sum(isinstance(n, (Reduce, Others, OthersPull)) for n in inside)
+    free = [c for c in _INDICES if c not in names]
+    free = free[3 * deep :] if deep and len(free) >= 3 * (deep + 1) else free
+    return [*free, "i'", "k'", "m'"][:3]

@@ -1,0 +1,110 @@
+"""No false alarm: what is right is found right, however it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from planted_claims import at_steps, forward, gradients, recurrences
+
+import derive
+from derive.checking.check import check
+from derive.model import Model
+
+LISTED = Path(__file__).with_name("right_claims.txt")
+CHOICES = (
+    {},
+    {"g": "relu", "h": "softmax"},
+    {"h": "identity"},
+    {"h": "softmax", "loss": "binary_cross_entropy"},
+)
+SCHEDULES = (
+    ("one-to-one", "none", {"T": 1}),
+    ("one-to-many", "none", {"T": 3}),
+    ("one-to-many", "output", {"T": 3}),
+    ("one-to-many", "target", {"T": 2}),
+    ("many-to-one", "none", {"T": 4}),
+    ("encoder-decoder", "none", {"T_x": 2, "T_y": 3}),
+    ("encoder-decoder", "output", {"T_x": 2, "T_y": 2}),
+    ("encoder-decoder", "target", {"T_x": 1, "T_y": 3}),
+)
+
+
+def listed(path: Path) -> list[tuple[str, ...]]:
+    """The lines of a file of claims, cut at the bars; the claim is the last."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return [tuple(part.strip() for part in line.split(" | ")) for line in lines if line]
+
+
+def model_of(text: str) -> Model:
+    """vanilla h=softmax"""
+    name, *choices = text.split()
+    return derive.load(name, **dict(choice.split("=") for choice in choices))
+
+
+def steps_of(text: str) -> int | tuple[int, int]:
+    numbers = tuple(int(part) for part in text.split(","))
+    return numbers if len(numbers) == 2 else numbers[0]
+
+
+def test_the_list_is_long() -> None:
+    assert len(listed(LISTED)) > 140
+    assert len({claim for *_, claim in listed(LISTED)}) > 140
+
+
+@pytest.mark.parametrize(("model", "T", "claim"), listed(LISTED))
+def test_a_right_claim_is_right(model: str, T: str, claim: str) -> None:
+    report = check(model_of(model), claim, T=steps_of(T))
+    assert report.correct, str(report)
+    assert report.mistake is None
+    assert bool(report)
+
+
+@pytest.mark.parametrize("choices", CHOICES, ids=str)
+@pytest.mark.parametrize("name", derive.builtin_names())
+def test_every_equation_of_a_derivation_is_right(name: str, choices: dict[str, str]) -> None:
+    model = derive.load(name, **choices)
+    claims = [*recurrences(model), *gradients(model), *forward(model)]
+    assert len(claims) > 10
+    for claim in claims:
+        assert check(model, claim.text).correct, claim.text
+
+
+@pytest.mark.parametrize(("architecture", "feed", "times"), SCHEDULES)
+@pytest.mark.parametrize("name", ["vanilla", "gru", "lstm"])
+def test_every_equation_at_every_step_is_right(
+    name: str, architecture: str, feed: str, times: dict[str, int]
+) -> None:
+    model = derive.load(name, architecture=architecture, feed=feed)
+    T = tuple(times.values()) if len(times) == 2 else times["T"]
+    claims = [*at_steps(model, times), *gradients(model)]
+    assert len(claims) > 5
+    for claim in claims:
+        assert check(model, claim.text, T=T).correct, claim.text  # type: ignore[arg-type]
+
+
+def test_a_note_says_where_targets_have_to_sum_to_one() -> None:
+    model = derive.load("vanilla", h="softmax")
+    taught, general = "delta_z_yhat = yhat - y", "delta_z_yhat = sum(y) * yhat - y"
+    assert "sum to 1" in check(model, taught).explanation
+    assert "sum to 1" not in check(model, general).explanation
+
+
+def test_a_note_says_where_other_states_are_held() -> None:
+    model = derive.load("lstm")
+    assert "holds the other states" in check(model, "dc[t]/dc[t-1] = diag(f[t])").explanation
+    assert (
+        check(derive.load("vanilla"), "da[t]/da[t-1] = diag(1 - a^2) @ W_aa").explanation.count("holds") == 0
+    )
+
+
+def test_a_claim_for_every_T_is_not_right_at_two_by_the_lack_of_steps() -> None:
+    """At T = 2 the only step where all of it exists is the last, where nothing follows."""
+    claim = "delta_a[t] = W_ya^T @ delta_z_yhat[t] + W_aa^T @ (delta_a[t+1] * g'(z_a[t-1]))"
+    assert not check(derive.load("vanilla"), claim, T=2)
+
+
+def test_a_zero_that_rounding_has_left_is_zero() -> None:
+    model = derive.load("gru")
+    assert check(model, "dL/dW_za - sum_t delta_z_z[t] @ a[t-1]^T = 0")
+    assert not check(model, "dL/dW_za - sum_t delta_z_r[t] @ a[t-1]^T = 0")

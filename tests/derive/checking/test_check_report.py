@@ -1,0 +1,98 @@
+"""What a report says: the verdict, the words, the term, and numbers that are true."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import derive
+from derive.checking.check import check
+from derive.checking.mistakes import MISTAKES
+from derive.checking.points import points, scope_of
+from derive.checking.report import WORDS
+
+VANILLA = derive.load("vanilla")
+DROPPED = "delta_a[t] = W_ya^T @ delta_z_yhat[t]"
+
+
+def test_a_right_claim() -> None:
+    report = check(VANILLA, "delta_z_a[t] = delta_a[t] * g'(z_a[t])")
+    assert report.correct and bool(report)
+    assert report.mistake is None
+    assert str(report).startswith("right\n")
+    assert (
+        "3 random points, 40 digits (n_x = 2, n_a = 3, n_y = 4, T = 3), and for every t" in report.explanation
+    )
+    assert report._repr_markdown_().startswith("**right** ")
+
+
+def test_a_wrong_claim() -> None:
+    report = check(VANILLA, DROPPED)
+    assert not report.correct and not bool(report)
+    assert report.mistake == "recurrent-path"
+    assert r"Missing: $W_{aa}^{\top} \delta_{z_{a}}^{<t+1>}$" in report.explanation
+    assert report._repr_markdown_().startswith("**wrong: recurrent-path** ")
+    lines = str(report).splitlines()
+    assert lines[0] == "wrong: recurrent-path"
+    assert lines[1] == "  claimed  δ_a⟨t⟩ = W_yaᵀ δ_z_ŷ⟨t⟩"
+    assert "  Missing: W_aaᵀ δ_z_a⟨t+1⟩." in lines
+    assert report.claim == DROPPED
+
+
+def test_the_wrong_part_is_shown() -> None:
+    report = check(VANILLA, "dL/dW_aa = sum_t delta_z_a[t] @ a[t]^T")
+    assert "It has $a^{<t>}$, where $a^{<t-1>}$ belongs." in report.explanation
+    report = check(VANILLA, "delta_x = W_aa^T @ delta_z_a")
+    assert "It has $W_{aa}$, where $W_{ax}$ belongs." in report.explanation
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_counterexample_is_true(turned: bool) -> None:
+    """Its numbers are those of the network at the first point."""
+    claim = " = ".join(reversed(DROPPED.split(" = "))) if turned else DROPPED
+    text = check(VANILLA, claim).explanation
+    found = re.search(r"t = (\d), entry (\d) is claimed to be (\S+), and is (\S+)\.$", text)
+    assert found is not None
+    t, entry = int(found[1]), int(found[2])
+    oracle = points(scope_of(VANILLA), 3)[0]
+    true = oracle.slope(None, "a", t, False, False).entries[entry - 1]
+    matrix = oracle.parameter("W_ya")
+    above = oracle.slope(None, "z_yhat", t, False, False).entries
+    rows, columns = matrix.shape
+    claimed = sum(matrix.entries[i * columns + entry - 1] * above[i] for i in range(rows))
+    assert float(found[3]) == pytest.approx(float(claimed), rel=1e-5)
+    assert float(found[4]) == pytest.approx(float(true), rel=1e-5)
+
+
+def test_shapes_that_do_not_fit_are_told() -> None:
+    text = check(VANILLA, "dL/dW_ya = sum_t a[t] @ delta_z_yhat[t]^T").explanation
+    assert "the shapes differ: a 4 by 3 matrix and a 3 by 4 matrix." in text
+    text = check(VANILLA, "delta_a[t] = W_ya @ delta_z_yhat[t]").explanation
+    assert "expected 3 rows on the right, found 4" in text
+
+
+def test_steps_that_do_not_exist_are_told() -> None:
+    text = check(VANILLA, "dL/dW_ax = sum_t delta_z_a[t] @ x[t-1]^T")
+    assert text.mistake == "state-index"
+    assert "x has no step 0" in text.explanation
+    assert "there is no step at which all of it exists" in check(VANILLA, "a[t] = z_a[t-7]").explanation
+
+
+def test_of_a_chain_the_first_false_equation_is_reported() -> None:
+    report = check(VANILLA, "delta_z_yhat = yhat - y = y - yhat = yhat - y")
+    assert report.mistake == "sign"
+    assert str(report).splitlines()[1] == "  claimed  ŷ⟨t⟩ − y⟨t⟩ = y⟨t⟩ − ŷ⟨t⟩"
+
+
+def test_the_mathematics_stands_between_dollars() -> None:
+    for text in (DROPPED, "dL/dW_aa = 1/m * sum_t delta_z_a[t] @ a[t-1]^T", "delta_a = 3 * x"):
+        explanation = check(VANILLA, text).explanation
+        assert explanation.count("$") % 2 == 0
+        outside = "".join(explanation.split("$")[::2])
+        assert "\\" not in outside and "_{" not in outside
+
+
+def test_every_mistake_has_words() -> None:
+    assert set(WORDS) == set(MISTAKES)
+    assert all(words.endswith(".") for words in WORDS.values())
