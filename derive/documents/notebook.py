@@ -11,6 +11,10 @@ from derive.documents.tree import Block, Document, Listing, Plot, Section
 from derive.writing.notation import Notation
 
 _LANGUAGE = "python"
+_CHECK = """if model.loss is not None:
+    report = derive.prove(model)
+    print(report)
+    assert report.ok"""
 
 
 def print_notebook(document: Document, call: str) -> str:
@@ -36,7 +40,7 @@ def _cells(document: Document, call: str) -> Iterator[dict[str, object]]:
         yield from _section(section, document.notation)
     told = "Every gradient, held to SymPy's derivative of the expanded loss."
     yield _markdown(f"## The check, run here\n\n{told}")
-    yield _code("report = derive.prove(model)\nprint(report)\nassert report.ok")
+    yield _code(_CHECK)
 
 
 def _section(section: Section, notation: Notation) -> Iterator[dict[str, object]]:
