@@ -9,12 +9,12 @@ from typing import Any
 from codegen.driver import Subject, emit
 
 SIZE = 8  # of everything; the lines are the same for others
-_FUNCTION = re.compile(r"static void \w+_loss_and_grad_part\(|void \w+_loss_and_grad\(")
+_FUNCTIONS = ("loss_and_grad_part", "loss_and_grad", "vjp_part", "vjp")  # the first that there is
 _COMMENT = re.compile(r"(\s*)/\* ((?:\(\d+\)[ ,]*)+)")
 
 
 def c_listing(subject: Subject) -> tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """The language, the lines that compute the loss and the gradients, and for each its equations' numbers.
+    """The language, the lines that compute the gradients, and for each its equations' numbers.
 
     T and the batch are free, the sizes are `SIZE`, the arithmetic is float64. Of what only leads there,
     the headings and the loops over steps are kept.
@@ -34,7 +34,13 @@ def _leads(line: str) -> bool:
 
 def _function(lines: list[str]) -> tuple[str, ...]:
     """What the function computes, from its first heading on, without what prepares it."""
-    first = next(i for i, line in enumerate(lines) if _FUNCTION.match(line))
+    starts = (
+        number
+        for name in _FUNCTIONS
+        for number, line in enumerate(lines)
+        if re.match(rf"(static )?void \w+_{name}\(", line)
+    )
+    first = next(starts)
     last = next(i for i in range(first, len(lines)) if lines[i] == "}")
     start = next(i for i in range(first, last) if lines[i].lstrip().startswith("/* ----"))
     margin = len(lines[start]) - len(lines[start].lstrip())

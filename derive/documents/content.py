@@ -13,15 +13,15 @@ from derive.documents.backward import Backward, outside_section, shared_section
 from derive.documents.chained import Chained
 from derive.documents.example import Example, example, example_section, gradient_check
 from derive.documents.factors import LAYOUTS
-from derive.documents.network import network_drawing
 from derive.documents.notated import derivatives_section, glossary, notation_section
 from derive.documents.pieces import paragraph
-from derive.documents.plot import plot
 from derive.documents.stated import forward_section, model_section
 from derive.documents.tree import Block, Document, Figure, Line, Section
-from derive.documents.vanishing import vanishing
 from derive.documents.verified import Judge, counted, verified
 from derive.errors import ChoiceError
+from derive.figures.network import network_drawing
+from derive.figures.plot import plot
+from derive.figures.vanishing import vanishing
 from derive.writing.expressions import t
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import Name

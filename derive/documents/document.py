@@ -9,11 +9,11 @@ from typing import TypeAlias
 from derive.concrete import Steps
 from derive.derivation import Derivation, derived
 from derive.documents.content import Wanted, content
-from derive.documents.latex import print_latex
 from derive.documents.levels import LEVELS, at_level
 from derive.documents.program import program_section
 from derive.documents.tree import Document
 from derive.errors import ChoiceError
+from derive.formats.latex import print_latex
 from derive.model import Model
 
 Text: TypeAlias = "str | bytes"
@@ -67,37 +67,37 @@ def loading(model: Model) -> str:
 
 
 def _tex(made: Document, call: str) -> Text:
-    from derive.documents.tex import print_tex
+    from derive.formats.tex import print_tex
 
     return print_tex(made)
 
 
 def _pdf(made: Document, call: str) -> Text:
-    from derive.documents.pdf import print_pdf
+    from derive.formats.pdf import print_pdf
 
     return print_pdf(made)
 
 
 def _markdown(made: Document, call: str) -> Text:
-    from derive.documents.markdown import print_markdown
+    from derive.formats.markdown import print_markdown
 
     return print_markdown(made)
 
 
 def _html(made: Document, call: str) -> Text:
-    from derive.documents.html import print_html
+    from derive.formats.html import print_html
 
     return print_html(made)
 
 
 def _notebook(made: Document, call: str) -> Text:
-    from derive.documents.notebook import print_notebook
+    from derive.formats.notebook import print_notebook
 
     return print_notebook(made, call)
 
 
 def _text(made: Document, call: str) -> Text:
-    from derive.documents.text import print_text
+    from derive.formats.text import print_text
 
     return print_text(made)
 

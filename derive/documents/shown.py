@@ -60,7 +60,7 @@ def derivation_sections(derivation: Derivation, layout: str = "gradient") -> lis
 
 def fragment(what: Any) -> str:
     """The LaTeX displays of a model, a derivation or a chain."""
-    from derive.documents.latex import print_latex
+    from derive.formats.latex import print_latex
 
     return print_latex(shown(what))
 
@@ -70,7 +70,7 @@ def gradients_latex(derivation: Derivation, wrt: Sequence[str] | None = None) ->
 
     Raises ChoiceError for a name that has no gradient.
     """
-    from derive.documents.latex import print_latex
+    from derive.formats.latex import print_latex
 
     for name in wrt if wrt is not None else ():
         if name not in derivation.gradients:
@@ -93,7 +93,7 @@ def latex_of(what: Any) -> str:
 def html_of(what: Any) -> str:
     """HTML with MathML, to stand in a page: sections of a model, a derivation or a chain, or one step."""
     if isinstance(what, Model | Derivation | Chain):
-        from derive.documents.html import html_fragment
+        from derive.formats.html import html_fragment
 
         return html_fragment(shown(what))
     return mathml(step_node(what), NOTE, display=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from derive.documents.drawing import Drawing
 from derive.equality import Equality
+from derive.figures.drawing import Drawing
 from derive.writing.notation import Notation
 from derive.writing.tree import Node
 
@@ -84,7 +84,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing of our own (`derive.documents.drawing`), which every format can print, and its caption."""
+    """A drawing of our own (`derive.figures.drawing`), which every format can print, and its caption."""
 
     drawing: Drawing
     caption: Paragraph

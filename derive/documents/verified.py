@@ -8,7 +8,7 @@ from functools import cached_property
 
 from derive.architecture import T, T_x, T_y
 from derive.concrete import Steps
-from derive.derivation import Derivation
+from derive.derivation import OUTSIDE, Derivation
 from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from derive.equality import Equality
 from derive.errors import DerivationError, DeriveError, ShapeError
@@ -62,7 +62,8 @@ class Judge:
         if equality.digits is not None and self.example is not None:
             return [self.example]
         steps = general_steps(self.derivation) if equality.T is None else equality.T
-        key = (steps, equality.towards, equality.initial)
+        towards = equality.towards if self.derivation.loss is not None else OUTSIDE
+        key = (steps, towards, equality.initial)
         if key not in self._known:
             self._known[key] = oracles(
                 self.derivation, steps, points=POINTS, digits=DIGITS, towards=key[1], initial=key[2]

@@ -2,8 +2,8 @@
 
 A line breaks at relations first, then at + and −, then at ∗, then between factors, and then inside the
 brackets that are left too wide: they become signs of their own, so that every line is legal alone. A line
-after the first starts with its sign. What has no place to break stays too wide, and the printer says how
-small it sets it.
+after the first starts with its sign. Fractions, roots and cases that are too wide are written in one line,
+and the cells of a matrix get several. What has no place to break stays too wide.
 """
 
 from __future__ import annotations

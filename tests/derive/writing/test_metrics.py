@@ -7,7 +7,7 @@ import pytest
 from derive.writing.latex import latex
 from derive.writing.metrics import height, text_width, width
 from derive.writing.tree import Name, Words
-from tests.derive.documents.typeset import needs_tex, tex_widths
+from tests.derive.formats.typeset import needs_tex, tex_widths
 from tests.derive.writing.trees import formulas, t
 
 MARGIN = 1.125

@@ -42,7 +42,7 @@ from derive.writing.tree import (
     Wrong,
     row,
 )
-from tests.derive.documents.typeset import PAGE, katex_errors, needs_tex, tex_log
+from tests.derive.formats.typeset import PAGE, katex_errors, needs_tex, tex_log
 from tests.derive.writing.trees import NOTATIONS, T, formulas, nodes, t
 
 a, W, z = Name("a", t), Par("W_aa"), Ident("z")

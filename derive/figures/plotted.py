@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from derive.documents.vanishing import Strength, Vanishing
+from derive.figures.vanishing import Strength, Vanishing
 from derive.writing.notation import Notation
 from derive.writing.tree import Node
 from derive.writing.unicode import unicode

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from derive.documents.drawing import BARE, END, ROUND, START, Arrow, Box, Drawing, Label, Place
+from derive.figures.drawing import BARE, END, ROUND, START, Arrow, Box, Drawing, Label, Place
 from derive.writing.latex import latex
 from derive.writing.notation import Notation
 

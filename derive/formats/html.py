@@ -15,8 +15,8 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from derive.documents.html_blocks import Blocks, every_block, row_of
 from derive.documents.tree import Document, Table
+from derive.formats.html_blocks import Blocks, every_block, row_of
 from derive.writing.mathml import symbol_key
 
 _CONTROLS = (
@@ -182,7 +182,7 @@ def _glossary(document: Document, blocks: Blocks) -> Iterator[str]:
 @cache
 def _resource(name: str) -> str:
     """A file beside this one, without what only its readers need: comments and space."""
-    text = files("derive.documents").joinpath(name).read_text(encoding="utf-8")
+    text = files("derive.formats").joinpath(name).read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
     kept = [line for line in lines if line and not line.startswith(("//", "/*"))]
     if name.endswith(".css"):

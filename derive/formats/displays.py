@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derive.documents.arranging import Placed
-from derive.documents.wrapping import Parts
+from derive.formats.arranging import Placed
+from derive.formats.wrapping import Parts
 from derive.writing.breaking import broken, ems
 from derive.writing.latex import latex, words_latex
 from derive.writing.metrics import text_width, width

@@ -10,11 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from derive.documents.arranging import Placed, arranged
-from derive.documents.displays import Ems, inline, lines_of, remark_side, right_side, tag
-from derive.documents.drawing import Drawing
-from derive.documents.picture import picture
-from derive.documents.texts import bare, code, folded, letters
 from derive.documents.tree import (
     Block,
     Document,
@@ -29,7 +24,12 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.documents.wrapping import Parts, fitted
+from derive.figures.drawing import Drawing
+from derive.figures.picture import picture
+from derive.formats.arranging import Placed, arranged
+from derive.formats.displays import Ems, inline, lines_of, remark_side, right_side, tag
+from derive.formats.texts import bare, code, folded, letters
+from derive.formats.wrapping import Parts, fitted
 from derive.writing.breaking import broken
 from derive.writing.latex import latex
 from derive.writing.metrics import width

@@ -15,7 +15,7 @@ from sample import sample
 
 import derive
 from derive.documents.document import document
-from derive.documents.html import print_html
+from derive.formats.html import print_html
 from derive.writing.notation import NOTATIONS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here")

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 
-from derive.documents.html_code import code_lines
-from derive.documents.html_svg import embedded
-from derive.documents.svg import svg
 from derive.documents.tree import (
     Block,
     Document,
@@ -26,6 +23,9 @@ from derive.documents.tree import (
     Remark,
     Table,
 )
+from derive.figures.svg import svg
+from derive.formats.html_code import code_lines
+from derive.formats.html_svg import embedded
 from derive.writing.mathml import symbol_key
 from derive.writing.mathml_lines import ROOM, maths
 from derive.writing.notation import Notation

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from derive.documents.arranging import arranged
-from derive.documents.displays import BREAK, Ems, aligned, aligned_rows, inline, lines_of
 from derive.documents.tree import (
     Block,
     Document,
@@ -24,7 +22,9 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.documents.wrapping import Parts, fitted, wrapped
+from derive.formats.arranging import arranged
+from derive.formats.displays import BREAK, Ems, aligned, aligned_rows, inline, lines_of
+from derive.formats.wrapping import Parts, fitted, wrapped
 from derive.writing.latex import words_latex
 from derive.writing.metrics import height
 from derive.writing.notation import Notation

@@ -21,8 +21,8 @@ from derive.algebra import Expr, Parameter, Symbol
 from derive.chain import chain
 from derive.concrete import Data, Extent, Steps, Tensor, Walk, extent, named_equations
 from derive.derivation import LOSS, OUTSIDE, Derivation
-from derive.documents.arrays import Arrays
-from derive.documents.wiring import CELL, INITIAL, wiring
+from derive.figures.arrays import Arrays
+from derive.figures.wiring import CELL, INITIAL, wiring
 
 Array: TypeAlias = Any  # numpy array of floats
 SCALES = (0.5, 1.0, 1.6)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derive.documents.arranging import Placed, arranged, remark
-from derive.documents.displays import Ems, label, lines_of, tag
-from derive.documents.text import Sheet
 from derive.documents.tree import Inline, Line
-from derive.documents.wrapping import Parts, fitted, listed, merged, wrapped
+from derive.formats.arranging import Placed, arranged, remark
+from derive.formats.displays import Ems, label, lines_of, tag
+from derive.formats.text import Sheet
+from derive.formats.wrapping import Parts, fitted, listed, merged, wrapped
 from derive.writing.notation import NOTE
 from derive.writing.tree import AST, MINUS, Ident, Name, Node, Number, Par, Words, joined, row
 from tests.derive.writing.trees import t

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from derive.concrete import Extent
 from derive.derivation import Derivation
-from derive.documents.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
+from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
 
 _SHOWN_PARAMETERS = 6
 

@@ -12,7 +12,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from derive.documents.drawing import BARE, ROUND, Arrow, Box, Drawing, Label, Place
+from derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label, Place
 from derive.writing.notation import Notation
 from derive.writing.unicode import unicode
 

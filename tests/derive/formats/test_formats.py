@@ -15,21 +15,21 @@ from types import ModuleType
 
 import pytest
 
-from derive.documents.latex import print_latex
-from derive.documents.markdown import escaped, print_markdown, words
-from derive.documents.notebook import print_notebook
-from derive.documents.pdf import PROGRAMS, print_pdf
-from derive.documents.tex import print_tex
-from derive.documents.text import NARROWEST, print_text
-from derive.documents.texts import bare, code, folded, letters
 from derive.documents.tree import Block, Document, Equations, Items, Listing, Paragraph, Plot, Remark, Section
 from derive.errors import DeriveError, MissingProgram
+from derive.formats.latex import print_latex
+from derive.formats.markdown import escaped, print_markdown, words
+from derive.formats.notebook import print_notebook
+from derive.formats.pdf import PROGRAMS, print_pdf
+from derive.formats.tex import print_tex
+from derive.formats.text import NARROWEST, print_text
+from derive.formats.texts import bare, code, folded, letters
 from derive.writing.notation import NOTATIONS, NOTE
 from derive.writing.tree import Ident, Name, Number, Par, Words, row
 from derive.writing.unicode_scripts import columns
-from tests.derive.documents.documents import KINDS, document
-from tests.derive.documents.sample import sample, smallest
-from tests.derive.documents.typeset import PAGE, displays, katex_errors, needs_tex, tex_complaints, tex_log
+from tests.derive.formats.documents import KINDS, document
+from tests.derive.formats.sample import sample, smallest
+from tests.derive.formats.typeset import PAGE, displays, katex_errors, needs_tex, tex_complaints, tex_log
 from tests.derive.writing.trees import t
 
 WIDTHS = (60, 80, 132)

@@ -17,10 +17,10 @@ from sample import PICTURE, sample, smallest, words
 
 import derive
 from derive.documents.document import document
-from derive.documents.html import LIMIT, html_fragment, print_html
-from derive.documents.html_code import code_lines
-from derive.documents.html_svg import embedded
 from derive.documents.tree import Document, Equations, Line, Listing, Remark, Section, Table
+from derive.formats.html import LIMIT, html_fragment, print_html
+from derive.formats.html_code import code_lines
+from derive.formats.html_svg import embedded
 from derive.writing.mathml import symbol_key
 from derive.writing.notation import NOTATIONS
 from derive.writing.tree import Ident, Name, Par

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Protocol
 
 from derive.documents.tree import Line
-from derive.documents.wrapping import Medium, Parts, listed, unit_width, wrapped
+from derive.formats.wrapping import Medium, Parts, listed, unit_width, wrapped
 from derive.writing.tree import Node, negative, unsigned
 
 _REMARK_SHARE = 0.34  # of the page at most, for what is said beside, unless right sides leave more

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 
-from derive.documents.drawing import END, MIDDLE, START, Label
+from derive.figures.drawing import END, MIDDLE, START, Label
 from derive.writing.notation import NOTE, Notation
 from derive.writing.tree import (
     Accent,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from derive.documents.drawing import BARE, ROUND, Arrow, Box, Drawing, Label
-from derive.documents.lettering import EM, SIZES, Run, runs, width
+from derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label
+from derive.figures.lettering import EM, SIZES, Run, runs, width
 from derive.writing.notation import Notation
 
 UNIT = 20  # user units for a unit of the drawing

@@ -1,7 +1,7 @@
 """The unrolled network as a drawing: a box for each step, inputs below, outputs and losses above.
 
-What is connected with what is told by `derive.documents.wiring`, where it stands by
-`derive.documents.layout`. Beside an arrow that leads forwards stand the parameters that multiply what it
+What is connected with what is told by `derive.figures.wiring`, where it stands by
+`derive.figures.layout`. Beside an arrow that leads forwards stand the parameters that multiply what it
 carries, where they first occur; beside one that leads backwards stands δ of what it leaves.
 """
 
@@ -14,11 +14,11 @@ from dataclasses import replace
 from derive.algebra import Role
 from derive.concrete import Extent, Steps, extent
 from derive.derivation import Derivation
-from derive.documents.described import described, title
-from derive.documents.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
-from derive.documents.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
-from derive.documents.lettering import reach, width
-from derive.documents.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
+from derive.figures.described import described, title
+from derive.figures.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
+from derive.figures.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
+from derive.figures.lettering import reach, width
+from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
 from derive.writing.tree import Name, Node, Objective, Op, Par, Words, row
 
 BESIDE = 0.35  # between an arrow and its label

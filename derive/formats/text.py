@@ -6,10 +6,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from derive.documents.arranging import Placed, arranged
-from derive.documents.displays import label, lines_of
-from derive.documents.drawn_text import drawn_text
-from derive.documents.texts import folded
 from derive.documents.tree import (
     Block,
     Document,
@@ -24,7 +20,11 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.documents.wrapping import Parts, fitted, wrapped
+from derive.figures.drawn_text import drawn_text
+from derive.formats.arranging import Placed, arranged
+from derive.formats.displays import label, lines_of
+from derive.formats.texts import folded
+from derive.formats.wrapping import Parts, fitted, wrapped
 from derive.writing.breaking import broken, characters
 from derive.writing.notation import Notation
 from derive.writing.tree import Node, Op
@@ -50,7 +50,7 @@ def print_text(document: Document, width: int | None = None) -> str:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A notation and a number of columns; what `derive.documents.arranging` asks of a page."""
+    """A notation and a number of columns; what `derive.formats.arranging` asks of a page."""
 
     notation: Notation
     page: float

@@ -20,9 +20,9 @@ from derive.algebra import arg
 from derive.chain import chain
 from derive.concrete import Data, Extent, Tensor, extent
 from derive.derivation import LOSS, Derivation
-from derive.documents.arrays import Arrays
-from derive.documents.plot import numbers, plot, rate, rounded
-from derive.documents.vanishing import Vanishing, drawn, recurrent, vanishing
+from derive.figures.arrays import Arrays
+from derive.figures.plot import numbers, plot, rate, rounded
+from derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
 from derive.functions import ELEMENTWISE
 from derive.oracle import Oracle
 from derive.reals import Tape, context

@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from derive.documents.drawing import Drawing
-from derive.documents.drawn_text import drawn_text
-from derive.documents.latex import equation_displays
 from derive.documents.tree import (
     Block,
     Document,
@@ -26,6 +23,9 @@ from derive.documents.tree import (
     Section,
     Table,
 )
+from derive.figures.drawing import Drawing
+from derive.figures.drawn_text import drawn_text
+from derive.formats.latex import equation_displays
 from derive.writing.latex import latex
 from derive.writing.notation import Notation
 from derive.writing.tree import Node, Words

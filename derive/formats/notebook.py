@@ -6,8 +6,8 @@ import base64
 import json
 from collections.abc import Iterator
 
-from derive.documents.markdown import block_markdown, escaped, words
 from derive.documents.tree import Block, Document, Listing, Plot, Section
+from derive.formats.markdown import block_markdown, escaped, words
 from derive.writing.notation import Notation
 
 _LANGUAGE = "python"
