@@ -1,4 +1,4 @@
-"""A model without an output: cotangents come from outside, and every format and level is there all the same."""
+"""A model without an output: cotangents come from outside; every format and level is there all the same."""
 
 from __future__ import annotations
 
