@@ -257,10 +257,17 @@ class _Within:
                 tail = Partial(Values((edge.target,), self.at - edge.lag), before)
                 alone = edge.lag and len(names) == 1
                 terms.append(head if alone else _product(head, tail, edge.factors))
-            yield self.line(Partial(Values((value.name,), self.at), before), self._sum(terms, value))
+            left = Partial(Values((value.name,), self.at), before)
+            if terms:
+                yield self.line(left, self.added(terms, value, self.through[0]))
+            else:
+                yield replace(self.line(left, self._no_way(value)), right=ZERO)
 
-    def _sum(self, terms: Sequence[Formula], value: Symbol) -> Formula:
-        return self.added(terms, value, self.through[0])
+    def _no_way(self, value: Symbol) -> Formula:
+        """A row of zeros for each component of the step before that there is."""
+        handed = self.factors.handed(self.at_steps[0] - 1)
+        columns = (s for s in self.through if s.name in handed)
+        return Blocks((tuple(self.added((), value, s) for s in columns),))
 
     def _needed(self) -> list[Symbol]:
         """The values of the step from which s follows, in the order of computation."""
