@@ -13,7 +13,7 @@ from derive.algebra import Symbol, constant
 from derive.chain import Chain
 from derive.derivation import Phase
 from derive.documents.factors import jacobian_formula
-from derive.documents.pieces import paragraph, steps
+from derive.documents.pieces import paragraph, steps, zero
 from derive.documents.stated import objective_name, output
 from derive.documents.tree import Block, Equations, Inline, Line
 from derive.equality import Equality
@@ -261,7 +261,7 @@ class _Within:
             if terms:
                 yield self.line(left, self.added(terms, value, self.through[0]))
             else:
-                yield replace(self.line(left, self._no_way(value)), right=ZERO)
+                yield replace(self.line(left, self._no_way(value)), right=zero())
 
     def _no_way(self, value: Symbol) -> Formula:
         """A row of zeros for each component of the step before that there is."""

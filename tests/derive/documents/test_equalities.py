@@ -17,7 +17,7 @@ from derive.documents.content import Wanted, content
 from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from derive.documents.verified import Judge, WrongStep, verified
 from derive.equality import Equality
-from derive.formula import Constant, Figures, Formula, Lost, Modelled, Partial, Plus, Turned, Values
+from derive.formula import Blocks, Constant, Figures, Formula, Lost, Modelled, Partial, Plus, Turned, Values
 from derive.modelfile import builtin_names, load
 from derive.writing.formulas import formula_node
 from derive.writing.tree import Derivative, Name, Node, Number, Objective, Par, Row, Sub, walk
@@ -193,7 +193,9 @@ def _same_left(shown: Node, claimed: Formula) -> bool:
 
 
 def _same_right(shown: Node, claimed: Formula) -> bool:
-    """As it is; or without the transposition that only lays out a claim, of a worked term or of zeros."""
+    """As it is; or without the transposition that only lays out a claim; or 0 for several blocks of zeros."""
+    if isinstance(claimed, Blocks) and shown == Number("0"):
+        return all(isinstance(block, Constant) and block.number == 0 for row in claimed.rows for block in row)
     if isinstance(claimed, Turned) and shown == formula_node(claimed.of):
         return True
     return shown == formula_node(claimed)
