@@ -120,7 +120,8 @@ class Chained:
         blocks: list[Block] = []
         if len(self.chain.through) > 1:
             stacked, all_of_it = Name(self.letter, t), mathematics(symbol_node(s) for s in self.chain.through)
-            blocks.append(paragraph("{} stacks what a step hands on: {}.", stacked, all_of_it))
+            words = "{} stacks what a step hands on: {}. By {} means: by each of these, the others held."
+            blocks.append(paragraph(words, stacked, all_of_it, stacked))
         told = paragraph(
             "{} is immediate: {} moves at step {} alone, and what step {} hands on stays. {} is total: {} "
             "moves at every step, and so does what step {} hands on. A small change {} at step {} alone "
