@@ -162,13 +162,26 @@ def subject(node: Syntax) -> Syntax | None:
 
 
 def is_flat(left: Syntax, right: Syntax) -> bool:
-    """Whether one side is a gradient by itself and the other is built from derivatives, whose vectors lie."""
+    """Whether a side has the shape of a parameter or a value, and the other is its derivatives in a row.
+
+    That is so where a gradient by itself meets derivatives, and where a side is a chain from the loss down
+    to a parameter.
+    """
+    if any(_is_chain(side) for side in (left, right)):
+        return True
     for one, other in ((left, right), (right, left)):
         about = subject(one)
         gradient = isinstance(about, Delta) or (isinstance(about, Slope) and isinstance(about.of, Loss))
         if gradient and any(isinstance(n, Slope) for n in walk(other)):
             return True
     return False
+
+
+def _is_chain(side: Syntax) -> bool:
+    """A product from a derivative of the loss down to one by a parameter."""
+    slopes = [n for n in walk(side) if isinstance(n, Slope)]
+    from_loss = any(isinstance(n.of, Loss) for n in slopes)
+    return len(slopes) > 1 and from_loss and any(isinstance(n.by, Weight) for n in slopes)
 
 
 def free_letters(sides: Sequence[Syntax]) -> tuple[str, ...]:
