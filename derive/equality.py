@@ -42,7 +42,12 @@ class Equality:
         worst = oracle.real.zero
         for at in self.places(oracle):
             left, right = self.left.value(at), self.right.value(at)
-            worst = max(worst, difference(left, right, oracle, self.flat))
+            if self.digits is None:
+                worst = max(worst, difference(left, right, oracle, self.flat))
+            else:  # rounded numbers: each has its digits
+                pairs = zip(left.entries, right.entries, strict=True)
+                singles = ((Grid(1, 1, (a,)), Grid(1, 1, (b,))) for a, b in pairs)
+                worst = max(worst, *(difference(a, b, oracle) for a, b in singles))
         return worst
 
     def places(self, oracle: Oracle) -> list[At]:
