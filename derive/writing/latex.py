@@ -224,8 +224,11 @@ class _Printer:
 
     def _base(self, base: Node, mark: str, sized: bool = False) -> str:
         """What carries a script: in parentheses where it has one of that kind, or is no single thing."""
-        if isinstance(base, Fence) and isinstance(base.body, SEMANTIC) and not base.sized:
-            return self._base(base.body, mark)
+        match base:
+            case Fence(body=body, marks="()", sized=False) if isinstance(body, SEMANTIC):
+                return self._base(body, mark)
+            case _:
+                pass
         written = self._notation.written(base) if isinstance(base, SEMANTIC) else base
         text = self.text(base)
         if _single(written, mark) or (isinstance(base, Name) and isinstance(written, Row)):
@@ -307,8 +310,8 @@ def _single(node: Node, mark: str) -> bool:
     match node:
         case Ident() | Fence() | Matrix() | Root() | Accent():
             return True
-        case Op():
-            return closes(node)
+        case Op(sign=sign):
+            return closes(node) or sign == "|"
         case Number(text=text, power=power):
             return power is None and not text.startswith(("-", "−"))
         case Sub(base=base):

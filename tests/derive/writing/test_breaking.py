@@ -171,7 +171,9 @@ def test_any_tree_keeps_what_it_says(node: Node, room: float) -> None:
     assert all(latex(piece) for piece in pieces)
     if not any(isinstance(n, (*REWRITTEN, Words)) for n in walk(node)):
         assert leaves(*pieces) == leaves(node)
-        assert sorted(tokens(*pieces)) == sorted(tokens(node))
+        brackets = "()"  # what carries a script may need them when it stands alone
+        told = [t for t in tokens(*pieces) if t not in brackets]
+        assert sorted(told) == sorted(t for t in tokens(node) if t not in brackets)
 
 
 @given(nodes, st.floats(1, 40))
