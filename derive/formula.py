@@ -8,6 +8,7 @@ holds.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -44,12 +45,12 @@ class At:
         return At(self.oracle, {**self.indices, index: value})
 
 
-class Formula:
+class Formula(ABC):
     """Base of all formulas. Immutable."""
 
+    @abstractmethod
     def value(self, at: At) -> Grid:
         """The matrix at one point. Raises ShapeError, DerivationError."""
-        raise NotImplementedError
 
 
 # ----------------------------------------------------------------------------- what is known
