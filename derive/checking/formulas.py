@@ -37,13 +37,15 @@ class Reading:
     rows: ∂L/∂v is a row, as a Jacobian is, and ∂L/∂W one in the order of W's rows; else both have the shape
     of what is differentiated by. steps: those of a sum without bounds. stable: ∂L/∂ŷ is what the loss
     leaves to ŷ where it is computed from the logits. held: a derivative by a state of an earlier step holds
-    the other states of that step, as a block of the Jacobian of all of them does.
+    the other states of that step, as a block of the Jacobian of all of them does. alone: an immediate
+    derivative of a value by a value is that of the one equation, else that within a step.
     """
 
     rows: bool
     steps: tuple[int, ...]
     stable: bool = False
     held: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,10 @@ class Leaf(Formula):
             case Slope(of=Value(name=of, index=index), by=Weight(name=name), immediate=immediate):
                 s = self._held(at, of, index)
                 return oracle.jacobian(of, s, name, s if immediate else None, True)
+            case Slope(of=Value(name=of, index=index), by=Value(name=by, index=where), immediate=True) if (
+                self.reading.alone
+            ):
+                return oracle.local(of, self._held(at, of, index), by, self._held(at, by, where))
             case Slope(of=Value(), by=Value()):
                 return self._jacobian(at, self.node)
             case _:

@@ -203,7 +203,11 @@ def readings(sides: Sequence[Syntax], scope: Scope, oracle: Oracle) -> list[Read
     stable = [False, True] if fed else [False]
     crossing = any(isinstance(n, Slope) and _crosses(n, scope) for n in nodes)
     held = [False, True] if crossing and len(scope.carried) > 1 else [False]
-    return [Reading(r, span, s, h) for h in held for s in stable for span in spans for r in rows]
+    single = any(isinstance(n, Slope) and n.immediate and isinstance(n.by, Value) for n in nodes)
+    alone = [False, True] if single else [False]
+    return [
+        Reading(r, span, s, h, a) for a in alone for h in held for s in stable for span in spans for r in rows
+    ]
 
 
 def _crosses(node: Slope, scope: Scope) -> bool:
