@@ -15,7 +15,7 @@ import derive
 from codegen import Network
 from tests.agreement.backends import Suite, network
 from tests.agreement.cases import TOLERANCE, Case, Data, Setting, data_of, model_of
-from tests.agreement.reference import evaluated, far, loss_and_gradients, outputs
+from tests.agreement.reference import far, loss_and_gradients, outputs, told
 from tests.agreement.test_agreement import in_group, runs
 
 SETTING = Setting(n_x=5, n_a=4, n_d=6, n_y=3, T=4, T_xy=(3, 4), B=2)
@@ -69,7 +69,7 @@ def _with(data: Data, **params: object) -> Data:
 @pytest.mark.parametrize("case", _params(LOGITS))
 def test_huge_logits_lose_nothing(case: Case, scale: float, backend: str) -> None:
     data = _with(data_of(case), b_y=[scale, -scale, 0.3 * scale])
-    expected = evaluated(case, data)
+    expected = told(case, data)
     found = loss_and_gradients(network(SUITE, case, backend), data, expected.names)
     assert np.isfinite(expected.loss) and np.linalg.norm(expected.gradients["W_aa"]) > 1e-3
     assert far(found, {"loss": expected.loss, **expected.gradients}, TOLERANCE[case.dtype]) == {}
@@ -133,7 +133,7 @@ def test_the_slope_of_relu_at_0_is_0_in_sympy() -> None:
 @pytest.mark.parametrize(("case", "backend"), runs(SUITE, KINKS))
 def test_the_slope_of_relu_at_0_is_0(case: Case, backend: str) -> None:
     data = _with(data_of(case), W_aa=0, W_ax=0, b_a=0)
-    expected = evaluated(case, data)
+    expected = told(case, data)
     found = loss_and_gradients(network(SUITE, case, backend), data, expected.names)
     for name in ("W_aa", "W_ax", "b_a", "x", "a0"):
         assert not found[name].any() and not expected.gradients[name].any(), name
