@@ -12,7 +12,7 @@ from sympy import Mul, Piecewise
 
 def selecting(body: sympy.Expr) -> sympy.Expr:
     """The body with every product that has a Piecewise among its factors as a Piecewise of products."""
-    return body.replace(_has_choice, _distributed)
+    return body.replace(_has_choice, _distributed) if body.has(Piecewise) else body
 
 
 def _has_choice(node: sympy.Basic) -> bool:
