@@ -108,8 +108,9 @@ def _uniform(model: Model, length: sympy.Expr) -> Schedule:
 
 
 def _many_to_one(model: Model) -> Schedule:
-    instance = _Instance(model, model.x)
-    cell, output = _instantiate(model.cell, instance), _instantiate(model.output, instance)
+    both = _instantiate(model.cell + model.output, _Instance(model, model.x))
+    of_output = {d.name for d in model.output}
+    cell, output = (tuple(d for d in both if (d.name in of_output) is mine) for mine in (False, True))
     segments = (
         Segment("every step", "", sympy.S.Zero, T, "x", cell),
         Segment("output", "", T, sympy.S.One, "x", output, readout=True),
