@@ -14,7 +14,8 @@ from tests.oracle.balls import ZERO
 from tests.oracle.language import Cell, Expr
 from tests.oracle.layout import Step
 from tests.oracle.losses import ENTROPIES, loss, stored_weight
-from tests.oracle.tape import Balls, Matrix, Node, Tape
+from tests.oracle.nodes import Balls, Matrix, Node
+from tests.oracle.tape import Tape
 
 Array = NDArray[np.float64]
 
@@ -103,7 +104,7 @@ class Forward:
                     self.x[b][index] = self.tape.leaf(exact(self.call.x[index, b]))
                 return self.x[b][index]
             case "yhat":
-                return self.yhat[b][index]
+                return self.tape.previous(self.yhat[b][index])
             case "y":
                 return self.target(b, index)
         return self.tape.zero(self.call.n_zero)
