@@ -13,8 +13,9 @@
 Arrays always have a batch axis: x (T_x, B, n_x), y and dyhat (T_y, B, *n), initial (B, n), dstates (T,
 B, n). They are exact numbers here. `tomllib` and `ast` read the file, `forward` runs its equations in
 balls (Arb, 320 bits and more) example by example, each at its own length, `tape` pulls back. No code of
-derive or codegen is imported or was read for it (`test_imports`); there is no symbolic derivation, no
-stable form of a loss, no mask.
+derive or codegen is imported or was read for it (`test_imports`); there is no symbolic derivation and
+no mask, and a loss is its formula on yhat, where 1 - yhat is sigmoid(-u) for a sigmoid of u, and the other
+exponentials over their sum for a softmax. It does not judge files: much that is no model is refused, not all.
 
 What a ball cannot decide is tried again with more bits, 20,480 at most. A result is the float64 nearest
 to the midpoint of a ball whose radius is below 2^-110 of it, or all of which rounds to 0; else
