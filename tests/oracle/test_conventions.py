@@ -81,7 +81,7 @@ def test_weight_zero_counts_nothing() -> None:
     assert not one_step("softmax(a + b)", z, [1.0, 0.0, 0.5], b=b).defined
 
 
-@pytest.mark.parametrize("z", [30.0, 800.0, 1e4, 1e15])
+@pytest.mark.parametrize("z", [30.0, 800.0, 1e4, 1e15, 1e300])
 def test_saturated_outputs(z: float) -> None:
     """Far out, -log(1 - sigmoid(z)) = z, with slope 1, and so for softmax, though 1 - yhat rounds to 0."""
     hard = one_step("sigmoid(a)", [z], [0.0])

@@ -162,3 +162,24 @@ def test_an_output_of_no_axis_and_none_at_all() -> None:
     assert only.vjp["x"][:, 0, 0].tolist() == [1.0, 0.0, 1.0]
     both = load(text, "encoder-decoder")
     assert {"enc_idle", "dec_idle", "enc_w", "dec_w"} == set(both.parameters)
+
+
+def test_sizes_that_a_feed_makes_equal() -> None:
+    net = load("vanilla", "one-to-many", "output")
+    sizes, call = random_call(net, lengths=True)
+    result = net.run(sizes, **call)
+    for name in ("n_x", "n_y"):
+        one = {n: size for n, size in sizes.items() if n != name}
+        assert net.run(one, **call).loss == result.loss
+    with pytest.raises(OracleError, match="n_x = n_y"):
+        net.run(sizes | {"n_y": 7}, **call)
+    text = (
+        '[sizes]\nn = "inputs"\nm = "outputs"\n[inputs]\nx = ["n"]\n[states]\na = ["n"]\n'
+        '[parameters]\nU = ["m", "n"]\n[equations]\na = "x - a[t-1]"\n[output]\nyhat = "U @ a"\n'
+    )
+    residual = load(text, "encoder-decoder", "output")
+    assert residual.parameters == {"dec_U": ("m", "m")}
+    x = np.ones((2, 1, 2))
+    assert residual.run({"n": 2, "m": 2}, {"dec_U": np.eye(2)}, x, steps=2).yhat is not None
+    with pytest.raises(OracleError, match="n = m"):
+        residual.run({"n": 2, "m": 3}, {}, x, steps=2)

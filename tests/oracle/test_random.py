@@ -109,7 +109,7 @@ class Grammar:
         return found
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(30))
 def test_random_cell(seed: int) -> None:
     equations = Grammar(seed).equations()
     text = HEAD + "".join(f'{name} = "{value}"\n' for name, value in equations.items())
