@@ -114,7 +114,7 @@ class Tape:
                 value = [balls.sigmoid(x) for x in a.value]
                 return self.record(name, (a,), value, self.kept([balls.sigmoid(-x) for x in a.value]))
             case "softmax":
-                powers = [x.exp() for x in a.value]
+                powers = [balls.exp(x, self.doubt) for x in a.value]
                 total = sum(powers, ZERO)
                 others = [s / total for s in sums_of_others(powers)]
                 return self.record(name, (a,), [e / total for e in powers], self.kept(others))
