@@ -35,6 +35,15 @@ HELPERS = {
     if last is None:
         return slice(None), slice(0)
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)''',
+    "batch_sum": '''def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))''',
+    "outer_sum": '''def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))''',
+    "blocks": '''def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]''',
     "sigmoid": """def sigmoid(z):
     with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))""",
