@@ -60,19 +60,18 @@ HELPERS = {
     "logsumexp_of_others": '''def logsumexp_of_others(u):
     """For every component the log of the sum of exp over the other ones."""
     below, above = others(u)
-    with np.errstate(divide="ignore"):  # a single component has no others: -inf
+    with np.errstate(divide="ignore"):  # of no others, or of none above -inf, it is -inf
         return below + np.log(above.sum(axis=-1))''',
     "others_pull": '''def others_pull(c, u):
     """Pull-back of logsumexp_of_others: c[i] goes to every other j, with weight exp(u[j] - w[i])."""
     _, weight = others(u)
-    total = np.maximum(weight.sum(axis=-1, keepdims=True), 1)  # it is at least 1, where there are others
+    total = np.maximum(weight.sum(axis=-1, keepdims=True), 1)  # it is at least 1, or all weights are 0
     return (c[..., :, None] * weight / total).sum(axis=-2)''',
     "others": '''def others(u):
     """For every i the largest of the other components, and exp(u[k] - that) for all k but i."""
-    n = u.shape[-1]
-    rows = np.where(np.eye(n, dtype=bool), -np.inf, u[..., None, :])
-    largest = rows.max(axis=-1) if n > 1 else np.zeros_like(u)
-    return (largest if n > 1 else largest - np.inf), np.exp(rows - largest[..., None])''',
+    rows = np.where(np.eye(u.shape[-1], dtype=bool), -np.inf, u[..., None, :])
+    largest = rows.max(axis=-1)
+    return largest, np.exp(rows - np.where(np.isneginf(largest), 0, largest)[..., None])''',
 }
 
 DOCS = {
