@@ -119,7 +119,7 @@ def _warn(folder: Path, reason: str) -> None:
     """Once for each folder."""
     text = (
         f"{folder} is not used as the cache, since others could put programs there: {reason}. Name a folder "
-        f"of your own in LONGHAND_CACHE; until then {_temporary()} is used"
+        "of your own in LONGHAND_CACHE; until then a private temporary one is used"
     )
     warnings.warn(printable(text), CacheWarning, stacklevel=2)
 
