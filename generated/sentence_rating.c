@@ -12,6 +12,10 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ \
+    || defined __NO_SIGNED_ZEROS__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__ > 0)
+#error "the results would be wrong: compile without the flags that relax IEEE arithmetic"
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
