@@ -219,7 +219,7 @@ class Case:
         return names if self.setting.wrt == "all" else names[self.setting.seed % 2 :: 2]
 
     def results(self, net: Network, full: bool = False) -> dict[str, Array]:
-        """All that the network gives, with an axis for the examples. full: it is told that lengths are full."""
+        """All that the network gives, with an axis for the examples. full: lengths are given, all full."""
         d, face, off = self.data, net.interface, not self.setting.batched
         lengths = self._full if full else d.lengths
 

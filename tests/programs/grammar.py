@@ -78,7 +78,7 @@ MATRICES = (
     "<A>", "<T>.T", "<C>", "-<A>", "0.5 * <A>", "<q> * <A>", "<A> / 2", "(-<T>).T", "<T>.T.T.T", "(<D>).T",
     "+<A>", "0 * <A>", "(2 ** -1) * <A>",
 )  # fmt: skip
-"""<A> a matrix, <T> one to be transposed, <C> a chain of two, <D> one to be transposed, <q> a scalar's name."""
+"""<A> a matrix, <T> one to be transposed, <C> a chain of two, <D> one that fits transposed, <q> a scalar."""
 BOUNDED = (
     "tanh(<v>)", "sigmoid(<v>)", "sin(<v>)", "softmax(<v>)", "cos(<v>)", "relu(tanh(<v>))",
     "tanh(<p> + <v>)",
