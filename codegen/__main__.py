@@ -92,7 +92,7 @@ def _export(arguments: Sequence[str]) -> int:
     )
     name = given.name or "".join(c if c.isalnum() else "_" for c in model.name)
     emitted = emit(model, given.sizes, given.dtype, given.T, name=name)
-    folder.write(folder.files(emitted, model.title, twin_source(model)), given.out)
+    folder.write(folder.files(emitted, model.title, twin_source(model, given.sizes)), given.out)
     print(f"wrote {', '.join(sorted(folder.files(emitted, model.title, '')))} to {given.out}")
     return 0
 

@@ -263,11 +263,11 @@ def _settle_sizes(interface: Interface, extents: Extents) -> Mapping[str, int]:
     extents.complete()
     for state, size in interface.states.items():
         if size not in extents.sizes:
-            expected = f"an array, since nothing else tells {size}"
+            expected = f"an array, since nothing else tells {size} (or sizes for numpy_twin)"
             raise ArgumentError(f"initial[{state!r}]", expected, "nothing")
     for size in interface.yhat or ():
         if size not in extents.sizes:
-            expected = f"{size}, which no array of this call tells (codegen.build is told)"
+            expected = f"{size}, which no array of this call tells (build and numpy_twin can be told)"
             raise ArgumentError("sizes", expected, "nothing")
     return extents.sizes
 

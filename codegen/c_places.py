@@ -178,7 +178,8 @@ def style(dtype: str) -> Style:
     suffix = "f" if dtype == "float32" else ""
 
     def call(name: str, args: tuple[str, ...]) -> str:
-        ending = elementary.SUFFIX["scalar"] if name in elementary.FUNCTIONS else suffix
+        own = name in elementary.FUNCTIONS or name == "weighted"
+        ending = elementary.SUFFIX["scalar"] if own else suffix
         return f"{name}{ending}({', '.join(args)})"
 
     def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:

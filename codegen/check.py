@@ -151,7 +151,7 @@ class _Checker:
                     raise ProgramError(f"{scalar}: not at the vector level")
                 self._components(ref, components, known)
             case Call(op=op):
-                self._choice(op, (*ARITHMETIC, *FUNCTIONS, "power", "tail"))
+                self._choice(op, (*ARITHMETIC, *FUNCTIONS, "power", "tail", "weighted"))
             case Select(op=op):
                 self._choice(op, COMPARISONS)
             case _:

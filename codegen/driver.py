@@ -107,28 +107,39 @@ def build(
     return Network(face, CBackend(module, prefix, struct_fields(face), threads))
 
 
-def numpy_twin(model: Subject) -> Network:
-    """The network in readable NumPy: the same functions, any sizes, no compiler. `.source` is its text.
+def numpy_twin(model: Subject, sizes: Mapping[str, int] | None = None) -> Network:
+    """The network in readable NumPy: the same functions, no compiler. `.source` is its text.
 
+    sizes: a number for each of the model's sizes; without them any sizes, read off the arrays of a call.
+    Some models need them, as no array has an axis of a size that they count with.
     The twin computes in float32 only if every floating array it is given is float32.
+
+    Raises ArgumentError or ArgumentTypeError, which name the argument.
     """
-    if not isinstance(model, (Model, Derivation)):
-        raise _no_subject(model)
-    derivation = derived(model)
-    text = twin_source(derivation)
+    derivation, face = _twin(model, sizes)
+    text = _twin_text(derivation, face)
     module = publish_module(f"{_prefix(model, None)}_numpy", text)
-    return Network(interface(derivation.model, derivation.schedule), TwinBackend(module), text)
+    return Network(face, TwinBackend(module), text)
 
 
-def twin_source(model: Subject) -> str:
-    """The text of the NumPy twin."""
-    derivation = derived(model)
-    return emit_numpy(
-        interface(derivation.model, derivation.schedule), _vector(derivation), derivation.model.title
-    )
+def twin_source(model: Subject, sizes: Mapping[str, int] | None = None) -> str:
+    """The text of the NumPy twin; arguments as in `numpy_twin`."""
+    return _twin_text(*_twin(model, sizes))
 
 
 # ----------------------------------------------------------------------------- the line
+
+
+def _twin(model: Subject, sizes: Mapping[str, int] | None) -> tuple[Derivation, Interface]:
+    if not isinstance(model, (Model, Derivation)):
+        raise _no_subject(model)
+    derivation = derived(model)
+    face = interface(derivation.model, derivation.schedule)
+    return derivation, face if sizes is None else replace(face, sizes=_sizes(derivation.model, face, sizes))
+
+
+def _twin_text(derivation: Derivation, face: Interface) -> str:
+    return emit_numpy(face, _vector(derivation), derivation.model.title)
 
 
 def _vector(derivation: Derivation) -> tuple[Program, ...]:

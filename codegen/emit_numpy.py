@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from codegen.errors import ProgramError
+from codegen.errors import ArgumentError, ProgramError
 from codegen.identifiers import python_names
 from codegen.interface import Interface, parameter_key
 from codegen.ir import (
@@ -61,7 +61,8 @@ def emit_numpy(interface: Interface, programs: Sequence[Program], title: str) ->
     """The text of a module with the functions of `programs`, each over canonical arrays.
 
     Every function takes `arrays` (see `codegen.interface`) and T_x, T_y, B as keyword-free arguments and
-    returns a dict of its results; `codegen.twin` puts the public signatures on top.
+    returns a dict of its results; `codegen.twin` puts the public signatures on top. A size that no array
+    tells is the number that the interface has for it; raises ArgumentError if it has none.
     """
     names = python_names(
         dict.fromkeys(n for p in programs for n in p.buffers), [*_OWN, *HELPERS, *_LENGTHS.values()]
@@ -130,10 +131,11 @@ class _Function:
             stored = buffer.role in (Role.WORK, Role.RESULT) and buffer.layout is Layout.TIME
             if buffer.name in zeroed or stored:
                 axes = ", ".join(map(str, self._axes(buffer)))
+                room = "zeros" if buffer.name in zeroed else "empty"
                 value = (
                     "0.0"
                     if buffer.layout is Layout.TOTAL
-                    else f"np.zeros(({axes}{',' if axes and ',' not in axes else ''}), dtype)"
+                    else f"np.{room}(({axes}{',' if axes and ',' not in axes else ''}), dtype)"
                 )
                 self._put(f"{self._names[buffer.name]} = {value}")
 
@@ -164,7 +166,9 @@ class _Function:
         for name, shape in (*given, ("x", (face.x,)), *states, output):  # though not read
             if size in shape:
                 return f'arrays["{name}"].shape[{shape.index(size) - len(shape)}]'
-        raise ProgramError(f"{size}: no input of {self._program.function} has it")
+        if face.sizes is None:
+            raise ArgumentError("sizes", f"the model's sizes, as no array tells {size}", "None")
+        return str(face.sizes[size])
 
     def _axes(self, buffer: Buffer) -> list[str]:
         axes = [self._sized[str(e)] for e in buffer.shape]

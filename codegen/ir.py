@@ -77,7 +77,8 @@ FUNCTIONS = ("tanh", "sigmoid", "softplus", "relu", "leaky_relu", "exp", "log", 
 
 @dataclass(frozen=True)
 class Call(Scalar):
-    """Of ARITHMETIC or FUNCTIONS; or power(x, k) with a constant k; or tail(z) = ln(1 + e^−|z|)."""
+    """Of ARITHMETIC or FUNCTIONS; or power(x, k) with a constant k; tail(z) = ln(1 + e^−|z|); or
+    weighted(w, v) = w v, and 0 where w = 0 whatever v is, unless it is NaN."""
 
     op: str
     args: tuple[Scalar, ...]

@@ -22,10 +22,11 @@ from codegen.places import Places, Timeline
 from codegen.walk import added
 from derive.algebra import Expr, Parameter, Symbol
 from derive.architecture import Schedule, T, T_x, T_y, schedule
-from derive.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, derived
+from derive.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, Term, derived
 from derive.functions import Named
 from derive.model import Model
 from derive.order import factors, signed_terms
+from derive.selecting import selecting
 
 __all__ = ["FUNCTIONS", "Derivation", "Model", "derived", "functions_of", "interface", "lower", "scalar"]
 
@@ -160,7 +161,7 @@ class _Lowering:
                 return ir.Product(matrix, self._expr(node.vector, phase), node.transposed)
             case algebra.Map():
                 args = tuple(self._expr(a, phase) for a in node.args)
-                return ir.Elementwise(scalar(node.body), args, node.shape)
+                return ir.Elementwise(scalar(selecting(node.body)), args, node.shape)
             case algebra.Reduce():
                 return ir.Reduce(node.kind, self._expr(node.vector, phase))
             case algebra.Others():
@@ -172,9 +173,10 @@ class _Lowering:
             case _:
                 raise TypeError(f"no vector form for {type(node).__name__}")
 
-    def _total(self, terms: list[Expr], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
+    def _total(self, terms: list[Term], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
         """The sum of several terms, in their order."""
-        return added([self._expr(t, phase) for t in terms], shape)
+        exprs = [_weighing(t.expr) if t.seed == LOSS else t.expr for t in terms]
+        return added([self._expr(expr, phase) for expr in exprs], shape)
 
     # ------------------------------------------------------------------------- blocks
 
@@ -231,7 +233,7 @@ class _Lowering:
                 target = self._value(e.target, phase)
                 body.append(self._assign(target, self._expr(e.value, phase), e.number))
             elif self._function == "loss_and_grad":
-                value = ir.BatchSum(self._expr(e.value, phase))
+                value = ir.BatchSum(self._expr(_weighing(e.value), phase))
                 body.append(self._assign(self._places.loss(), value, e.number, True))
         return self._block(phase, body, False, "forward")
 
@@ -241,7 +243,7 @@ class _Lowering:
         later: list[ir.Statement] = []
         for e in phase.adjoint:
             body.extend(self._direct(e, phase))
-            if lagged := [t.expr for t in e.terms if t.lag]:
+            if lagged := [t for t in e.terms if t.lag]:
                 value = self._total(lagged, e.target.shape, phase)
                 later.append(self._assign(self._cotangent(e.target, phase, -1), value, e.number, True))
         for g in self._d.parameter_gradients:
@@ -264,17 +266,43 @@ class _Lowering:
         here = [t for t in e.terms if not t.lag]
         statements: list[ir.Statement] = []
         if e.target.name in self._states:
-            if outside := [t.expr for t in here if t.seed == OUTSIDE]:
+            if outside := [t for t in here if t.seed == OUTSIDE]:
                 value = self._total(outside, shape, phase)
                 statements.append(self._assign(target, value, e.number, True, rows="all"))
             here = [t for t in here if t.seed != OUTSIDE]
         if here:
-            value = self._total([t.expr for t in here], shape, phase)
+            value = self._total(here, shape, phase)
             statements.append(self._assign(target, value, e.number, e.target.name in self._pushed))
         return statements
 
 
 # ----------------------------------------------------------------------------- scalars
+
+
+class _Weighted(sympy.Function):
+    """w v where w is what a target y weighs v with: 0 · log 0 = 0, so 0 where w is 0."""
+
+    nargs = 2
+
+
+def _weighing(node: Expr) -> Expr:
+    """The loss, or its derivative, with every product of a factor in y alone as a weighted one."""
+
+    def weighed(term: sympy.Expr, targets: set[sympy.Symbol]) -> sympy.Expr:
+        number, factors = term.as_coeff_mul()
+        weights = [f for f in factors if f.free_symbols and f.free_symbols <= targets]
+        others = [f for f in factors if f not in weights]
+        if not weights or not others:
+            return term
+        return number * _Weighted(sympy.Mul(*weights), sympy.Mul(*others), evaluate=False)
+
+    def change(n: Expr) -> Expr:
+        if not isinstance(n, algebra.Map):
+            return n
+        targets = {algebra.arg(i) for i, a in enumerate(n.args) if isinstance(a, Symbol) and a.name == "y"}
+        return replace(n, body=sympy.Add(*(weighed(t, targets) for t in sympy.Add.make_args(n.body))))
+
+    return algebra.transform(node, change)
 
 
 def scalar(body: sympy.Expr) -> ir.Scalar:
@@ -295,6 +323,8 @@ def scalar(body: sympy.Expr) -> ir.Scalar:
             return _power(body)
         case sympy.Piecewise():
             return _piecewise(body)
+        case _Weighted():
+            return ir.Call("weighted", tuple(scalar(part) for part in body.args))
         case Named() | sympy.tanh() | sympy.exp() | sympy.log() | sympy.sin() | sympy.cos():
             return ir.Call(type(body).__name__, (scalar(body.args[0]),))
         case _:

@@ -133,7 +133,7 @@ class _Slot:
         self, backend: CBackend, function: str, counts: Counts, fixed: Arrays, inputs: Arrays, results: Arrays
     ) -> None:
         given = {name: array for name, array in {**inputs, **results}.items() if array is not None}
-        own = {name: np.empty_like(array) for name, array in given.items() if array.nbytes <= _COPIED}
+        own = {name: np.empty(a.shape, a.dtype) for name, a in given.items() if a.nbytes <= _COPIED}
         self._loss = np.zeros(1)
         self._run = backend.prepare(function, counts, {**fixed, **own, "loss": self._loss})
         self.small = len(self._run.owners[0]) <= _KEPT

@@ -71,6 +71,7 @@ OPERATIONS: dict[str, Any] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "softplus": _softplus,
     "tail": lambda z: np.log1p(np.exp(np.where(np.real(z) > 0, -z, z))),
+    "weighted": lambda w, v: np.where(np.real(w) == 0, np.where(np.isnan(v), v, 0), w * v),
     "relu": lambda z: np.where(np.real(z) <= 0, 0, z),
     "leaky_relu": lambda z: np.where(np.real(z) <= 0, z / 100, z),
     "exp": np.exp,

@@ -45,6 +45,10 @@ HELPERS = {
     return np.where(z <= 0, 0, z)""",
     "leaky_relu": """def leaky_relu(z):
     return np.where(z <= 0, z / 100, z)""",
+    "weighted": '''def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)''',
     "logsumexp": '''def logsumexp(u):
     """log of the sum of exp(u) over the components; the largest u is 0."""
     return np.log(np.exp(u).sum(axis=-1))''',

@@ -51,4 +51,4 @@ def read_manifest(path: Path) -> tuple[Entry, ...]:
 def network_files(entry: Entry, model: Subject, title: str) -> dict[str, str]:
     """file name → text for one network."""
     emitted = emit(model, entry.sizes, entry.dtype, entry.T, name=entry.name)
-    return folder.files(emitted, title, twin_source(model))
+    return folder.files(emitted, title, twin_source(model, entry.sizes))

@@ -25,7 +25,6 @@ from derive.algebra import (
     is_zero,
     parameters,
     size_symbol,
-    symbols,
 )
 from derive.errors import DerivationError
 from derive.model import Definition, Model
@@ -102,15 +101,16 @@ def schedule(model: Model) -> Schedule:
 
 
 def _uniform(model: Model, length: sympy.Expr) -> Schedule:
-    definitions = _instantiate(model.cell + model.output, _Instance(model.x))
+    definitions = _instantiate(model.cell + model.output, _Instance(model, model.x))
     segment = Segment("every step", "", sympy.S.Zero, length, "x", definitions)
     outputs = (sympy.S.Zero, length) if model.output else None
     return _used(model, (segment,), length, (sympy.S.Zero, length), outputs)
 
 
 def _many_to_one(model: Model) -> Schedule:
-    instance = _Instance(model.x)
-    cell, output = _instantiate(model.cell, instance), _instantiate(model.output, instance)
+    both = _instantiate(model.cell + model.output, _Instance(model, model.x))
+    of_output = {d.name for d in model.output}
+    cell, output = (tuple(d for d in both if (d.name in of_output) is mine) for mine in (False, True))
     segments = (
         Segment("every step", "", sympy.S.Zero, T, "x", cell),
         Segment("output", "", T, sympy.S.One, "x", output, readout=True),
@@ -124,8 +124,8 @@ def _one_to_many(model: Model) -> Schedule:
     both = model.cell + model.output
     zero, one = sympy.S.Zero, sympy.S.One
     segments = (
-        Segment("first step", "", zero, one, "y", _instantiate(both, _Instance(model.x, sizes=sizes))),
-        Segment("later steps", "", one, T - 1, "y", _instantiate(both, _Instance(fed, sizes=sizes))),
+        Segment("first step", "", zero, one, "y", _instantiate(both, _Instance(model, model.x, sizes=sizes))),
+        Segment("later steps", "", one, T - 1, "y", _instantiate(both, _Instance(model, fed, sizes=sizes))),
     )
     return _used(model, segments, T, (zero, one), (zero, T), sizes, tied)
 
@@ -135,10 +135,10 @@ def _encoder_decoder(model: Model) -> Schedule:
     sizes, tied = ({}, ()) if fed is None else _tie(model)
     shared = {old: new for old, new in sizes.items() if any(old in s.shape for s in model.states)}
     tied = tied if shared else ()
-    encoder = _instantiate(model.cell, _Instance(model.x, shared, "enc"))
+    encoder = _instantiate(model.cell, _Instance(model, model.x, shared, "enc"))
     both = model.cell + model.output
-    first = _instantiate(both, _Instance(None, sizes, "dec"))
-    later = _instantiate(both, _Instance(fed, sizes, "dec"))
+    first = _instantiate(both, _Instance(model, None, sizes, "dec"))
+    later = _instantiate(both, _Instance(model, fed, sizes, "dec"))
     segments = [Segment("encoder", "enc", sympy.S.Zero, T_x, "x", encoder)]
     if fed is None:
         segments.append(Segment("decoder", "dec", T_x, T_y, "y", later))
@@ -175,11 +175,17 @@ def _tie(model: Model) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
 
 @dataclass(frozen=True)
 class _Instance:
-    """One use of the definitions: what x is (None: zero), sizes renamed, parameters prefixed."""
+    """One use of a model's definitions: what x is (None: zero), sizes renamed, parameters prefixed."""
 
+    model: Model
     x: Symbol | None
     sizes: Mapping[str, str] | None = None
     prefix: str = ""
+
+    @property
+    def lasting(self) -> set[str]:
+        """The names that have a value at every step, whatever their equation has become."""
+        return {"yhat", *(state.name for state in self.model.states)}
 
     def shape(self, shape: Shape) -> Shape:
         return tuple((self.sizes or {}).get(size, size) for size in shape)
@@ -195,16 +201,16 @@ class _Instance:
 def _instantiate(definitions: tuple[Definition, ...], instance: _Instance) -> tuple[Definition, ...]:
     """The definitions for one instance; what a zero input makes vanish is simplified away.
 
-    A state or an output that vanishes stays, as a zero: others read it at the next step.
+    A state or an output that vanishes stays, as a zero: it has a value at every step, which the next step,
+    another segment or the caller may read.
     """
     zero: dict[str, Expr] = {}
     result = []
-    later = {s.name for d in definitions for s in symbols(d.value) if s.lag} | {"yhat"}
     for definition in definitions:
         value = _substitute(definition.value, instance, zero)
         if is_zero(value):
             zero[definition.name] = value
-        if not is_zero(value) or definition.name in later:
+        if not is_zero(value) or definition.name in instance.lasting:
             result.append(replace(definition, value=value))
     return tuple(result)
 
@@ -252,7 +258,7 @@ def _used(
     def place(parameter: Parameter) -> int:
         return next(n for (i, name), n in order.items() if parameter.name == (f"{i}_{name}" if i else name))
 
-    view = _Instance(model.x, sizes)
+    view = _Instance(model, model.x, sizes)
     return Schedule(
         segments,
         tuple(sorted(used, key=place)),

@@ -36,6 +36,7 @@ from derive.architecture import T as _T
 from derive.derivation import Derivation
 from derive.errors import ChoiceError
 from derive.functions import Named
+from derive.selecting import selecting
 
 N = TypeVar("N")
 Steps = int | tuple[int, int] | None  # T, or (T_x, T_y) for the encoder–decoder; None: the default
@@ -321,7 +322,7 @@ class Walk(Generic[N]):
 
     def _function(self, body: sympy.Expr, count: int) -> Callable[..., N]:
         if (body, count) not in self._compiled:
-            self._compiled[body, count] = self._numbers.compile(body.xreplace(self._sizes), count)
+            self._compiled[body, count] = self._numbers.compile(selecting(body.xreplace(self._sizes)), count)
         return self._compiled[body, count]
 
     def _product(self, node: MatVec, matrix: Tensor[N], vector: Tensor[N]) -> Tensor[N]:

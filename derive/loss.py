@@ -6,19 +6,21 @@
 | cross_entropy | −y log ŷ |
 | squared_error | ½ (ŷ − y)² |
 
-With ŷ = σ(z): −log σ(z) = softplus(−z) and −log(1 − σ(z)) = softplus(z).
-With ŷ = softmax(z), u = z − max z, ℓ = log Σₖ exp uₖ: −log ŷᵢ = ℓ − uᵢ and −log(1 − ŷᵢ) = ℓ − ωᵢ, where
-ωᵢ = log Σ_{k≠i} exp uₖ. The stable form is proved equal to the documented one by `derive.prove`.
+With p = σ(z): −log p = softplus(−z) and −log(1 − p) = softplus(z).
+With p = softmax(z), u = z − max z, ℓ = log Σₖ exp uₖ: −log pᵢ = ℓ − uᵢ and −log(1 − pᵢ) = ℓ − ωᵢ, where
+ωᵢ = log Σ_{k≠i} exp uₖ. Where ŷ = 1 − p the two change places. The stable form is proved equal to the
+documented one by `derive.prove`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import sympy
 from sympy import Eq, Piecewise, log
 
-from derive.algebra import Expr, Map, Others, Reduce, Symbol, arg, elementwise, total
+from derive.algebra import Expr, Map, Others, Reduce, Symbol, arg, constant, elementwise, total
 from derive.functions import sigmoid, softplus
 from derive.steps import Namer, Step
 
@@ -40,23 +42,33 @@ def documented(kind: str, yhat: Expr, y: Expr) -> Expr:
 
 def loss_steps(kind: str, steps: tuple[Step, ...], y: Symbol, namer: Namer) -> tuple[Step, ...]:
     """The loss of one step in its stable form: the last step returned, a scalar."""
-    values = {step.target: step.value for step in steps}
     yhat = steps[-1].target
+    head = _head(yhat, {step.target: step.value for step in steps})
+    flipped = head.complement
     extra: tuple[Step, ...] = ()
-    match (kind, _outermost(yhat, values)):
-        case ("binary_cross_entropy", ("sigmoid", (z,))):
-            value = _summed(lambda z, y: y * softplus(-z) + (1 - y) * softplus(z), z, y)
-        case ("cross_entropy", ("sigmoid", (z,))):
-            value = _summed(lambda z, y: y * softplus(-z), z, y)
-        case ("cross_entropy", ("softmax", (u, normaliser))):
+    match (kind, head.function, head.args):
+        case ("binary_cross_entropy", "sigmoid", (z,)):
+
+            def of_sigmoid(z: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+                above, below = (1 - y, y) if flipped else (y, 1 - y)
+                return above * softplus(-z) + below * softplus(z)
+
+            value = _summed(of_sigmoid, z, y)
+        case ("cross_entropy", "sigmoid", (z,)):
+            value = _summed(lambda z, y: y * softplus(z if flipped else -z), z, y)
+        case ("cross_entropy", "softmax", (u, normaliser)) if not flipped:
             value = _summed(lambda u, y, n: y * (n - u), u, y, normaliser)
-        case ("binary_cross_entropy", ("softmax", (u, normaliser))):
+        case ("cross_entropy" | "binary_cross_entropy", "softmax", (u, normaliser)):
             others = Step(Symbol(namer.fresh(f"w_{yhat.name}"), u.shape), Others(u))
             extra = (others,)
-            value = _summed(
-                lambda u, y, n, w: n - y * u - Piecewise((0, Eq(y, 1)), ((1 - y) * w, True)),
-                u, y, normaliser, others.target,
-            )  # fmt: skip
+
+            def of_softmax(u: sympy.Expr, y: sympy.Expr, n: sympy.Expr, w: sympy.Expr) -> sympy.Expr:
+                if kind == "cross_entropy":
+                    return y * (n - w)
+                one, other, nothing = (1 - y, y, Eq(y, 0)) if flipped else (y, 1 - y, Eq(y, 1))
+                return n - one * u - Piecewise((0, nothing), (other * w, True))
+
+            value = _summed(of_softmax, u, y, normaliser, others.target)
         case _:
             value = documented(kind, yhat, y)
     return (*extra, Step(Symbol(namer.fresh("L"), ()), value))
@@ -67,17 +79,32 @@ def _summed(body: Callable[..., sympy.Expr], *args: Expr) -> Expr:
     return total(term) if term.shape else term
 
 
-def _outermost(yhat: Symbol, values: Mapping[Symbol, Expr]) -> tuple[str, tuple[Expr, ...]]:
-    """("sigmoid", (z,)), ("softmax", (u, ℓ)), or ("", ()) for anything else; aliases are looked through."""
+@dataclass(frozen=True)
+class _Head:
+    """ŷ is p, or 1 − p: p = σ(z), with args (z,), or softmax, with args (u, ℓ); function "" for the rest."""
+
+    function: str = ""
+    args: tuple[Expr, ...] = ()
+    complement: bool = False
+
+
+def _head(yhat: Symbol, values: Mapping[Symbol, Expr]) -> _Head:
+    """Other names for the same value are looked through. A sigmoid of a number has become one."""
     value = values.get(yhat)
     while isinstance(value, Symbol):
         value = values.get(value)
-    if not isinstance(value, Map):
-        return "", ()
-    if value.body == sigmoid(arg(0)):
-        return "sigmoid", value.args
-    if len(value.args) == 2 and value.body == sympy.exp(arg(0) - arg(1)):
-        u, normaliser = value.args
-        if isinstance(normaliser, Symbol) and values.get(normaliser) == Reduce("logsumexp", u):
-            return "softmax", (u, normaliser)
-    return "", ()
+    match value:
+        case Map(body=body, args=(Symbol() as p,)) if body == 1 - arg(0):
+            inner = _head(p, values)
+            return replace(inner, complement=not inner.complement)
+        case Map(body=body, args=args) if body == sigmoid(arg(0)):
+            return _Head("sigmoid", args)
+        case Map(body=body, args=(u, Symbol() as normaliser)) if body == sympy.exp(arg(0) - arg(1)):
+            known = values.get(normaliser) == Reduce("logsumexp", u)
+            return _Head("softmax", (u, normaliser)) if known else _Head()
+        case Map(body=sigmoid(args=(number,)), args=(), shape=shape):
+            return _Head("sigmoid", (constant(number, shape),))
+        case Map(body=body, args=(), shape=shape) if isinstance(1 - body, sigmoid):
+            return _Head("sigmoid", (constant((1 - body).args[0], shape),), complement=True)
+        case _:
+            return _Head()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 from collections.abc import Iterable, Mapping
 from importlib import resources
 
-from derive.algebra import Expr, Map, Reduce, Symbol, arg, spell
+from derive.algebra import Symbol, spell
 from derive.errors import ChoiceError, ModelFileError
-from derive.functions import ELEMENTWISE, sigmoid
 from derive.model import ARCHITECTURES, FEEDS, Definition, Model
 from derive.parse import Scope, parse
 from derive.scan import one_line
@@ -33,8 +33,8 @@ def load(
     functions: the file's own function names → one of its choices; the first is the default.
 
     loss="auto" is what the file lists first, if its list lacks "auto"; otherwise it is told by the
-    outermost function of yhat: binary cross-entropy for sigmoid, cross-entropy for softmax, squared
-    error for anything else.
+    outermost function of yhat as it is written: binary cross-entropy for sigmoid (and 1 − sigmoid),
+    cross-entropy for softmax, squared error for anything else.
 
     Raises ModelFileError for a mistake in the file or a file that cannot be read, ChoiceError for an
     argument that is not one of those allowed.
@@ -57,7 +57,7 @@ def load(
         functions=chosen,
         cell=cell,
         output=output,
-        loss=_loss(tables, output, loss),
+        loss=_loss(tables, chosen, loss),
         architecture=architecture,
         feed=feed,
         origin=os.fspath(name_or_path),
@@ -138,8 +138,8 @@ def _check_layout(architecture: str, feed: str, output: tuple[Definition, ...]) 
         raise ChoiceError("feed", "none, since yhat is a scalar and x a vector", feed)
 
 
-def _loss(tables: Tables, output: tuple[Definition, ...], loss: str) -> str | None:
-    if not output:
+def _loss(tables: Tables, functions: Mapping[str, str], loss: str) -> str | None:
+    if not tables.output:
         if loss != "auto":
             raise ChoiceError("loss", "auto for a model without output", loss)
         return None
@@ -148,7 +148,7 @@ def _loss(tables: Tables, output: tuple[Definition, ...], loss: str) -> str | No
     _check_choice("loss", loss, tables.kinds)
     if loss != "auto":
         return loss
-    match _outermost(output):
+    match _outermost(tables, functions):
         case "sigmoid":
             return "binary_cross_entropy"
         case "softmax":
@@ -157,23 +157,29 @@ def _loss(tables: Tables, output: tuple[Definition, ...], loss: str) -> str | No
             return "squared_error"
 
 
-def _outermost(output: tuple[Definition, ...]) -> str | None:
-    """The function that yhat is the value of, if it is sigmoid or softmax.
+def _outermost(tables: Tables, functions: Mapping[str, str]) -> str:
+    """The function that yhat is written as the value of.
 
-    Looks through other names for the same value that the output has: yhat = s with s = σ(…). The
-    identity has left no trace in an expression.
+    Looks through the identity and other names in the output for the same value: yhat = s with s = σ(…); and
+    1 − σ(z) is σ(−z). What is written decides, even where it comes to a number.
     """
-    values: dict[str, Expr] = {d.name: d.value for d in output}
-    value = values["yhat"]
-    while isinstance(value, Symbol) and value.lag == 0 and value.name in values:
-        value = values[value.name]
-    match value:
-        case Map(body=body) if body == sigmoid(arg(0)):
-            return "sigmoid"
-        case Map(body=body, args=(u, Reduce(kind="logsumexp", vector=vector))) if u == vector:
-            return "softmax" if body == ELEMENTWISE["exp"](arg(0) - arg(1)) else None
-        case _:
-            return None
+    written = {name: ast.parse(one_line(text), mode="eval").body for name, text in tables.output.items()}
+
+    def function(node: ast.expr) -> str:
+        match node:
+            case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)) if name in written:
+                return function(written[name])
+            case ast.UnaryOp(op=ast.UAdd(), operand=inner):
+                return function(inner)
+            case ast.Call(func=ast.Name(id=name), args=[argument]):
+                called = functions.get(name, name)
+                return function(argument) if called == "identity" else called
+            case ast.BinOp(left=ast.Constant(value=1), op=ast.Sub(), right=inner):
+                return "sigmoid" if function(inner) == "sigmoid" else ""
+            case _:
+                return ""
+
+    return function(written["yhat"])
 
 
 # ----------------------------------------------------------------------------- equations

@@ -23,6 +23,8 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
         value = step.value
         if not isinstance(value, Map) or not set(value.args) <= set(node.args) or not _worth(value.body):
             continue
+        if value.shape not in ((), node.shape):  # numbers spread over components, where the node has none
+            continue
         places = {arg(i): arg(node.args.index(a)) for i, a in enumerate(value.args)}
         known, fresh = value.body.xreplace(places), arg(len(node.args))
         body = _reading(node.body, known, fresh)

@@ -92,7 +92,8 @@ class _Naming:
         value = self._normal(definition.value, definition.name)
         target = Symbol(definition.name, value.shape)
         self.steps.append(Step(target, value))
-        self._named.setdefault(definition.value, target)
+        if not isinstance(definition.value, Map) or definition.value.args:  # a number needs no name
+            self._named.setdefault(definition.value, target)
 
     def _atom(self, node: Expr, owner: str, prefix: str) -> Expr:
         """A symbol or parameter that stands for the node."""

@@ -288,6 +288,13 @@ INLINE void transpose(vec *v)
 #endif
 }
 
+/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
+static inline double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
+INLINE vec weighted_v(vec w, vec v)
+{
+    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
+}
+
 INLINE vec square_v(vec v) { return v * v; }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
@@ -954,10 +961,10 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                     const size_t left = 4 % LANES ? m - i : LANES;
                     /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
-                        + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
-                        + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                        * (1.0 - get(y_t + i, left)));
+                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
+                        relu_v(-get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                        + weighted_v(1.0 - get(y_t + i, left),
+                        relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left))));
                 }
             }
         }
@@ -1104,7 +1111,7 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
             {
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
-                /* (11)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+                /* (11)  loss += sum over examples: sum(weighted(y[t], softplus(-z_yhat)) + weighted(1 - y[t], softplus(z_yhat))) */
                 if (me == 0) loss[0] += total(active, 4, loss_part_k);
                 /* (31)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);

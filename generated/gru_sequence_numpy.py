@@ -25,6 +25,12 @@ def softplus(z):
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
+def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)
+
+
 def loss_and_grad(arrays, T_x, T_y, B):
     """The loss, summed over steps and examples, and its gradients."""
     a0 = arrays["a0"]  # (B, n_a)
@@ -46,12 +52,12 @@ def loss_and_grad(arrays, T_x, T_y, B):
     n_x = W_zx.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    z = np.zeros((T_x, B, n_a), dtype)
-    r_ = np.zeros((T_x, B, n_a), dtype)
-    u_k = np.zeros((T_x, B, n_a), dtype)
-    k = np.zeros((T_x, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    z = np.empty((T_x, B, n_a), dtype)
+    r_ = np.empty((T_x, B, n_a), dtype)
+    u_k = np.empty((T_x, B, n_a), dtype)
+    k = np.empty((T_x, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
@@ -84,7 +90,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = k[t - 1, r] * (1 - z[t - 1, r]) + z[t - 1, r] * a[t - 1, r]  # (8)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (9)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (10)
-        loss += (softplus(-z_yhat) * y[t - 1, r] + softplus(z_yhat) * (1 - y[t - 1, r])).sum()  # (11)
+        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum()  # (11)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -153,7 +159,7 @@ def forward(arrays, T_x, T_y, B):
     n_a = a0.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
     yhat = np.zeros((T_x, B, n_y), dtype)
 
     # initial states
@@ -202,12 +208,12 @@ def vjp(arrays, T_x, T_y, B):
     n_x = W_zx.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    z = np.zeros((T_x, B, n_a), dtype)
-    r_ = np.zeros((T_x, B, n_a), dtype)
-    u_k = np.zeros((T_x, B, n_a), dtype)
-    k = np.zeros((T_x, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    z = np.empty((T_x, B, n_a), dtype)
+    r_ = np.empty((T_x, B, n_a), dtype)
+    u_k = np.empty((T_x, B, n_a), dtype)
+    k = np.empty((T_x, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
     d_W_za = np.zeros((n_a, n_a), dtype)

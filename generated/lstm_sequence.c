@@ -312,6 +312,13 @@ INLINE void transpose(vec *v)
 /* NaN counts as the largest. */
 INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
 
+/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
+static inline double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
+INLINE vec weighted_v(vec w, vec v)
+{
+    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
+}
+
 INLINE double largest_of(vec v)
 {
     double x[LANES];
@@ -1106,8 +1113,8 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left) - l_yhat[b]));
-                    put(loss_part_t + i, left, get(y_t + i, left)
-                        * (l_yhat[b] - get(loss_part_t + i, left)));
+                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
+                        l_yhat[b] - get(loss_part_t + i, left)));
                 }
             }
         }
@@ -1291,7 +1298,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
             {
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
-                /* (17)  loss += sum over examples: sum(y[t] * (l_yhat - u_yhat)) */
+                /* (17)  loss += sum over examples: sum(weighted(y[t], l_yhat - u_yhat)) */
                 if (me == 0) loss[0] += total(active, 4, loss_part_k);
                 /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);

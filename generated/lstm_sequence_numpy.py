@@ -20,6 +20,12 @@ def sigmoid(z):
         return 1 / (1 + np.exp(-z))
 
 
+def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)
+
+
 def logsumexp(u):
     """log of the sum of exp(u) over the components; the largest u is 0."""
     return np.log(np.exp(u).sum(axis=-1))
@@ -50,14 +56,14 @@ def loss_and_grad(arrays, T_x, T_y, B):
     n_x = W_ix.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    c = np.zeros((T_x + 1, B, n_a), dtype)
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    i = np.zeros((T_x, B, n_a), dtype)
-    f = np.zeros((T_x, B, n_a), dtype)
-    o = np.zeros((T_x, B, n_a), dtype)
-    k = np.zeros((T_x, B, n_a), dtype)
-    u_a = np.zeros((T_x, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    c = np.empty((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    i = np.empty((T_x, B, n_a), dtype)
+    f = np.empty((T_x, B, n_a), dtype)
+    o = np.empty((T_x, B, n_a), dtype)
+    k = np.empty((T_x, B, n_a), dtype)
+    u_a = np.empty((T_x, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     delta_c = np.zeros((T_x + 1, B, n_a), dtype)
@@ -102,7 +108,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         u_yhat = z_yhat - m_yhat[:, None]  # (14)
         l_yhat = logsumexp(u_yhat)  # (15)
         yhat[t - 1, r] = np.exp(u_yhat - l_yhat[:, None])  # (16)
-        loss += (y[t - 1, r] * (l_yhat[:, None] - u_yhat)).sum()  # (17)
+        loss += (weighted(y[t - 1, r], l_yhat[:, None] - u_yhat)).sum()  # (17)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -190,8 +196,8 @@ def forward(arrays, T_x, T_y, B):
     n_a = c0.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    c = np.zeros((T_x + 1, B, n_a), dtype)
-    a = np.zeros((T_x + 1, B, n_a), dtype)
+    c = np.empty((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
     yhat = np.zeros((T_x, B, n_y), dtype)
 
     # initial states
@@ -254,14 +260,14 @@ def vjp(arrays, T_x, T_y, B):
     n_x = W_ix.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    c = np.zeros((T_x + 1, B, n_a), dtype)
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    i = np.zeros((T_x, B, n_a), dtype)
-    f = np.zeros((T_x, B, n_a), dtype)
-    o = np.zeros((T_x, B, n_a), dtype)
-    k = np.zeros((T_x, B, n_a), dtype)
-    u_a = np.zeros((T_x, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    c = np.empty((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    i = np.empty((T_x, B, n_a), dtype)
+    f = np.empty((T_x, B, n_a), dtype)
+    o = np.empty((T_x, B, n_a), dtype)
+    k = np.empty((T_x, B, n_a), dtype)
+    u_a = np.empty((T_x, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     delta_c = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)

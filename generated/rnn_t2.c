@@ -411,6 +411,13 @@ NOINLINE void add_sums(size_t n, const vec *v, double *g)
         g[i] += sum_of(v[i]);
 }
 
+/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
+static inline double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
+INLINE vec weighted_v(vec w, vec v)
+{
+    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
+}
+
 INLINE vec square_v(vec v) { return v * v; }
 
 static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
@@ -1251,14 +1258,14 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double common2 = common__4[1];
         const double common3 = common__4[2];
         const double common4 = common__4[3];
-        loss[0] += (relu_1(-z_yhat_1_1) + common_) * y[b * 2]
-            + (relu_1(z_yhat_1_1) + common_) * (1.0 - y[b * 2])
-            + (relu_1(-z_yhat_1_2) + common2) * y[b * 2 + 1]
-            + (relu_1(z_yhat_1_2) + common2) * (1.0 - y[b * 2 + 1])
-            + (relu_1(-z_yhat_2_1) + common3) * y[(B + b) * 2]
-            + (relu_1(z_yhat_2_1) + common3) * (1.0 - y[(B + b) * 2])
-            + (relu_1(-z_yhat_2_2) + common4) * y[(B + b) * 2 + 1]
-            + (relu_1(z_yhat_2_2) + common4) * (1.0 - y[(B + b) * 2 + 1]);
+        loss[0] += weighted_1(y[b * 2], relu_1(-z_yhat_1_1) + common_)
+            + weighted_1(1.0 - y[b * 2], relu_1(z_yhat_1_1) + common_)
+            + weighted_1(y[b * 2 + 1], relu_1(-z_yhat_1_2) + common2)
+            + weighted_1(1.0 - y[b * 2 + 1], relu_1(z_yhat_1_2) + common2)
+            + weighted_1(y[(B + b) * 2], relu_1(-z_yhat_2_1) + common3)
+            + weighted_1(1.0 - y[(B + b) * 2], relu_1(z_yhat_2_1) + common3)
+            + weighted_1(y[(B + b) * 2 + 1], relu_1(-z_yhat_2_2) + common4)
+            + weighted_1(1.0 - y[(B + b) * 2 + 1], relu_1(z_yhat_2_2) + common4);
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -1448,14 +1455,14 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
             const vec common2 = tail_v(z_yhat_1_2);
             const vec common3 = tail_v(z_yhat_2_1);
             const vec common4 = tail_v(z_yhat_2_2);
-            add_lanes(loss_sum, (relu_v(-z_yhat_1_1) + common_) * y_1[0]
-                + (relu_v(z_yhat_1_1) + common_) * (1.0 - y_1[0])
-                + (relu_v(-z_yhat_1_2) + common2) * y_1[1]
-                + (relu_v(z_yhat_1_2) + common2) * (1.0 - y_1[1])
-                + (relu_v(-z_yhat_2_1) + common3) * y_2[0]
-                + (relu_v(z_yhat_2_1) + common3) * (1.0 - y_2[0])
-                + (relu_v(-z_yhat_2_2) + common4) * y_2[1]
-                + (relu_v(z_yhat_2_2) + common4) * (1.0 - y_2[1]), many);
+            add_lanes(loss_sum, weighted_v(y_1[0], relu_v(-z_yhat_1_1) + common_)
+                + weighted_v(1.0 - y_1[0], relu_v(z_yhat_1_1) + common_)
+                + weighted_v(y_1[1], relu_v(-z_yhat_1_2) + common2)
+                + weighted_v(1.0 - y_1[1], relu_v(z_yhat_1_2) + common2)
+                + weighted_v(y_2[0], relu_v(-z_yhat_2_1) + common3)
+                + weighted_v(1.0 - y_2[0], relu_v(z_yhat_2_1) + common3)
+                + weighted_v(y_2[1], relu_v(-z_yhat_2_2) + common4)
+                + weighted_v(1.0 - y_2[1], relu_v(z_yhat_2_2) + common4), many);
             if (d_x) {
                 put_column(d_x, 3, b, many, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                     + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
@@ -1702,10 +1709,10 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                     const size_t left = 2 % LANES ? m - i : LANES;
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, (relu_v(-get(loss_part_t + i, left))
-                        + tail_v(get(loss_part_t + i, left))) * get(y_t + i, left)
-                        + (relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                        * (1.0 - get(y_t + i, left)));
+                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
+                        relu_v(-get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
+                        + weighted_v(1.0 - get(y_t + i, left),
+                        relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left))));
                 }
             }
         }
@@ -1807,7 +1814,7 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
             {
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
-                /* (5)  loss += sum over examples: sum(softplus(-z_yhat) * y[t] + softplus(z_yhat) * (1 - y[t])) */
+                /* (5)  loss += sum over examples: sum(weighted(y[t], softplus(-z_yhat)) + weighted(1 - y[t], softplus(z_yhat))) */
                 if (me == 0) loss[0] += total(active, 2, loss_part_k);
                 /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);

@@ -25,6 +25,12 @@ def softplus(z):
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
+def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)
+
+
 def loss_and_grad(arrays, T_x, T_y, B):
     """The loss, summed over steps and examples, and its gradients."""
     a0 = arrays["a0"]  # (B, n_a)
@@ -40,8 +46,8 @@ def loss_and_grad(arrays, T_x, T_y, B):
     n_x = W_ax.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
@@ -62,7 +68,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = np.tanh(z_a)  # (2)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (4)
-        loss += (softplus(-z_yhat) * y[t - 1, r] + softplus(z_yhat) * (1 - y[t - 1, r])).sum()  # (5)
+        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum()  # (5)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -107,7 +113,7 @@ def forward(arrays, T_x, T_y, B):
     n_a = a0.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
     yhat = np.zeros((T_x, B, n_y), dtype)
 
     # initial states
@@ -144,8 +150,8 @@ def vjp(arrays, T_x, T_y, B):
     n_x = W_ax.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    yhat = np.zeros((T_x, B, n_y), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    yhat = np.empty((T_x, B, n_y), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
     d_W_aa = np.zeros((n_a, n_a), dtype)

@@ -312,6 +312,13 @@ INLINE void transpose(vec *v)
 /* NaN counts as the largest. */
 INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
 
+/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
+static inline float weighted_1(float w, float v) { return w == 0 ? (v != v ? v : 0.0f) : w * v; }
+INLINE vec weighted_v(vec w, vec v)
+{
+    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0f)), w * v);
+}
+
 INLINE float largest_of(vec v)
 {
     float x[LANES];
@@ -732,7 +739,6 @@ static size_t sentence_rating_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t
     (void)T_x, (void)T_y, (void)B, (void)size;
     return padded((T_x + T_y) * size * sizeof(size_t))
         + padded((T_x + 1) * size * 16 * sizeof(float))
-        + padded(T_x * size * 16 * sizeof(float))
         + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
         + padded(size * 5 * sizeof(float))
         + padded(size * sizeof(float))
@@ -742,6 +748,7 @@ static size_t sentence_rating_loss_and_grad_bytes(size_t T_x, size_t T_y, size_t
         + padded(size * sizeof(float))
         + padded(size * 5 * sizeof(float))
         + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(T_x * size * 16 * sizeof(float))
         + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
         + padded(size * 16 * sizeof(float))
         + padded(size * 5 * sizeof(float))
@@ -807,7 +814,6 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
         const float *restrict const a0 = p->a0 + first * 16;
         float *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
-        float *restrict const z_a = take(&work, T_x * size * 16 * sizeof(float));
         const float *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(float) * 8, size);
         float *restrict const z_yhat = take(&work, size * 5 * sizeof(float));
         float *restrict const m_yhat = take(&work, size * sizeof(float));
@@ -817,14 +823,15 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
         const float *restrict const y = p->y + first * 5;
         float *restrict const delta_l_yhat = take(&work, size * sizeof(float));
         float *restrict const delta_z_yhat = take(&work, size * 5 * sizeof(float));
-        float *restrict const delta_z_a = take(&work, (T_x + 1) * size * 16 * sizeof(float)); /* delta_a, then delta_z_a */
+        float *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
+        float *restrict const delta_z_a = take(&work, T_x * size * 16 * sizeof(float)); /* z_a, then delta_z_a */
         float *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(float) * 8, size);
         float *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
         float *restrict const z_yhat_part = take(&work, size * 16 * sizeof(float));
         float *restrict const loss_part = take(&work, size * 5 * sizeof(float));
         float *restrict const delta_a_part = take(&work, size * 16 * sizeof(float));
         float *restrict const d_W_ya_part = take(&work, size * 16 * sizeof(float));
-        clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, 0, 1);
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
         if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
         /* ---- initial states */
@@ -847,7 +854,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             const rows all = whole(T_x * B);
             const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
+            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, delta_z_a, 0);
         }
 
         /* ---- forward: every step */
@@ -867,16 +874,16 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                     }
                 }
                 /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
-                    16, z_a + (t - 1) * B * 16, t);
+                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f,
+                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    const float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
                     float *const a_t = a + (t * B + b) * 16;
                     for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
                         /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+                        put(a_t + i, left, relu_v(get(delta_z_a_t + i, left)));
                     }
                 }
             }
@@ -938,8 +945,8 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (7)  yhat = exp(u_yhat - l_yhat)    (B, n_y) */
                     put(yhat_b + i, left, exp_v(get(u_yhat_b + i, left) - l_yhat[b]));
-                    put(loss_part_b + i, left, get(y_b + i, left)
-                        * (l_yhat[b] - get(u_yhat_b + i, left)));
+                    put(loss_part_b + i, left, weighted_v(get(y_b + i, left),
+                        l_yhat[b] - get(u_yhat_b + i, left)));
                 }
             }
         }
@@ -979,12 +986,12 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                     const size_t b = at(all, r);
                     const size_t t = xlengths ? xlengths[b] : T_x;
                     const float *const delta_a_part_b = delta_a_part + b * 16;
-                    float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    float *const delta_a_t = delta_a + (t * B + b) * 16;
                     const float *const a_t = a + (t * B + b) * 16;
                     float *const d_W_ya_part_b = d_W_ya_part + b * 16;
                     for (size_t i = 0; i < 16; i += LANES) {
                         const size_t left = 16 % LANES ? 16 - i : LANES;
-                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
                             + get(delta_a_part_b + i, left));
                         put(d_W_ya_part_b + i, left, get(a_t + i, left));
                     }
@@ -999,28 +1006,27 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                     const rows idle = idle_rows(all, active);
                     for (size_t r = 0; r < active.count; r += active.run) {
                         const size_t b = at(active, r);
-                        float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                        const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                        float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
+                        const float *const delta_a_t = delta_a + (t * B + b) * 16;
                         for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
-                            /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                                * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
-                                all_v(1.0f)));
+                            /* (10)  delta_z_a = 0 if z_a[t] <= 0 else delta_a[t]    (B, n_a) */
+                            put(delta_z_a_t + i, left, pick_v((words)(get(delta_z_a_t + i,
+                                left) <= 0.0f), all_v(0.0f), get(delta_a_t + i, left)));
                         }
                     }
                     /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                    product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                        delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
                     for (size_t r = 0; r < idle.count; r += idle.run) {
                         const size_t b = at(idle, r);
-                        const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                        float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                        const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                        float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                         for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
                             /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                                + get(delta_z_a_t + i, left));
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
                         }
                     }
                 }
@@ -1031,7 +1037,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 const rows all = whole(T_x * B);
                 const rows active = active_steps(all, B, xlengths, 0, 1, list);
                 /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-                if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x, 0);
             }
 
             /* ---- gradients of the initial states */
@@ -1040,12 +1046,12 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 if (d_a0) {
                     for (size_t r = 0; r < all.count; r += all.run) {
                         const size_t b = at(all, r);
-                        const float *const delta_z_a_0 = delta_z_a + b * 16;
+                        const float *const delta_a_0 = delta_a + b * 16;
                         float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                         for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
                             /* d_a0 = delta_a[t]    (B, n_a) */
-                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
                         }
                     }
                 }
@@ -1067,7 +1073,7 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
             /* ---- sums over examples */
             {
                 const rows all = whole(count);
-                /* (8)  loss += sum over examples: sum(y * (l_yhat - u_yhat)) */
+                /* (8)  loss += sum over examples: sum(weighted(y, l_yhat - u_yhat)) */
                 if (me == 0) loss[0] += total(all, 5, loss_part_k);
                 /* (19)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_W_ya) outer_5_16(all, delta_z_yhat_k, d_W_ya_part_k, d_W_ya, me, team);
@@ -1078,11 +1084,11 @@ static void sentence_rating_loss_and_grad_part(const sentence_rating_args *p, si
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-                if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+                if (d_W_aa) outer_16_16(active, delta_z_a_k, a_k, d_W_aa, me, team);
                 /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-                if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+                if (d_W_ax) outer_16_8(active, delta_z_a_k, x_k, d_W_ax, me, team);
                 /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
+                if (d_b_a) sum_rows(active, 16, delta_z_a_k, d_b_a, me, team);
             }
         }
         meet(team);
@@ -1318,7 +1324,6 @@ static size_t sentence_rating_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t
     (void)T_x, (void)T_y, (void)B, (void)size;
     return padded((T_x + T_y) * size * sizeof(size_t))
         + padded((T_x + 1) * size * 16 * sizeof(float))
-        + padded(T_x * size * 16 * sizeof(float))
         + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
         + padded(size * 5 * sizeof(float))
         + padded(size * sizeof(float))
@@ -1328,8 +1333,9 @@ static size_t sentence_rating_vjp_bytes(size_t T_x, size_t T_y, size_t B, size_t
         + padded(size * 5 * sizeof(float))
         + padded(size * sizeof(float))
         + padded(size * 5 * sizeof(float))
-        + padded(size < B ? T_x * size * 16 * sizeof(float) : 0)
         + padded((T_x + 1) * size * 16 * sizeof(float))
+        + padded(size < B ? T_x * size * 16 * sizeof(float) : 0)
+        + padded(T_x * size * 16 * sizeof(float))
         + padded(size < B ? T_x * size * 8 * sizeof(float) : 0)
         + padded(size * 16 * sizeof(float))
         + padded(size * 16 * sizeof(float))
@@ -1392,7 +1398,6 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         size_t *const list = take(&work, (T_x + T_y) * size * sizeof(size_t));
         const float *restrict const a0 = p->a0 + first * 16;
         float *restrict const a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
-        float *restrict const z_a = take(&work, T_x * size * 16 * sizeof(float));
         const float *restrict const x = rows_of(&work, p->x, T_x, p->B, first, B, sizeof(float) * 8, size);
         float *restrict const z_yhat = take(&work, size * 5 * sizeof(float));
         float *restrict const m_yhat = take(&work, size * sizeof(float));
@@ -1403,14 +1408,15 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
         const float *restrict const dyhat = p->dyhat + first * 5;
         float *restrict const delta_l_yhat = take(&work, size * sizeof(float));
         float *restrict const delta_z_yhat = take(&work, size * 5 * sizeof(float));
+        float *restrict const delta_a = take(&work, (T_x + 1) * size * 16 * sizeof(float));
         const float *restrict const dstates_a = rows_of(&work, p->dstates_a, T_x, p->B, first, B, sizeof(float) * 16, size);
-        float *restrict const delta_z_a = take(&work, (T_x + 1) * size * 16 * sizeof(float)); /* delta_a, then delta_z_a */
+        float *restrict const delta_z_a = take(&work, T_x * size * 16 * sizeof(float)); /* z_a, then delta_z_a */
         float *restrict const d_x = room_for(&work, p->d_x, T_x, p->B, first, B, sizeof(float) * 8, size);
         float *restrict const d_a0 = p->d_a0 ? p->d_a0 + first * 16 : NULL;
         float *restrict const z_yhat_part = take(&work, size * 16 * sizeof(float));
         float *restrict const delta_a_part = take(&work, size * 16 * sizeof(float));
         float *restrict const d_W_ya_part = take(&work, size * 16 * sizeof(float));
-        clear(delta_z_a, (T_x + 1) * B * 16 * sizeof *delta_z_a, 0, 1);
+        clear(delta_a, (T_x + 1) * B * 16 * sizeof *delta_a, 0, 1);
         if (d_x) clear(d_x, T_x * B * 8 * sizeof *d_x, 0, 1);
 
         /* ---- initial states */
@@ -1433,7 +1439,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
             const rows all = whole(T_x * B);
             const rows active = active_steps(all, B, xlengths, 0, 1, list);
             /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, z_a, 0);
+            product_8_16(active, x, W_ax_PT, 1.0f, b_a, 0, delta_z_a, 0);
         }
 
         /* ---- forward: every step */
@@ -1453,16 +1459,16 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                     }
                 }
                 /* (1)  z_a[t] = W_aa a[t-1] + W_ax x[t] + b_a    (B, n_a) */
-                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f, z_a + (t - 1) * B * 16,
-                    16, z_a + (t - 1) * B * 16, t);
+                product_16_16(active, a + (t - 1) * B * 16, W_aa_PT, 1.0f,
+                    delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
                 for (size_t r = 0; r < active.count; r += active.run) {
                     const size_t b = at(active, r);
-                    const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                    const float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
                     float *const a_t = a + (t * B + b) * 16;
                     for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
                         /* (2)  a[t] = relu(z_a[t])    (B, n_a) */
-                        put(a_t + i, left, relu_v(get(z_a_t + i, left)));
+                        put(a_t + i, left, relu_v(get(delta_z_a_t + i, left)));
                     }
                 }
             }
@@ -1568,12 +1574,12 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                     const size_t b = at(all, r);
                     const size_t t = xlengths ? xlengths[b] : T_x;
                     const float *const delta_a_part_b = delta_a_part + b * 16;
-                    float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
+                    float *const delta_a_t = delta_a + (t * B + b) * 16;
                     const float *const a_t = a + (t * B + b) * 16;
                     float *const d_W_ya_part_b = d_W_ya_part + b * 16;
                     for (size_t i = 0; i < 16; i += LANES) {
                         const size_t left = 16 % LANES ? 16 - i : LANES;
-                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
                             + get(delta_a_part_b + i, left));
                         put(d_W_ya_part_b + i, left, get(a_t + i, left));
                     }
@@ -1586,11 +1592,11 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 for (size_t r = 0; r < all.count; r += all.run) {
                     const size_t b = at(all, r);
                     const float *const dstates_a_t = dstates_a + b * 16;
-                    float *const delta_z_a_t = delta_z_a + (B + b) * 16;
+                    float *const delta_a_t = delta_a + (B + b) * 16;
                     for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                         const size_t left = 16 % LANES ? m - i : LANES;
                         /* (9)  delta_a[t] += dstates_a[t]    (B, n_a) */
-                        put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
+                        put(delta_a_t + i, left, get(delta_a_t + i, left)
                             + get(dstates_a_t + i, left));
                     }
                 }
@@ -1604,28 +1610,27 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                     const rows idle = idle_rows(all, active);
                     for (size_t r = 0; r < active.count; r += active.run) {
                         const size_t b = at(active, r);
-                        float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                        const float *const z_a_t = z_a + ((t - 1) * B + b) * 16;
+                        float *const delta_z_a_t = delta_z_a + ((t - 1) * B + b) * 16;
+                        const float *const delta_a_t = delta_a + (t * B + b) * 16;
                         for (size_t i = 0, m = active.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
-                            /* (10)  delta_z_a = delta_a[t] * (0 if z_a[t] <= 0 else 1)    (B, n_a) */
-                            put(delta_z_a_t + i, left, get(delta_z_a_t + i, left)
-                                * pick_v((words)(get(z_a_t + i, left) <= 0.0f), all_v(0.0f),
-                                all_v(1.0f)));
+                            /* (10)  delta_z_a = 0 if z_a[t] <= 0 else delta_a[t]    (B, n_a) */
+                            put(delta_z_a_t + i, left, pick_v((words)(get(delta_z_a_t + i,
+                                left) <= 0.0f), all_v(0.0f), get(delta_a_t + i, left)));
                         }
                     }
                     /* (9)  delta_a[t-1] += W_aa^T delta_z_a    (B, n_a) */
-                    product_16_16(active, delta_z_a + t * B * 16, W_aa_P, 1.0f,
-                        delta_z_a + (t - 1) * B * 16, 16, delta_z_a + (t - 1) * B * 16, t);
+                    product_16_16(active, delta_z_a + (t - 1) * B * 16, W_aa_P, 1.0f,
+                        delta_a + (t - 1) * B * 16, 16, delta_a + (t - 1) * B * 16, t);
                     for (size_t r = 0; r < idle.count; r += idle.run) {
                         const size_t b = at(idle, r);
-                        const float *const delta_z_a_t = delta_z_a + (t * B + b) * 16;
-                        float *const delta_z_a_before = delta_z_a + ((t - 1) * B + b) * 16;
+                        const float *const delta_a_t = delta_a + (t * B + b) * 16;
+                        float *const delta_a_before = delta_a + ((t - 1) * B + b) * 16;
                         for (size_t i = 0, m = idle.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
                             /* delta_a[t-1] += delta_a[t]    (B, n_a) */
-                            put(delta_z_a_before + i, left, get(delta_z_a_before + i, left)
-                                + get(delta_z_a_t + i, left));
+                            put(delta_a_before + i, left, get(delta_a_before + i, left)
+                                + get(delta_a_t + i, left));
                         }
                     }
                 }
@@ -1636,7 +1641,7 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 const rows all = whole(T_x * B);
                 const rows active = active_steps(all, B, xlengths, 0, 1, list);
                 /* (11)  d_x[t] += W_ax^T delta_z_a    (B, n_x) */
-                if (d_x) product_16_8(active, delta_z_a + B * 16, W_ax_P, 1.0f, d_x, 8, d_x, 0);
+                if (d_x) product_16_8(active, delta_z_a, W_ax_P, 1.0f, d_x, 8, d_x, 0);
             }
 
             /* ---- gradients of the initial states */
@@ -1645,12 +1650,12 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 if (d_a0) {
                     for (size_t r = 0; r < all.count; r += all.run) {
                         const size_t b = at(all, r);
-                        const float *const delta_z_a_0 = delta_z_a + b * 16;
+                        const float *const delta_a_0 = delta_a + b * 16;
                         float *const d_a0_b = d_a0 ? d_a0 + b * 16 : NULL;
                         for (size_t i = 0, m = all.run * 16; i < m; i += LANES) {
                             const size_t left = 16 % LANES ? m - i : LANES;
                             /* d_a0 = delta_a[t]    (B, n_a) */
-                            put(d_a0_b + i, left, get(delta_z_a_0 + i, left));
+                            put(d_a0_b + i, left, get(delta_a_0 + i, left));
                         }
                     }
                 }
@@ -1680,11 +1685,11 @@ static void sentence_rating_vjp_part(const sentence_rating_args *p, size_t me, s
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (16)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-                if (d_W_aa) outer_16_16(active, delta_z_a_k + count * 16, a_k, d_W_aa, me, team);
+                if (d_W_aa) outer_16_16(active, delta_z_a_k, a_k, d_W_aa, me, team);
                 /* (17)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-                if (d_W_ax) outer_16_8(active, delta_z_a_k + count * 16, x_k, d_W_ax, me, team);
+                if (d_W_ax) outer_16_8(active, delta_z_a_k, x_k, d_W_ax, me, team);
                 /* (18)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                if (d_b_a) sum_rows(active, 16, delta_z_a_k + count * 16, d_b_a, me, team);
+                if (d_b_a) sum_rows(active, 16, delta_z_a_k, d_b_a, me, team);
             }
         }
         meet(team);

@@ -19,6 +19,12 @@ def relu(z):
     return np.where(z <= 0, 0, z)
 
 
+def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)
+
+
 def logsumexp(u):
     """log of the sum of exp(u) over the components; the largest u is 0."""
     return np.log(np.exp(u).sum(axis=-1))
@@ -39,8 +45,8 @@ def loss_and_grad(arrays, T_x, T_y, B):
     n_x = W_ax.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    z_a = np.zeros((T_x, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    z_a = np.empty((T_x, B, n_a), dtype)
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_W_ya = np.zeros((n_y, n_a), dtype)
@@ -67,7 +73,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
     u_yhat = z_yhat - m_yhat[:, None]  # (5)
     l_yhat = logsumexp(u_yhat)  # (6)
     yhat = np.exp(u_yhat - l_yhat[:, None])  # (7)
-    loss += (y[r] * (l_yhat[:, None] - u_yhat)).sum()  # (8)
+    loss += (weighted(y[r], l_yhat[:, None] - u_yhat)).sum()  # (8)
 
     # backward: output
     t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
@@ -81,7 +87,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
     # backward: every step
     for t in range(T_x, 0, -1):
         r, idle = rows_at(t, lengths_x, B)
-        delta_z_a = delta_a[t, r] * np.where(z_a[t - 1, r] <= 0, 0, 1)  # (10)
+        delta_z_a = np.where(z_a[t - 1, r] <= 0, 0, delta_a[t, r])  # (10)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
         d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
         d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)
@@ -117,7 +123,7 @@ def forward(arrays, T_x, T_y, B):
     n_a = a0.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
     yhat = np.zeros((B, n_y), dtype)
 
     # initial states
@@ -160,8 +166,8 @@ def vjp(arrays, T_x, T_y, B):
     n_x = W_ax.shape[-1]
     n_y = W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + 1, B, n_a), dtype)
-    z_a = np.zeros((T_x, B, n_a), dtype)
+    a = np.empty((T_x + 1, B, n_a), dtype)
+    z_a = np.empty((T_x, B, n_a), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_W_ya = np.zeros((n_y, n_a), dtype)
     d_b_y = np.zeros((n_y,), dtype)
@@ -202,7 +208,7 @@ def vjp(arrays, T_x, T_y, B):
     for t in range(T_x, 0, -1):
         r, idle = rows_at(t, lengths_x, B)
         delta_a[t] += dstates_a[t - 1]  # (9)
-        delta_z_a = delta_a[t, r] * np.where(z_a[t - 1, r] <= 0, 0, 1)  # (10)
+        delta_z_a = np.where(z_a[t - 1, r] <= 0, 0, delta_a[t, r])  # (10)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
         d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
         d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)

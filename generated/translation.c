@@ -312,6 +312,13 @@ INLINE void transpose(vec *v)
 /* NaN counts as the largest. */
 INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
 
+/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
+static inline double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
+INLINE vec weighted_v(vec w, vec v)
+{
+    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
+}
+
 INLINE double largest_of(vec v)
 {
     double x[LANES];
@@ -1239,8 +1246,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                     put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left) - dec_l_yhat[b]));
-                    put(loss_part_t + i, left, get(y_t + i, left)
-                        * (dec_l_yhat[b] - get(loss_part2_t + i, left)));
+                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
+                        dec_l_yhat[b] - get(loss_part2_t + i, left)));
                 }
             }
         }
@@ -1385,8 +1392,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 double *const loss_part2_t = loss_part2 + (B + b) * 5;
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
-                    put(loss_part2_t + i, left, get(y_t + i, left)
-                        * ((dec_l_yhat[B + b]) - get(loss_part2_t + i, left)));
+                    put(loss_part2_t + i, left, weighted_v(get(y_t + i, left),
+                        (dec_l_yhat[B + b]) - get(loss_part2_t + i, left)));
                 }
             }
         }
@@ -1776,13 +1783,13 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
             {
                 const rows all = whole(1 * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
-                /* (22)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+                /* (22)  loss += sum over examples: sum(weighted(y[t], dec_l_yhat - dec_u_yhat)) */
                 if (me == 0) loss[0] += total(active, 5, loss_part_k);
             }
             {
                 const rows all = whole((T_y - 1) * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
-                /* (36)  loss += sum over examples: sum(y[t] * (dec_l_yhat - dec_u_yhat)) */
+                /* (36)  loss += sum over examples: sum(weighted(y[t], dec_l_yhat - dec_u_yhat)) */
                 if (me == 0) loss[0] += total(active, 5, loss_part2_k + count * 5);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,

@@ -20,6 +20,12 @@ def sigmoid(z):
         return 1 / (1 + np.exp(-z))
 
 
+def weighted(w, v):
+    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
+    with np.errstate(invalid="ignore"):
+        return np.where((w == 0) & ~np.isnan(v), 0, w * v)
+
+
 def logsumexp(u):
     """log of the sum of exp(u) over the components; the largest u is 0."""
     return np.log(np.exp(u).sum(axis=-1))
@@ -58,16 +64,16 @@ def loss_and_grad(arrays, T_x, T_y, B):
     n_x = enc_W_zx.shape[-1]
     n_y = dec_W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + T_y + 1, B, n_a), dtype)
-    enc_z = np.zeros((T_x, B, n_a), dtype)
-    enc_r = np.zeros((T_x, B, n_a), dtype)
-    enc_u_k = np.zeros((T_x, B, n_a), dtype)
-    enc_k = np.zeros((T_x, B, n_a), dtype)
-    dec_z = np.zeros((T_y, B, n_a), dtype)
-    dec_r = np.zeros((T_y, B, n_a), dtype)
-    dec_u_k = np.zeros((T_y, B, n_a), dtype)
-    dec_k = np.zeros((T_y, B, n_a), dtype)
-    yhat = np.zeros((T_y, B, n_y), dtype)
+    a = np.empty((T_x + T_y + 1, B, n_a), dtype)
+    enc_z = np.empty((T_x, B, n_a), dtype)
+    enc_r = np.empty((T_x, B, n_a), dtype)
+    enc_u_k = np.empty((T_x, B, n_a), dtype)
+    enc_k = np.empty((T_x, B, n_a), dtype)
+    dec_z = np.empty((T_y, B, n_a), dtype)
+    dec_r = np.empty((T_y, B, n_a), dtype)
+    dec_u_k = np.empty((T_y, B, n_a), dtype)
+    dec_k = np.empty((T_y, B, n_a), dtype)
+    yhat = np.empty((T_y, B, n_y), dtype)
     loss = 0.0
     delta_yhat = np.zeros((T_y, B, n_y), dtype)
     delta_a = np.zeros((T_x + T_y + 1, B, n_a), dtype)
@@ -128,7 +134,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         dec_u_yhat = dec_z_yhat - dec_m_yhat[:, None]  # (19)
         dec_l_yhat = logsumexp(dec_u_yhat)  # (20)
         yhat[t - T_x - 1, r] = np.exp(dec_u_yhat - dec_l_yhat[:, None])  # (21)
-        loss += (y[t - T_x - 1, r] * (dec_l_yhat[:, None] - dec_u_yhat)).sum()  # (22)
+        loss += (weighted(y[t - T_x - 1, r], dec_l_yhat[:, None] - dec_u_yhat)).sum()  # (22)
 
     # forward: decoder, later steps
     for t in range(T_x + 2, T_x + T_y + 1):
@@ -147,7 +153,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         dec_u_yhat = dec_z_yhat - dec_m_yhat[:, None]  # (33)
         dec_l_yhat = logsumexp(dec_u_yhat)  # (34)
         yhat[t - T_x - 1, r] = np.exp(dec_u_yhat - dec_l_yhat[:, None])  # (35)
-        loss += (y[t - T_x - 1, r] * (dec_l_yhat[:, None] - dec_u_yhat)).sum()  # (36)
+        loss += (weighted(y[t - T_x - 1, r], dec_l_yhat[:, None] - dec_u_yhat)).sum()  # (36)
 
     # backward: decoder, later steps
     for t in range(T_x + T_y, T_x + 1, -1):
@@ -292,7 +298,7 @@ def forward(arrays, T_x, T_y, B):
     n_a = a0.shape[-1]
     n_y = dec_W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + T_y + 1, B, n_a), dtype)
+    a = np.empty((T_x + T_y + 1, B, n_a), dtype)
     yhat = np.zeros((T_y, B, n_y), dtype)
 
     # initial states
@@ -387,16 +393,16 @@ def vjp(arrays, T_x, T_y, B):
     n_x = enc_W_zx.shape[-1]
     n_y = dec_W_ya.shape[-2]
     dtype = arrays["x"].dtype
-    a = np.zeros((T_x + T_y + 1, B, n_a), dtype)
-    enc_z = np.zeros((T_x, B, n_a), dtype)
-    enc_r = np.zeros((T_x, B, n_a), dtype)
-    enc_u_k = np.zeros((T_x, B, n_a), dtype)
-    enc_k = np.zeros((T_x, B, n_a), dtype)
-    dec_z = np.zeros((T_y, B, n_a), dtype)
-    dec_r = np.zeros((T_y, B, n_a), dtype)
-    dec_u_k = np.zeros((T_y, B, n_a), dtype)
-    dec_k = np.zeros((T_y, B, n_a), dtype)
-    yhat = np.zeros((T_y, B, n_y), dtype)
+    a = np.empty((T_x + T_y + 1, B, n_a), dtype)
+    enc_z = np.empty((T_x, B, n_a), dtype)
+    enc_r = np.empty((T_x, B, n_a), dtype)
+    enc_u_k = np.empty((T_x, B, n_a), dtype)
+    enc_k = np.empty((T_x, B, n_a), dtype)
+    dec_z = np.empty((T_y, B, n_a), dtype)
+    dec_r = np.empty((T_y, B, n_a), dtype)
+    dec_u_k = np.empty((T_y, B, n_a), dtype)
+    dec_k = np.empty((T_y, B, n_a), dtype)
+    yhat = np.empty((T_y, B, n_y), dtype)
     delta_yhat = np.zeros((T_y, B, n_y), dtype)
     delta_a = np.zeros((T_x + T_y + 1, B, n_a), dtype)
     d_dec_W_za = np.zeros((n_a, n_a), dtype)

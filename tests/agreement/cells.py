@@ -98,4 +98,33 @@ yhat = "h(W_ya @ a + b_y)"
 """
 )
 
-CELLS = {"minimal_peephole": PEEPHOLE, "normalised": NORMALISED, "attentive": ATTENTIVE}
+FLEETING = (
+    'name = "fleeting"\ntitle = "States that remember nothing: one reads the input alone, one is always 0"\n'
+    + _COMMON
+    + """
+[states]
+a = ["n_a"]
+d = ["n_d"]
+
+[parameters]
+W_ax = ["n_a", "n_x"]
+W_ad = ["n_a", "n_d"]
+W_ya = ["n_y", "n_a"]
+W_yd = ["n_y", "n_d"]
+b_y  = ["n_y"]
+
+[equations]
+d = "d[t-1] - d[t-1]"
+a = "g(W_ax @ x + W_ad @ d)"
+
+[output]
+yhat = "h(W_ya @ a + W_yd @ d + b_y)"
+"""
+)
+
+CELLS = {
+    "minimal_peephole": PEEPHOLE,
+    "normalised": NORMALISED,
+    "attentive": ATTENTIVE,
+    "fleeting": FLEETING,
+}

@@ -1,4 +1,4 @@
-"""The derivation at 50 digits, the NumPy twin, the interpreter at every level and the compiled C agree."""
+"""The derivation at 50 digits, the NumPy twin, the interpreter and the compiled C agree with the oracle."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_the_cases_compiled_as_for_production_have_every_value() -> None:
 
 
 @pytest.mark.parametrize(("case", "backend"), runs(SUITE, SUITE.cases))
-def test_every_result_agrees_with_50_digits(case: Case, backend: str) -> None:
+def test_every_result_agrees_with_the_oracle(case: Case, backend: str) -> None:
     assert disagreements(case, network(SUITE, case, backend)) == {}
 
 
 @pytest.mark.parametrize(
     "case", [pytest.param(c, id=str(c), marks=in_group(PRODUCTION, c)) for c in PRODUCTION.cases]
 )
-def test_c_as_it_is_built_agrees_with_50_digits(case: Case) -> None:
+def test_c_as_it_is_built_agrees_with_the_oracle(case: Case) -> None:
     assert disagreements(case, network(PRODUCTION, case, "c")) == {}
 
 

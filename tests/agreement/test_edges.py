@@ -15,7 +15,7 @@ import derive
 from codegen import Network
 from tests.agreement.backends import Suite, network
 from tests.agreement.cases import TOLERANCE, Case, Data, Setting, data_of, model_of
-from tests.agreement.reference import evaluated, far, loss_and_gradients, outputs
+from tests.agreement.reference import far, loss_and_gradients, outputs, told
 from tests.agreement.test_agreement import in_group, runs
 
 SETTING = Setting(n_x=5, n_a=4, n_d=6, n_y=3, T=4, T_xy=(3, 4), B=2)
@@ -69,10 +69,51 @@ def _with(data: Data, **params: object) -> Data:
 @pytest.mark.parametrize("case", _params(LOGITS))
 def test_huge_logits_lose_nothing(case: Case, scale: float, backend: str) -> None:
     data = _with(data_of(case), b_y=[scale, -scale, 0.3 * scale])
-    expected = evaluated(case, data)
+    expected = told(case, data)
     found = loss_and_gradients(network(SUITE, case, backend), data, expected.names)
     assert np.isfinite(expected.loss) and np.linalg.norm(expected.gradients["W_aa"]) > 1e-3
     assert far(found, {"loss": expected.loss, **expected.gradients}, TOLERANCE[case.dtype]) == {}
+
+
+# ----------------------------------------------------------------------------- infinite logits
+
+_CUT = np.log1p(np.exp(1.0))  # −log softmax([1, 2, −∞])₀
+_SURE = np.log1p(np.exp(-0.5))  # −log σ(0.5)
+INFINITE = {  # logits, targets, the loss and its gradient by the logits
+    ("softmax", "cross_entropy"): ([1, 2, -np.inf], [1, 0, 0], _CUT, np.array([-1, 1, 0]) / (1 + np.exp(-1))),
+    ("softmax", "binary_cross_entropy"): (
+        [1, 2, -np.inf], [1, 0, 0], 2 * _CUT, np.array([-2, 2, 0]) / (1 + np.exp(-1))
+    ),
+    ("sigmoid", "cross_entropy"): ([np.inf, -np.inf, 0.5], [1, 0, 1], _SURE, [0, 0, -1 / (1 + np.exp(0.5))]),
+    ("sigmoid", "binary_cross_entropy"): (
+        [np.inf, -np.inf, 0.5], [1, 0, 1], _SURE, [0, 0, -1 / (1 + np.exp(0.5))]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", _params(LOGITS))
+def test_what_counts_nothing_adds_nothing(case: Case, backend: str) -> None:
+    """0 · log 0 = 0: a class whose logit is −∞ can have no weight, and then it is out of the sum."""
+    logits, targets, loss, slope = INFINITE[case.h, case.loss]
+    data = _with(data_of(case), W_ya=0, b_y=logits)
+    data = replace(data, y=np.ascontiguousarray(np.broadcast_to(targets, data.y.shape), data.y.dtype))
+    found = loss_and_gradients(network(SUITE, case, backend), data, ("b_y", "W_aa"))
+    steps = data.y.shape[0] * data.y.shape[1]
+    assert found["loss"] == pytest.approx(steps * loss, rel=TOLERANCE[case.dtype])
+    np.testing.assert_allclose(
+        found["b_y"], steps * np.asarray(slope), atol=1e-5 if "32" in case.dtype else 1e-13
+    )
+    assert not found["W_aa"].any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", _params(LOGITS))
+def test_nothing_hides_what_is_not_a_number(case: Case, backend: str) -> None:
+    data = _with(data_of(case), b_y=[np.nan, 1, 2])
+    data = replace(data, y=np.zeros_like(data.y))
+    loss = loss_and_gradients(network(SUITE, case, backend), data, ())["loss"]
+    assert np.isnan(loss)
 
 
 # ----------------------------------------------------------------------------- the kink of ReLU
@@ -92,7 +133,7 @@ def test_the_slope_of_relu_at_0_is_0_in_sympy() -> None:
 @pytest.mark.parametrize(("case", "backend"), runs(SUITE, KINKS))
 def test_the_slope_of_relu_at_0_is_0(case: Case, backend: str) -> None:
     data = _with(data_of(case), W_aa=0, W_ax=0, b_a=0)
-    expected = evaluated(case, data)
+    expected = told(case, data)
     found = loss_and_gradients(network(SUITE, case, backend), data, expected.names)
     for name in ("W_aa", "W_ax", "b_a", "x", "a0"):
         assert not found[name].any() and not expected.gradients[name].any(), name

@@ -13,7 +13,7 @@ from tests.agreement.reference import beyond_its_condition
 @pytest.mark.parametrize("dtype", FACTORS["dtype"])
 @pytest.mark.parametrize("model", FACTORS["model"])
 @pytest.mark.parametrize("layout", FACTORS["layout"])
-def test_every_result_agrees_with_50_digits(layout: str, model: str, dtype: str) -> None:
+def test_every_result_agrees_with_the_oracle(layout: str, model: str, dtype: str) -> None:
     """All g, h, losses and forms in one extension; of thousands of cases a few are ill-conditioned."""
     cases = tuple(c for c in product() if (c.layout, c.model, c.dtype) == (layout, model, dtype))
     suite = Suite("full", cases, "quick", group_size=len(cases))

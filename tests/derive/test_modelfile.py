@@ -230,7 +230,12 @@ OUTERMOST = [
     ("softmax(softmax(u))", "identity", "cross_entropy"),
     ("sigmoid(softmax(u))", "identity", "binary_cross_entropy"),
     ("softmax(sigmoid(u))", "identity", "cross_entropy"),
-    ("1 - sigmoid(u)", "identity", "squared_error"),
+    ("1 - sigmoid(u)", "identity", "binary_cross_entropy"),  # it is sigmoid(-u)
+    ("1.0 - (1 - h(u))", "sigmoid", "binary_cross_entropy"),
+    ("1 - softmax(u)", "identity", "squared_error"),
+    ("sigmoid(u - u)", "identity", "binary_cross_entropy"),
+    ("softmax(0 * u)", "identity", "cross_entropy"),
+    ("2 - sigmoid(u)", "identity", "squared_error"),
     ("2 * sigmoid(u)", "identity", "squared_error"),
     ("sigmoid(u) * 1 + 1", "identity", "squared_error"),
     ("tanh(sigmoid(u))", "identity", "squared_error"),

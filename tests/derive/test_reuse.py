@@ -193,3 +193,11 @@ def test_a_root_or_a_quotient_is_not_inverted_to_name_its_argument(
     d, q, k = (Symbol(name, ("n",)) for name in ("d", "q", "k"))
     node = elementwise(lambda d, q: d * q**2, (d, q))
     assert reuse(node, [Step(k, elementwise(known, (q,)))]) == node
+
+
+def test_a_number_is_not_read_off_a_vector_that_it_was_spread_over() -> None:
+    spread = elementwise(sympy.tanh, (s,), ("n",))
+    of_number = elementwise(lambda d, s: d * sympy.tanh(s), (l, s))
+    assert reuse(of_number, [Step(a, spread)]) == of_number
+    of_vector = elementwise(lambda d, s: d * sympy.tanh(s), (delta, s))
+    assert a in set(symbols(reuse(of_vector, [Step(a, spread)])))

@@ -384,3 +384,49 @@ def test_without_an_output_no_step_has_one() -> None:
     plan = schedule(model)
     assert plan.y is None and plan.y_steps is None
     assert plan.parameters == tuple(Parameter(p.name, p.shape) for p in model.parameters if p.name in CELL)
+
+
+SILENT = """
+name = "silent"
+[sizes]
+n_x = "inputs"
+n_a = "units"
+n_y = "outputs"
+[inputs]
+x = ["n_x"]
+[states]
+a = ["n_a"]
+d = ["n_x"]
+[parameters]
+U = ["n_a", "n_x"]
+V = ["n_y", "n_a"]
+b = ["n_y"]
+[equations]
+u = "U @ x"
+v = "u - u"
+d = "0 * d[t-1]"
+a = "tanh(u) + v"
+[output]
+w = "V @ (v + u)"
+yhat = "w + b + sum(v) + sum(d)"
+"""
+
+
+@pytest.mark.parametrize("architecture, feed", LAYOUTS)
+def test_what_is_read_has_been_written(tmp_path: Path, architecture: str, feed: str) -> None:
+    """States and outputs have a value at every step, and whatever else is read is defined in its segment."""
+    (tmp_path / "silent.toml").write_text(SILENT)
+    for cell in (tmp_path / "silent.toml", "lstm"):
+        model = load(cell, architecture=architecture, feed=feed)
+        plan = schedule(model)
+        before: set[str] = set()
+        for segment in plan.segments:
+            defined = {d.name for d in segment.definitions}
+            known = {"x", "y"} | (before if segment.readout else set())
+            for d in segment.definitions:
+                assert {s.name for s in symbols(d.value) if s.lag == 0} <= known | defined, d.name
+            if not segment.readout:
+                assert {state.name for state in plan.states} <= defined
+            if segment.readout or segment.label != "encoder":
+                assert segment.readout or plan.y_steps != (ZERO, T) or "yhat" in defined
+            before = defined

@@ -28,7 +28,7 @@ class Doubt:
     """What a run could not decide.
 
     singular     a point outside a function's domain was met, exactly
-    undecided    a ball held such a point, or a kink, beside others: more bits may tell
+    undecided    a ball held such a point, or a kink, beside others, or had no bound: more bits may tell
     """
 
     singular: bool = False
@@ -60,6 +60,14 @@ def positive(x: arb, doubt: Doubt) -> bool:
     else:
         doubt.undecided = True
     return False
+
+
+def exp(x: arb, doubt: Doubt) -> arb:
+    """Arb gives no bound for an argument with more digits than the precision has."""
+    value = x.exp()
+    if x.is_finite() and not value.is_finite():
+        doubt.undecided = True
+    return value
 
 
 def log(x: arb, doubt: Doubt) -> arb:
@@ -134,7 +142,7 @@ def exact(number: Fraction) -> arb:
 ELEMENTARY: dict[str, tuple[Value, Slope]] = {
     "tanh": (lambda x, _: x.tanh(), lambda x, v: ONE - v * v),
     "softplus": (softplus, lambda x, v: sigmoid(x)),
-    "exp": (lambda x, _: x.exp(), lambda x, v: v),
+    "exp": (exp, lambda x, v: v),
     "log": (log, lambda x, v: ONE / x),
     "sqrt": (sqrt, lambda x, v: ONE / (v + v)),
     "square": (lambda x, _: x * x, lambda x, v: x + x),
@@ -160,7 +168,7 @@ class Rounding:
         if x.is_finite():
             if x.rel_accuracy_bits() < ACCURATE_BITS and not abs(x) < TINY:
                 self.sharp = False
-            value = float(x)
+            value = float(x) + 0.0  # there is one zero
         else:
             value = float(x) if x.is_exact() and not x.is_nan() else float("nan")
         if not np.isfinite(value):

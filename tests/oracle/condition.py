@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.oracle.network import Result
+if TYPE_CHECKING:
+    from tests.oracle.network import Result
 
 NUDGES = 6
 SIZE = 2.0**-40

@@ -14,7 +14,8 @@ from tests.oracle.balls import ZERO
 from tests.oracle.language import Cell, Expr
 from tests.oracle.layout import Step
 from tests.oracle.losses import ENTROPIES, loss, stored_weight
-from tests.oracle.tape import Balls, Matrix, Node, Tape
+from tests.oracle.nodes import Balls, Matrix, Node, is_one
+from tests.oracle.tape import Tape
 
 Array = NDArray[np.float64]
 
@@ -103,7 +104,7 @@ class Forward:
                     self.x[b][index] = self.tape.leaf(exact(self.call.x[index, b]))
                 return self.x[b][index]
             case "yhat":
-                return self.yhat[b][index]
+                return self.tape.previous(self.yhat[b][index])
             case "y":
                 return self.target(b, index)
         return self.tape.zero(self.call.n_zero)
@@ -188,7 +189,7 @@ def folded_in(yhat: Node) -> Node | None:
     """The sigmoid or softmax that a stable loss looks through to, in yhat or in 1 - yhat."""
     if yhat.op in ("sigmoid", "softmax"):
         return yhat
-    if yhat.op == "sub" and yhat.args[0].op in ("number", "spread"):
+    if yhat.op == "sub" and is_one(yhat.args[0]):
         inner = folded_in(yhat.args[1])
         return inner if inner is not None and inner.op == "sigmoid" else None
     return None

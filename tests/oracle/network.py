@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tests.oracle import language, layout, losses
 from tests.oracle.balls import Doubt, Rounding
+from tests.oracle.condition import condition
 from tests.oracle.errors import OracleError
 from tests.oracle.forward import Call, Forward
 from tests.oracle.language import Cell, ModelFile, Shape
@@ -20,7 +21,7 @@ from tests.oracle.language import Cell, ModelFile, Shape
 Array = NDArray[np.float64]
 Lengths = ArrayLike | tuple[ArrayLike | None, ArrayLike | None] | None
 
-PRECISIONS = (256, 1536, 6144, 20480)
+PRECISIONS = (320, 768, 1536, 6144, 20480)
 """Bits, tried in turn until every result is sharp."""
 
 
@@ -116,30 +117,10 @@ class Network:
         params: Mapping[str, ArrayLike],
         x: ArrayLike,
         y: ArrayLike | None = None,
-        *,
-        initial: Mapping[str, ArrayLike] | None = None,
-        lengths: Lengths = None,
-        dyhat: ArrayLike | None = None,
-        dstates: Mapping[str, ArrayLike] | None = None,
-        steps: int | None = None,
+        **same: Any,
     ) -> dict[str, float]:
-        """How much larger the relative change of each result is than that of the numbers behind it."""
-        from tests.oracle.condition import condition
-
-        return condition(
-            lambda seed: self.run(
-                sizes,
-                params,
-                x,
-                y,
-                initial=initial,
-                lengths=lengths,
-                dyhat=dyhat,
-                dstates=dstates,
-                steps=steps,
-                seed=seed,
-            )
-        )
+        """How much larger the relative change of a result is than that of the numbers behind it; as `run`."""
+        return condition(lambda seed: self.run(sizes, params, x, y, seed=seed, **same))
 
     def attempt(self, call: Call, seed: int | None) -> tuple[Result, Rounding, Doubt]:
         """One run at the present precision."""

@@ -7,60 +7,19 @@ a cotangent of 0, which multiplies what it meets.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
-from itertools import accumulate
 
 from flint import arb, arb_mat
 
 from tests.oracle import balls
 from tests.oracle.balls import ELEMENTARY, KINKED, NAN, ONE, ZERO, Doubt
+from tests.oracle.kinks import distance
+from tests.oracle.nodes import Balls, Matrix, Node, is_one, sums_of_others
 
-Balls = list[arb]
-
-NUDGE = arb(2) ** -40
+UP, DOWN = 1 + arb(2) ** -40, 1 - arb(2) ** -40
 NEVER_ROUNDED = frozenset({"leaf", "zero", "number", "neg", "spread", "previous"})
 """Operations whose result is no new number."""
-
-
-class Node:
-    """op: its name; data: what its pull-back needs beside the arguments; column: its value, (n, 1)."""
-
-    __slots__ = ("args", "column_", "data", "grad", "op", "value")
-
-    def __init__(self, op: str, args: tuple[Node, ...], value: Balls, data: object = None) -> None:
-        self.op, self.args, self.value, self.data = op, args, value, data
-        self.grad: Balls | None = None
-        self.column_: arb_mat | None = None
-
-    def column(self) -> arb_mat:
-        if self.column_ is None:
-            self.column_ = arb_mat(len(self.value), 1, self.value)
-        return self.column_
-
-    def receive(self, cotangent: Balls) -> None:
-        self.grad = (
-            cotangent if self.grad is None else [a + b for a, b in zip(self.grad, cotangent, strict=True)]
-        )
-
-
-class Matrix:
-    """A matrix parameter (n, m), and the pairs of vectors whose outer products are its cotangent."""
-
-    def __init__(self, rows: int, columns: int, value: Balls) -> None:
-        self.shape = rows, columns
-        self.matrix = arb_mat(rows, columns, value)
-        self.transpose = self.matrix.transpose()
-        self.pairs: list[tuple[Balls, Balls]] = []
-
-    def gradient(self) -> Balls | None:
-        """sum of left right^T over the pairs, as one product (n, k) (k, m)."""
-        if not self.pairs:
-            return None
-        k, (n, m) = len(self.pairs), self.shape
-        left = arb_mat(k, n, [a for pair in self.pairs for a in pair[0]])
-        right = arb_mat(k, m, [b for pair in self.pairs for b in pair[1]])
-        return list((left.transpose() * right).entries())
 
 
 class Tape:
@@ -79,7 +38,7 @@ class Tape:
         if self.random is None:
             return value
         signs = self.random.getrandbits(len(value) or 1)
-        return [v + (v if signs >> i & 1 else -v) * NUDGE for i, v in enumerate(value)]
+        return [v * (UP if signs >> i & 1 else DOWN) for i, v in enumerate(value)]
 
     def leaf(self, value: Balls) -> Node:
         node = Node("leaf", (), self.nudged(value))
@@ -92,11 +51,13 @@ class Tape:
         return matrix
 
     def zero(self, n: int) -> Node:
-        """What is not there: its products are not there either."""
+        """What is not there: its negative, its products and its sums are not there either."""
         return Node("zero", (), [ZERO] * n)
 
     def number(self, number: Fraction) -> Node:
-        return Node("number", (), [balls.exact(number)], number)
+        value = [balls.exact(number)]
+        binary = number.denominator & (number.denominator - 1) == 0
+        return Node("number", (), value if binary else self.nudged(value), number)
 
     def record(self, op: str, args: tuple[Node, ...], value: Balls, data: object = None) -> Node:
         node = Node(op, args, value if op in NEVER_ROUNDED else self.nudged(value), data)
@@ -110,11 +71,13 @@ class Tape:
         return self.record("spread", (a,), a.value * n)
 
     def neg(self, a: Node) -> Node:
-        return self.record("neg", (a,), [-x for x in a.value])
+        return a if a.op == "zero" else self.record("neg", (a,), [-x for x in a.value])
 
     def binary(self, op: str, a: Node, b: Node) -> Node:
         left, right = a.value, b.value
         match op:
+            case "add" | "sub" if a.op == b.op == "zero":
+                return a
             case "add":
                 value = [x + y for x, y in zip(left, right, strict=True)]
             case "sub" if is_one(a):
@@ -151,16 +114,18 @@ class Tape:
                 value = [balls.sigmoid(x) for x in a.value]
                 return self.record(name, (a,), value, self.kept([balls.sigmoid(-x) for x in a.value]))
             case "softmax":
-                powers = [x.exp() for x in a.value]
+                powers = [balls.exp(x, self.doubt) for x in a.value]
                 total = sum(powers, ZERO)
                 others = [s / total for s in sums_of_others(powers)]
                 return self.record(name, (a,), [e / total for e in powers], self.kept(others))
+            case "sum" | "mean" if a.op == "zero":
+                return self.zero(1)
             case "sum":
                 return self.record(name, (a,), [sum(a.value, ZERO)])
             case "mean":
                 return self.record(name, (a,), [sum(a.value, ZERO) / len(a.value)])
         if name in KINKED:
-            self.note_kink(a)
+            self.kink = min(self.kink, distance(a))
         forward = ELEMENTARY[name][0]
         return self.record(name, (a,), [forward(x, self.doubt) for x in a.value])
 
@@ -178,12 +143,6 @@ class Tape:
         if a.op == "sub" and is_one(a.args[0]) and isinstance(a.args[1].data, list):
             return a.args[1].value
         return [ONE - x for x in a.value]
-
-    def note_kink(self, a: Node) -> None:
-        for x, size in zip(a.value, size_of(a), strict=True):
-            distance = abs(float(x))
-            if distance == distance and not (distance == 0 and size == 0):
-                self.kink = min(self.kink, distance / size if distance != float("inf") else distance)
 
     def forget(self) -> None:
         """All cotangents of an earlier pass."""
@@ -206,18 +165,6 @@ class Tape:
         a = node.args[0]
         slopes = (slope(x, v) for x, v in zip(a.value, node.value, strict=True))
         a.receive([ZERO if s is None else s * d for s, d in zip(slopes, g, strict=True)])
-
-
-def sums_of_others(terms: Balls) -> Balls:
-    """For each term the sum of all others, nothing being subtracted."""
-    before = list(accumulate(terms[:-1], initial=ZERO))
-    after = list(accumulate(terms[:0:-1], initial=ZERO))[::-1]
-    return [a + b for a, b in zip(before, after, strict=True)]
-
-
-def is_one(node: Node) -> bool:
-    """The number 1, spread or not."""
-    return node.data == 1 if node.op == "number" else node.op == "spread" and is_one(node.args[0])
 
 
 def _passed(tape: Tape, node: Node, g: Balls) -> None:
@@ -305,48 +252,3 @@ PULL: dict[str, Callable[[Tape, Node, Balls], None]] = {
     "sum": _sum,
     "mean": _mean,
 }
-
-
-def size_of(node: Node) -> Sequence[float]:
-    """The size of the terms that make a value: its expression with all signs equal.
-
-    A function counts with its value, or with its slope times the size of its argument where that is more.
-    """
-    value = [abs(float(v)) for v in node.value]
-    sizes = [size_of(a) for a in node.args] if node.op != "previous" else []
-    match node.op:
-        case "leaf" | "zero" | "number" | "previous":
-            return value
-        case "neg":
-            return sizes[0]
-        case "spread":
-            return list(sizes[0]) * len(value)
-        case "add" | "sub":
-            return [a + b for a, b in zip(*sizes, strict=True)]
-        case "mul":
-            return [a * b for a, b in zip(*sizes, strict=True)]
-        case "div":
-            divisor = [abs(float(v)) for v in node.args[1].value]
-            return [a * b / d / d if d else float("inf") for a, b, d in zip(*sizes, divisor, strict=True)]
-        case "matvec":
-            assert isinstance(node.data, tuple)
-            matrix, transposed = node.data
-            rows = (matrix.transpose if transposed else matrix.matrix).tolist()
-            return [sum(abs(float(w)) * s for w, s in zip(row, sizes[0], strict=True)) for row in rows]
-        case "sum":
-            return [sum(sizes[0])]
-        case "mean":
-            return [sum(sizes[0]) / len(sizes[0])]
-        case "softmax":
-            spread = sum(v * s for v, s in zip(value, sizes[0], strict=True))
-            return [v * max(1.0, s + spread) for v, s in zip(value, sizes[0], strict=True)]
-        case "sigmoid":
-            return [v * max(1.0, (1 - v) * s) for v, s in zip(value, sizes[0], strict=True)]
-        case "power":
-            assert isinstance(node.data, Fraction)
-            slopes = [abs(float(balls.power_slope(x, node.data))) for x in node.args[0].value]
-        case _:
-            slope = ELEMENTARY[node.op][1]
-            found = (slope(x, v) for x, v in zip(node.args[0].value, node.value, strict=True))
-            slopes = [0.0 if s is None else abs(float(s)) for s in found]
-    return [max(v, s * d) for v, s, d in zip(value, slopes, sizes[0], strict=True)]
