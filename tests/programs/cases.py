@@ -17,7 +17,7 @@ import derive
 from codegen import Network
 from codegen.interface import Interface
 from tests import oracle
-from tests.programs.grammar import Program
+from tests.programs.grammar import Lengths, Program
 
 Array = NDArray[Any]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
@@ -145,8 +145,10 @@ class Case:
         paired = self.program.architecture == "encoder-decoder"
         return both if paired else both[self.program.architecture == "one-to-many"]
 
-    def _length(self, kind: str, T: int, name: str) -> Array | None:
+    def _length(self, kind: Lengths, T: int, name: str) -> Array | None:
         B = self.setting.B
+        if isinstance(kind, tuple):
+            return np.array(kind)
         drawn = {"none": None, "full": np.full(B, T), "ones": np.ones(B, int)}
         return drawn[kind] if kind in drawn else self._rng(f"lengths {name}").integers(1, T + 1, B)
 

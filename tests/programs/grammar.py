@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 V = TypeVar("V")
-Pair = tuple[str, str]
 
 ARCHITECTURES = ("many-to-many", "one-to-one", "many-to-one", "one-to-many", "encoder-decoder")
 FEEDS = ("none", "output", "target")
@@ -49,30 +48,40 @@ SAFE = (
     "-<l> ** 2", "-(-<e>)", "<e> / 4", "+<e>", "<n> * <e>", "<e> - <n>", "<l> - <l> - <l>",
     "<l> / (2 + square(<l>)) * <l>", "log(1 + relu(<e>))", "log(1 + exp(tanh(<e>)))",
     "sqrt(relu(1.25 + sin(<e>)))", "softplus(-<e>)", "1 - sigmoid(<e>)", "<e1> * sigmoid(<e1>)",
-    "leaky_relu(<e>) + relu(-<e>)", "square(<e1> - 1) - <e1> * <e1>",
+    "leaky_relu(<e>) + relu(-<e>)", "square(<e1> - 1) - <e1> * <e1>", "sqrt(relu(<e>))", "relu(<e>) ** 0.5",
+    "relu(<e>) ** 1.5", "log(sigmoid(<e>))", "exp(-exp(<e>))", "1 / exp(<l>)", "tanh(20 * <e>)",
+    "log(exp(<e>) + 1)", "leaky_relu(<e1>) * <e1>", "(<e1> * <e1>) ** 0.5", "square(sqrt(1 + square(<e>)))",
+    "softplus(<e1>) - softplus(-<e1>)", "1 - (1 - sigmoid(<e>))", "sin(<e>) ** 3",
 )  # fmt: skip
 FOLDING = (
     "0 * <e>", "<e1> - <e1>", "sigmoid(<e1> - <e1>)", "<e> + 0 * <e>", "<e> * 2 ** 3 / 8", "<e> ** 0",
     "<e> ** 1", "exp(0 * <e>) * <e>", "relu(<e1> - <e1>)", "<e> + (3 - 1 - 2)", "tanh(0.5) * <e>",
     "log(1) + <e>", "cos(<e1> - <e1>) + <e>", "softplus(0) * <e>", "(<e1> + 1) - (<e1> + 1)",
     "<e> / (2 - 1)", "0 / (1 + square(<e>))", "(2 - 2) * <e>", "-(<e1> - <e1>) + sqrt(4) * <e>",
+    "sin(<e1>) ** 2 + cos(<e1>) ** 2", "sigmoid(-<e1>) + sigmoid(<e1>)", "log(1.5) * <e>",
+    "exp(log(2 + sin(<e>)))", "<e> ** (2 * 0.5)",
 )  # fmt: skip
 """What is constant, or as good as gone, however it is written."""
 SCALARS = (
     "<l>", "<r>", "<m>", "<s> * <s>", "<s> - <s>", "<s> + <s>", "sum(<v> * <v>)",
     "mean(square(<v1> - mean(<v1>)))", "0.3 * sum(<w>)", "sum(softmax(<w1>) * <w1>)",
     "log(1 + sum(square(<w>)))", "sqrt(1 + mean(square(<w>)))", "<s> / (1 + sum(exp(-square(<w>))))",
-    "mean(exp(tanh(<w>)))",
+    "mean(exp(tanh(<w>)))", "sum(log(softmax(<w>)))", "log(sum(exp(<w>)))",
 )  # fmt: skip
-FOLDING_SCALARS = ("sum(0 * <w>)", "mean(<w1> - <w1>)", "sum((<w1> - <w1>) + <s>)", "mean(1 + 0 * <w>) * <s>")
+FOLDING_SCALARS = (
+    "sum(0 * <w>)", "mean(<w1> - <w1>)", "sum((<w1> - <w1>) + <s>)", "mean(1 + 0 * <w>) * <s>",
+    "sum(softmax(<w>))", "mean(softmax(<v> - <v>))",
+)  # fmt: skip
 VECTORS = (
     "<l>", "<p>", "<m>", "<p> + <v>", "<v> + <v>", "<v> - <s>", "<v> * <v>", "<s> * <v>", "<p> - <p>",
     "<v> / (2 + square(<s>))", "softmax(<v>)", "(1 - sigmoid(<v1>)) * <v> + sigmoid(<v1>) * <v>",
     "(<v1> - mean(<v1>)) / sqrt(1 + mean(square(<v1> - mean(<v1>))))", "<p> * <s> + <v>", "<l> + <s>",
-    "<P1> * <P1>", "softmax(<p>) * <v>",
+    "<P1> * <P1>", "softmax(<p>) * <v>", "log(softmax(<v>))", "softmax(20 * <v>)", "softmax(<v> + <s>)",
+    "softmax(softmax(<v>))", "sigmoid(-<p>)",
 )  # fmt: skip
 FOLDING_VECTORS = (
     "softmax(<v1> - <v1>)", "softmax(0 * <v>) * <v>", "0 * <p>", "<p1> - <p1>", "<v> + sum(<v1> - <v1>)",
+    "softmax(<s> + 0 * <v>)",
 )  # fmt: skip
 MATRICES = (
     "<A>", "<T>.T", "<C>", "-<A>", "0.5 * <A>", "<q> * <A>", "<A> / 2", "(-<T>).T", "<T>.T.T.T", "(<D>).T",
@@ -96,7 +105,12 @@ VANISHING = (
 PROBABILITIES = (
     "sigmoid(<e>)", "1 - sigmoid(<e>)", "0.5 + 0.25 * sin(<e>)", "1 / (1.5 + square(<e>))",
     "exp(-softplus(<e>))", "sigmoid(<e>) ** 2", "sigmoid(<e1> - <e1>)", "h(<e>)",
-    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(<e>))",
+    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(<e>))", "sigmoid(20 * <e>)",
+    "1 - (1 - sigmoid(<e>))", "sigmoid(<e>) * sigmoid(<s>)",
+)  # fmt: skip
+SHARES = (
+    "softmax(<e>)", "softmax(<p>)", "softmax(20 * <e>)", "1 - softmax(<e>)", "softmax(<e>) * 0.5",
+    "softmax(<e1> - <e1>)",
 )  # fmt: skip
 OUTPUTS = (
     "<e>", "tanh(<e>)", "g(<e>)", "identity(<e>)", "<s>", "<n> * <e>", "0 * <e>", "<r>",
@@ -104,7 +118,9 @@ OUTPUTS = (
 )  # fmt: skip
 """Of ŷ: what every loss takes, and what only the squared error does."""
 
+Lengths = str | tuple[int, ...]
 LENGTHS = ("none", "drawn", "full", "ones")
+"""How many steps examples have: not said, any, all, one; or numbers, in a setting that somebody writes."""
 DTYPES = ("float64", "float64", "float32")
 NUMBERS_OF = {"small": (2, 3, 1, 5, 4), "wide": (7, 2, 13, 3, 1, 11, 17)}
 
@@ -149,7 +165,7 @@ class Setting:
     T: int | tuple[int, int] = 2
     B: int = 2
     batched: bool = True
-    lengths: Pair = ("none", "none")
+    lengths: tuple[Lengths, Lengths] = ("none", "none")
     dtype: str = "float64"
     fixed: bool = False
     initial: str = "all"
@@ -212,15 +228,18 @@ class _Author:
         if pick((False,) * 9 + (True,)):
             self.parameter((pick(SIZES), pick(SIZES)), fresh=True)  # which nothing reads
         kinds = () if silent else pick(((), (loss,), (loss, "auto"), ("auto", *LOSSES)))
+        text = " ".join([*equations.values(), *output.values()])
         h = ["sigmoid", "softmax"] if self.known.get("yhat") else ["sigmoid"]
-        chosen = {"g": pick(CHOSEN)} if pick((False, True)) else {}
-        text = _file(states, self.parameters, {"g": list(CHOSEN), "h": h}, equations, output, kinds)
+        functions = {"g": list(CHOSEN), "h": h} if "g(" in text or "h(" in text or pick((True, False)) else {}
+        chosen = {"g": pick(CHOSEN)} if functions and pick((False, True)) else {}
+        title = pick(("", "A random program"))
         asked = "auto" if silent else pick(("auto", loss))
-        if "h(" in text and len(h) > 1 and pick((False, True)):
+        if functions and len(h) > 1 and pick((False, True)):
             chosen["h"] = "softmax"
         tied = feed != "none" and (architecture == "one-to-many" or "n_x" in states.values())
         setting = self._setting(architecture, ("n_x", self.known["yhat"]) if tied else None)
-        return Program(text, setting, architecture, feed, asked, chosen)
+        file = file_text(states, self.parameters, functions, equations, output, kinds, title)
+        return Program(file, setting, architecture, feed, asked, chosen)
 
     def _setting(self, architecture: str, tied: tuple[str, str] | None) -> Setting:
         pick = self.choices.pick
@@ -276,7 +295,7 @@ class _Author:
         if pick((False, True)):
             output["w_0"] = self.expression("n_y", 2)
             self.known["w_0"] = "n_y"
-        forms = PROBABILITIES + (("softmax(<e>)",) * 3 if size else ())
+        forms = PROBABILITIES + (SHARES if size else ())
         if loss == "squared_error":
             forms = (*(form for form in OUTPUTS if not size or form not in ("<s>", "<r>")), *forms)
         form = pick(forms)
@@ -396,21 +415,28 @@ def _bracketed(text: str) -> str:
 # ----------------------------------------------------------------------------- the file
 
 
-def _file(
+def file_text(
     states: Mapping[str, str],
     parameters: Mapping[str, tuple[str, ...]],
     functions: Mapping[str, list[str]],
     equations: Mapping[str, str],
     output: Mapping[str, str],
-    kinds: Sequence[str],
+    kinds: Sequence[str] = (),
+    title: str = "",
 ) -> str:
+    """The model file; tables that would be empty are left out."""
     tables = [
-        'name = "program"\ntitle = "A random program"',
+        'name = "program"',
+        f'title = "{title}"' if title else "",
         _table("sizes", {name: f'"{name}"' for name in SIZES}),
         _table("inputs", {"x": '["n_x"]'}),
         _table("states", {name: _list([size]) for name, size in states.items()}),
-        _table("parameters", {name: _list(shape) for name, shape in parameters.items()}),
-        _table("functions", {name: _list(choices) for name, choices in functions.items()}),
+        _table("parameters", {name: _list(shape) for name, shape in parameters.items()})
+        if parameters
+        else "",
+        _table("functions", {name: _list(choices) for name, choices in functions.items()})
+        if functions
+        else "",
         _table("equations", {name: f'"{text}"' for name, text in equations.items()}),
         _table("output", {name: f'"{text}"' for name, text in output.items()}) if output else "",
         f"[loss]\nkind = {_list(kinds) if len(kinds) > 1 else repr(kinds[0])}" if kinds else "",
