@@ -19,12 +19,18 @@ NOTATION     ?=
 LAYOUT       ?=
 LEVEL        ?=
 OUT          ?=
+
+# how many programs `make fuzz` draws, from which seed (none: a fresh one), beginning with which batch
+FUZZ  ?= 5000
+SEED  ?=
+FIRST ?=
+
 derive_flags := $(if $(T),--T $(T)) --architecture $(ARCHITECTURE) --feed $(FEED) --loss $(LOSS) \
 	$(if $(G),--g $(G)) $(if $(H),--h $(H)) $(if $(WRT),--wrt $(WRT)) \
 	$(if $(FORMAT),--format $(FORMAT)) $(if $(NOTATION),--notation $(NOTATION)) $(if $(LAYOUT),--layout $(LAYOUT)) \
 	$(if $(LEVEL),--level $(LEVEL)) $(if $(OUT),--out $(OUT))
 
-.PHONY: all derive docs build test verify check bench format clean help
+.PHONY: all derive docs build test verify fuzz check bench format clean help
 .DEFAULT_GOAL := all
 
 all: $(VENV)/.base  ## derive the note's network, generate and compile the showcase, compare everything
@@ -44,6 +50,9 @@ test: $(VENV)/.test  ## run the tests
 
 verify: $(VENV)/.test  ## hold the full product of models and choices to each other (long)
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup
+
+fuzz: $(VENV)/.test  ## random programs against the oracle (long): FUZZ=5000 SEED= FIRST=
+	@$(RUN) -m tests.programs.fuzz --count $(FUZZ) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST))
 
 check: $(VENV)/.test  ## ruff and mypy
 	@$(RUN) -m ruff check .

@@ -1,0 +1,158 @@
+"""What computes a program: the NumPy twin, the interpreter at each level, and C, many programs at once."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import codegen
+from codegen import Emitted, Network, network, pipeline, toolchain
+from codegen import render as rendering
+from codegen.arguments import Inputs
+from codegen.build import compile_sources
+from codegen.c_library import library
+from codegen.driver import fixed_counts
+from codegen.identifiers import struct_fields
+from codegen.interface import Arrays, Counts, Interface, Prepared
+from codegen.interpret import interpret
+from codegen.ir import Program
+from codegen.lower import functions_of, interface, lower
+from codegen.native import CBackend
+from codegen.passes.unroll import unroll
+from codegen.source import Source
+from tests.programs.cases import Array, Case
+from tests.quick import PLAIN_FUNCTIONS
+
+HEAD = "\n".join(f"#include <{name}.h>" for name in ("math", "stddef", "stdint", "string"))
+OPENMP = "#ifdef _OPENMP\n#include <omp.h>\n#endif"
+
+
+class Interpreted:
+    """Implements `codegen.interface.Backend` over the programs of one level."""
+
+    def __init__(self, programs: Sequence[Program], face: Interface) -> None:
+        self._programs, self._face = {p.function: p for p in programs}, face
+
+    def run(self, function: str, counts: Counts, arrays: Arrays) -> None:
+        assert self._face.sizes is not None
+        interpret(self._programs[function], self._face.sizes, counts, arrays, np.dtype(self._face.dtype).type)
+
+    def prepare(self, function: str, counts: Counts, arrays: Arrays) -> Prepared:
+        return partial(self.run, function, counts, arrays)
+
+
+@contextmanager
+def budget(operations: int) -> Iterator[None]:
+    """Straight-line code of at most so many operations."""
+    with patch.object(pipeline, "unroll", partial(unroll, budget=operations)):
+        yield
+
+
+def emitted(case: Case, name: str) -> Emitted:
+    """The C of a program as a build makes it."""
+    T = case.setting.T if case.setting.fixed else None
+    return codegen.emit(case.derivation, case.setting.sizes, case.setting.dtype, T, name)
+
+
+def interface_of(case: Case) -> Interface:
+    """As a build fixes it."""
+    plain, T = interface(case.model, case.derivation.schedule), case.setting.T
+    fixed = T if case.setting.fixed or case.program.architecture == "one-to-one" else None
+    return replace(plain, sizes=dict(case.setting.sizes), dtype=case.setting.dtype, T=fixed)
+
+
+def interpreted(case: Case, face: Interface) -> Iterator[tuple[str, Callable[[], Network]]]:
+    """The interpreter at each level that there may be: name, and what makes it, or raises OverBudget."""
+    counts = fixed_counts(face)
+    assert face.sizes is not None
+
+    @cache
+    def lowered() -> list[Program]:
+        passes = pipeline.vector_passes()
+        return [pipeline.run(lower(case.derivation, f), passes) for f in functions_of(case.derivation)]
+
+    def taken(passes: Sequence[pipeline.Pass]) -> Network:
+        return Network(face, Interpreted([pipeline.run(p, passes) for p in lowered()], face))
+
+    yield "vector", partial(taken, ())
+    yield "loops", partial(taken, pipeline.loop_passes(face.sizes))
+    if counts is not None and case.data.lengths is None:
+        yield "straight", partial(taken, pipeline.straight_passes(face.sizes, counts))
+
+
+def twin(case: Case) -> Network:
+    sized = (
+        {"sizes": case.setting.sizes} if "sizes" in inspect.signature(codegen.numpy_twin).parameters else {}
+    )
+    return codegen.numpy_twin(case.derivation, **sized)
+
+
+@contextmanager
+def poisoned() -> Iterator[None]:
+    """Results and workspaces hold NaN before a call: what is not written shows."""
+    room, workspace = network._room, CBackend._workspace
+
+    def no_results(inputs: Inputs, rows: tuple[int, ...], sizes: tuple[str, ...]) -> Array:
+        array = room(inputs, rows, sizes)
+        array.fill(np.nan)
+        return array
+
+    def no_memory(backend: CBackend, function: str, counts: Counts) -> Any:
+        memory = workspace(backend, function, counts)
+        backend._ffi.memmove(memory, b"\xff" * len(memory), len(memory))  # every float of it is NaN
+        return memory
+
+    with patch.object(network, "_room", no_results), patch.object(CBackend, "_workspace", no_memory):
+        yield
+
+
+# ----------------------------------------------------------------------------- C
+
+
+def compiled(cases: Sequence[Case], level: str = "-O1", apart: bool = False) -> list[Network]:
+    """One extension of all programs, and a network for each.
+
+    As one C file for each type, with one copy of the library, which takes two thirds of the time; or,
+    `apart`, as a file for each program, as a build has it.
+    """
+    used: dict[str, list[str]] = {}
+
+    def collect(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
+        used.setdefault(dtype, []).extend(bodies)
+        return library(bodies, dtype, math) if apart else ""
+
+    with patch.object(rendering, "library", collect):
+        made = [emitted(case, f"program_{n}") for n, case in enumerate(cases)]
+    made = [_in_slices(e) if c.setting.sliced else e for c, e in zip(cases, made, strict=True)]
+    sources = (
+        [e.source for e in made] if apart else [_one(made, dtype, bodies) for dtype, bodies in used.items()]
+    )
+    flags = tuple(level if flag == "-O3" else flag for flag in toolchain.FLAGS)
+    with patch.object(toolchain, "FLAGS", (*flags, PLAIN_FUNCTIONS)):
+        module = compile_sources(sources)
+    return [Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in made]
+
+
+def _one(emitted: Sequence[Emitted], dtype: str, bodies: Sequence[str]) -> Source:
+    own = [e.source for e in emitted if e.interface.dtype == dtype]
+    name = f"programs_{dtype}"
+    codes = [s.code.replace(f'#include "{s.name}.h"\n', "") for s in own]
+    head = f'#include "{name}.h"\n{HEAD}\n{OPENMP}\n{library(bodies, dtype)}'
+    return Source(
+        name, "\n".join(s.header for s in own), "\n".join([head, *codes]), "\n".join(s.cdef for s in own)
+    )
+
+
+def _in_slices(e: Emitted) -> Emitted:
+    """The same C, but that it takes two examples at a time."""
+    code, count = re.subn(r"return slice\(.*\);", "return least(2, B);", e.source.code)
+    assert count or "return B + !B;" in code
+    return replace(e, source=replace(e.source, code=code))
