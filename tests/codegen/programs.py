@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from calls import steps
+from calls import Arguments, steps
 
 import derive
 from codegen import Emitted
 from codegen.identifiers import struct_fields
-from codegen.interface import Interface
+from codegen.interface import Array, Interface
+from codegen.network import Network
 
 
 def sizes_of(model: derive.Model, numbers: Sequence[int]) -> dict[str, int]:
@@ -140,3 +141,83 @@ def _elements(face: Interface, key: str, counts: Mapping[str, int]) -> int:
         }
     shapes |= {f"d.{name}": shape for name, shape in shapes.items()}
     return int(np.prod(shapes[key]))
+
+
+_EXPECTING = """
+#include "net.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Whether all numbers are as expected, up to so much of the largest one. */
+static int near(const char *name, size_t n, const REAL *found, const double *expected)
+{
+    double largest = 1, worst = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const double difference = fabs((double)found[i] - expected[i]);
+        largest = fmax(largest, fabs(expected[i]));
+        worst = difference <= worst ? worst : difference;
+    }
+    if (worst <= TOLERANCE * largest)
+        return 1;
+    printf("%s: %g\\n", name, worst / largest);
+    return 0;
+}
+
+int main(void)
+{
+    int good = 1;
+    double loss;
+    net_args p = {0};
+    p.T_x = COUNT_X, p.T_y = COUNT_Y, p.B = COUNT_B, p.loss = &loss;
+ARRAYS
+    p.work = malloc(net_loss_and_grad_work(p.T_x, p.T_y, p.B) + 64);
+    if (!p.work)
+        return 2;
+    p.work = (void *)(((size_t)p.work + 63) / 64 * 64);
+    net_loss_and_grad(&p);
+    if (!(fabs(loss - LOSS) <= TOLERANCE * fmax(1, fabs(LOSS))))
+        good = 0, printf("loss: %.17g\\n", loss);
+CHECKS
+    if (good)
+        puts("good");
+    return !good;
+}
+"""
+
+
+def expecting(emitted: Emitted, judge: Network, a: Arguments, tolerance: float) -> str:
+    """A program that holds the loss and all gradients to the judge's, which computes in float64.
+
+    It prints "good", or the results that are wrong, and then fails.
+    """
+    assert a.y is not None
+    face = emitted.interface
+    given: dict[str, Array] = {"x": a.x, "y": a.y, **a.params, **{f"{s}0": v for s, v in a.initial.items()}}
+    wide = {name: array.astype(np.float64) for name, array in given.items()}
+    initial = {s: wide[f"{s}0"] for s in face.states}
+    names = [*face.parameters, "x", *(f"{s}0" for s in face.states)]
+    params = {name: wide[name] for name in face.parameters}
+    loss, gradients = judge.loss_and_grad(params, wide["x"], wide["y"], initial, wrt=names)
+    real = "float" if face.dtype == "float32" else "double"
+    lines, checks = [], []
+    for key, member in struct_fields(face).items():
+        if key in given:
+            lines.append(f"    static const {real} {member}[] = {_numbers(wide[key])};")
+            lines.append(f"    p.{member} = {member};")
+        if key.startswith("d.") and key[2:] in gradients:
+            expected = gradients[key[2:]]
+            lines.append(f"    static const double {member}_due[] = {_numbers(expected)};")
+            lines.append(f"    static {real} {member}[{expected.size}];")
+            lines.append(f"    p.{member} = {member};")
+            checks.append(f'    good &= near("{member}", {expected.size}, {member}, {member}_due);')
+    text = _EXPECTING.replace("ARRAYS", "\n".join(lines)).replace("CHECKS", "\n".join(checks))
+    counts = {"COUNT_X": a.x.shape[0], "COUNT_Y": a.y.shape[0], "COUNT_B": a.x.shape[1]}
+    words = {**counts, "REAL": real, "TOLERANCE": tolerance, "LOSS": float(loss).hex()}
+    for word, value in words.items():
+        text = text.replace(word, str(value))
+    return text
+
+
+def _numbers(array: Array) -> str:
+    return "{" + ", ".join(float(v).hex() for v in array.ravel()) + "}"
