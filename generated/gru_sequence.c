@@ -356,7 +356,7 @@ INLINE void transpose(vec *v)
 }
 
 /* w v, and 0 where w is 0 whatever v is, unless it is NaN */
-static inline double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
+INLINE double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
 INLINE vec weighted_v(vec w, vec v)
 {
     return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
@@ -726,7 +726,7 @@ static void sum_rows(rows R, size_t n, const double *restrict V, double *restric
 {
     enum { BLOCK = 256 };
     const rows mine = n >= LANES ? part(n, me, team) : whole(me ? 0 : n);
-    const size_t last = mine.first + mine.count;
+    const size_t last = mine.first + mine.count, wide = mine.count / LANES; /* whole vectors */
     size_t r = 0;
     while (n < LANES && mine.count && R.run == R.count && R.count - r >= LANES) {
         const double *v = V + at(R, r) * n;
@@ -743,12 +743,14 @@ static void sum_rows(rows R, size_t n, const double *restrict V, double *restric
     }
     for (size_t count; r < R.count; r += count) {
         count = R.count - r < BLOCK ? R.count - r : BLOCK;
-        size_t i = mine.first;
-        for (; i + 4 * LANES <= last; i += 4 * LANES)
-            sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
-        for (; i + LANES <= last; i += LANES)
-            sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
-        for (; i < last; ++i) {
+        for (size_t w = 0; w < wide; w += wide - w > 3 ? 4 : 1) {
+            const size_t i = mine.first + w * LANES;
+            if (wide - w > 3)
+                sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+            else
+                sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        }
+        for (size_t i = mine.first + wide * LANES; i < last; ++i) {
             double sum = 0.0;
             for (size_t q = r; q < r + count; ++q)
                 sum += V[at(R, q) * n + i];

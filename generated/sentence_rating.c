@@ -380,7 +380,7 @@ INLINE void transpose(vec *v)
 INLINE vec larger_v(vec a, vec b) { return pick_v((words)(b > a) | (words)(b != b), b, a); }
 
 /* w v, and 0 where w is 0 whatever v is, unless it is NaN */
-static inline float weighted_1(float w, float v) { return w == 0 ? (v != v ? v : 0.0f) : w * v; }
+INLINE float weighted_1(float w, float v) { return w == 0 ? (v != v ? v : 0.0f) : w * v; }
 INLINE vec weighted_v(vec w, vec v)
 {
     return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0f)), w * v);
@@ -743,7 +743,7 @@ static void sum_rows(rows R, size_t n, const float *restrict V, float *restrict 
 {
     enum { BLOCK = 256 };
     const rows mine = n >= LANES ? part(n, me, team) : whole(me ? 0 : n);
-    const size_t last = mine.first + mine.count;
+    const size_t last = mine.first + mine.count, wide = mine.count / LANES; /* whole vectors */
     size_t r = 0;
     while (n < LANES && mine.count && R.run == R.count && R.count - r >= LANES) {
         const float *v = V + at(R, r) * n;
@@ -760,12 +760,14 @@ static void sum_rows(rows R, size_t n, const float *restrict V, float *restrict 
     }
     for (size_t count; r < R.count; r += count) {
         count = R.count - r < BLOCK ? R.count - r : BLOCK;
-        size_t i = mine.first;
-        for (; i + 4 * LANES <= last; i += 4 * LANES)
-            sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
-        for (; i + LANES <= last; i += LANES)
-            sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
-        for (; i < last; ++i) {
+        for (size_t w = 0; w < wide; w += wide - w > 3 ? 4 : 1) {
+            const size_t i = mine.first + w * LANES;
+            if (wide - w > 3)
+                sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+            else
+                sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        }
+        for (size_t i = mine.first + wide * LANES; i < last; ++i) {
             float sum = 0.0f;
             for (size_t q = r; q < r + count; ++q)
                 sum += V[at(R, q) * n + i];

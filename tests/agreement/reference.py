@@ -82,14 +82,19 @@ def _rounded(arrays: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def distance(found: Any, expected: Any) -> float:
-    """‖found − expected‖ / ‖expected‖ of one tensor, in float64; ∞ if a shape or a NaN is in the way."""
+    """How far one tensor is off, in float64, as a whole and entry by entry.
+
+    The larger of ‖found − expected‖ / ‖expected‖ in the Euclidean norm and in the largest entry; ∞ if a shape
+    or a NaN is in the way.
+    """
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape or not np.isfinite(found).all():
         return np.inf
-    error, scale = np.linalg.norm(found - expected), np.linalg.norm(expected)
-    if scale == 0:
-        return 0.0 if error == 0 else np.inf
-    return float(error / scale)
+    error = found - expected
+    if not expected.any():
+        return np.inf if error.any() else 0.0
+    ratios = (np.linalg.norm(error.ravel(), p) / np.linalg.norm(expected.ravel(), p) for p in (2, np.inf))
+    return float(max(ratios))
 
 
 def far(found: Mapping[str, Any], expected: Mapping[str, Any], tolerance: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import arguments, compare, everything, fixed, in_slices, steps
+from calls import arguments, compare, everything, fixed, in_slices
+from programs import calling_all, sizes_of
 
 import derive
 from codegen import Emitted, build, emit, numpy_twin, toolchain
 from codegen.build import compile_sources
 from codegen.identifiers import struct_fields
-from codegen.interface import Interface
 from codegen.native import CBackend
 from codegen.network import Network
 from tests.quick import PLAIN_FUNCTIONS
@@ -44,12 +44,6 @@ PLAIN = ["-O0", PLAIN_FUNCTIONS]
 """What compiles fastest."""
 DTYPES = ("float64", "float32")
 MODELS = derive.builtin_names()
-
-
-def sizes_of(model: derive.Model, numbers: Sequence[int]) -> dict[str, int]:
-    """A number for each size; what is fed back has as many components as x."""
-    sizes = dict(zip(model.sizes, numbers, strict=False))
-    return sizes if model.feed == "none" else sizes | {"n_x": sizes["n_y"]}
 
 
 def fixed_steps(architecture: str) -> int | tuple[int, int] | None:
@@ -206,95 +200,6 @@ def test_titles_stay_in_comments(title: str, tmp_path: Path) -> None:
 
 # ----------------------------------------------------------------------------- sanitizers
 
-_MAIN = """
-#include "net.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-static void *filled(size_t bytes, int kind)
-{{
-    void *p = NULL;
-    if (posix_memalign(&p, 64, bytes ? bytes : 1)) abort();
-    for (size_t i = 0; kind && i < bytes / sizeof({real}); ++i)
-        (({real} *)p)[i] = ({real})((rand() % 2001 - 1000) / (kind == 2 ? 4e3 : 1e3) + (kind == 2) * 0.5);
-    return p;
-}}
-
-static int run(int with_lengths, int wanted)
-{{
-    net_args p = {{0}};
-    p.T_x = {T_x}, p.T_y = {T_y}, p.B = {B};
-{arrays}
-    void (*const functions[])(const net_args *) = {{net_loss_and_grad, net_forward, net_vjp}};
-    size_t (*const sizes[])(size_t, size_t, size_t) = {{
-        net_loss_and_grad_work, net_forward_work, net_vjp_work}};
-    for (size_t i = 0; i < 3; ++i) {{
-        p.work = filled(sizes[i](p.T_x, p.T_y, p.B), 0);
-        functions[i](&p);
-        free(p.work);
-    }}
-    const double loss = *p.loss;
-{frees}
-    return loss == loss;
-}}
-
-int main(void)
-{{
-    int good = 1;
-    for (int lengths = 0; lengths < 2; ++lengths)
-        for (int wanted = 0; wanted < 2; ++wanted)
-            good &= run(lengths, wanted);
-    puts(good ? "good" : "bad");
-    return 0;
-}}
-"""
-
-
-def _main(emitted: Emitted, B: int) -> str:
-    """A program that calls every function with arrays of exactly the size they need."""
-    face = emitted.interface
-    real = "float" if face.dtype == "float32" else "double"
-    T_x, T_y, length = steps(face)
-    lines, frees = [], []
-    for key, member in struct_fields(face).items():
-        if key in ("last_x", "last_y"):
-            most = T_x if key == "last_x" else T_y
-            values = ", ".join(str(1 + (2 * b + most - 1) % most) for b in range(B))
-            lines.append(f"    const size_t {member}[] = {{{values}}};")
-            lines.append(f"    p.{member} = with_lengths ? {member} : NULL;")
-            continue
-        count = _elements(face, key, {"T_x": T_x, "T_y": T_y, "T": length, "B": B})
-        kind = 0 if key.startswith(("d.", "states.")) or key in ("loss", "yhat") else 2 if key == "y" else 1
-        unit = "double" if key == "loss" else real
-        needed = (
-            kind or key in ("loss", "yhat") or key.startswith("states.")
-        )  # of the states, forward reads its own
-        condition = "" if needed else "!wanted ? NULL : "
-        lines.append(f"    p.{member} = {condition}filled({count} * sizeof({unit}), {kind});")
-        frees.append(f"    free((void *)p.{member});")
-    return _MAIN.format(real=real, T_x=T_x, T_y=T_y, B=B, arrays="\n".join(lines), frees="\n".join(frees))
-
-
-def _elements(face: Interface, key: str, counts: Mapping[str, int]) -> int:
-    assert face.sizes is not None
-    outputs = [face.sizes[s] for s in face.yhat or ()]
-    shapes: dict[str, list[int]] = {
-        "x": [counts["T_x"], counts["B"], face.sizes[face.x]],
-        "y": [counts["T_y"], counts["B"], *outputs],
-        "loss": [1],
-        **{name: [face.sizes[s] for s in shape] for name, shape in face.parameters.items()},
-    }
-    shapes |= {"yhat": shapes["y"], "dyhat": shapes["y"]}
-    for state, size in face.states.items():
-        row = [counts["B"], face.sizes[size]]
-        shapes |= {
-            f"{state}0": row,
-            f"states.{state}": [counts["T"] + 1, *row],
-            f"dstates.{state}": [counts["T"], *row],
-        }
-    shapes |= {f"d.{name}": shape for name, shape in shapes.items()}
-    return int(np.prod(shapes[key]))
-
 
 @pytest.fixture(scope="module")
 def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
@@ -333,7 +238,7 @@ def test_sanitizers(
     emitted = emit(model, sizes_of(model, (5, 37, 18, 6)), dtype, name="net")  # beyond whole vectors
     (tmp_path / "net.h").write_text(emitted.h)
     (tmp_path / "net.c").write_text(in_slices(emitted.source, size).code)
-    (tmp_path / "main.c").write_text(_main(emitted, B=9))
+    (tmp_path / "main.c").write_text(calling_all(emitted, B=9))
     flags = ["-std=gnu11", *PLAIN, "-g", "-march=native", *sanitizers]
     command = [*toolchain.find_compiler().command, *flags, "net.c", "main.c", "-o", "main", "-lm"]
     built = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
@@ -350,7 +255,7 @@ def test_the_sanitizers_would_find_a_small_workspace(sanitizers: list[str], tmp_
     assert short != emitted.c
     (tmp_path / "net.h").write_text(emitted.h)
     (tmp_path / "net.c").write_text(short)
-    (tmp_path / "main.c").write_text(_main(emitted, B=9))
+    (tmp_path / "main.c").write_text(calling_all(emitted, B=9))
     command = [
         *toolchain.find_compiler().command,
         *PLAIN,
