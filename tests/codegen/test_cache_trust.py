@@ -119,7 +119,7 @@ def test_what_was_planted_before_the_folder_was_closed(place: Path) -> None:
     source = scaled(factor=5.0)
     (module,) = compile_cached("recipe", lambda: [source])
     text = "answer = 42\n"
-    twin = publish_module("twin", text)
+    twin = publish_module("planted_twin", text)
     unload(module)
     unload(twin)
     assert twin.__file__ is not None
@@ -128,7 +128,7 @@ def test_what_was_planted_before_the_folder_was_closed(place: Path) -> None:
         os.chown(path, STRANGER, STRANGER)
     assert cache.find(module.__name__) is None
     (again,) = compile_cached("recipe", lambda: [source])
-    assert publish_module("twin", text).answer == 42
+    assert publish_module("planted_twin", text).answer == 42
     assert doubled(again) == pytest.approx(5.0)
     assert entry.stat().st_uid == Path(twin.__file__).stat().st_uid == 0
 
