@@ -126,8 +126,8 @@ def compiled(cases: Sequence[Case], level: str = "-O1", apart: bool = False) -> 
     used: dict[str, list[str]] = {}
 
     def collect(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
-        used.setdefault(dtype, []).extend(bodies)
-        return library(bodies, dtype, math) if apart else ""
+        used.setdefault(dtype, []).extend(own := list(bodies))
+        return library(own, dtype, math) if apart else ""
 
     with patch.object(rendering, "library", collect):
         made = [emitted(case, f"program_{n}") for n, case in enumerate(cases)]

@@ -104,8 +104,8 @@ VANISHING = (
 """<X> a matrix times x, <b> a vector: a state that is zero, at steps without an input, or never recurs."""
 PROBABILITIES = (
     "sigmoid(<e>)", "1 - sigmoid(<e>)", "0.5 + 0.25 * sin(<e>)", "1 / (1.5 + square(<e>))",
-    "exp(-softplus(<e>))", "sigmoid(<e>) ** 2", "sigmoid(<e1> - <e1>)", "h(<e>)",
-    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(<e>))", "sigmoid(20 * <e>)",
+    "exp(-softplus(sin(<e>)))", "sigmoid(<e>) ** 2", "sigmoid(<e1> - <e1>)", "h(<e>)",
+    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(tanh(<e>)))", "sigmoid(20 * <e>)",
     "1 - (1 - sigmoid(<e>))", "sigmoid(<e>) * sigmoid(<s>)",
 )  # fmt: skip
 SHARES = (

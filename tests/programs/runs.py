@@ -53,10 +53,10 @@ def draw(count: int, number: int) -> list[Program]:
 
     def collect(drawn: Program) -> bool:
         own = {line for line in drawn.equations if len(line) > TRIVIAL}
-        if len(found) < count and own and not own & seen:
+        if own and not own & seen:
             found.append(drawn)
         seen.update(own)
-        return True
+        return len(found) < count
 
     _each(collect, count, number)
     return found
@@ -86,17 +86,18 @@ def shrunk(target: Program, backend: str, count: int, number: int, seconds: floa
             best.append(drawn)
         return not same
 
-    with contextlib.suppress(AssertionError, FlakyFailure), contextlib.redirect_stdout(io.StringIO()):
-        _each(passes, count, number, (Phase.generate, Phase.shrink))
+    _each(passes, count, number, (Phase.generate, Phase.shrink))
     return best[-1] if best else target
 
 
 def _each(
     passes: Callable[[Program], bool], count: int, number: int, phases: Sequence[Phase] = (Phase.generate,)
 ) -> None:
+    """Draw programs until one does not pass."""
+
     @seed(number)
     @settings(
-        max_examples=4 * count,
+        max_examples=10 * count,
         database=None,
         deadline=None,
         phases=phases,
@@ -106,7 +107,8 @@ def _each(
     def run(drawn: Program) -> None:
         assert passes(drawn)
 
-    run()
+    with contextlib.suppress(AssertionError, FlakyFailure), contextlib.redirect_stdout(io.StringIO()):
+        run()
 
 
 def _kind(failure: str) -> str:
