@@ -1,7 +1,7 @@
 """Longhand, the code: from a derivation to optimized C, compiled, and to a readable NumPy twin."""
 
 from codegen.driver import Emitted, build, emit, numpy_twin
-from codegen.errors import ArgumentError, ArgumentTypeError, BuildError, CodegenError
+from codegen.errors import ArgumentError, ArgumentTypeError, BuildError, BusyError, CacheWarning, CodegenError
 from codegen.folder import load as load_folder
 from codegen.interface import Interface
 from codegen.network import Network, Plan
@@ -12,6 +12,8 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "BuildError",
+    "BusyError",
+    "CacheWarning",
     "CodegenError",
     "Emitted",
     "Interface",

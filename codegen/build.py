@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import os
 import re
 import sys
 import threading
@@ -18,20 +19,25 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import ModuleType
 
-from codegen import cache, toolchain
+from codegen import arithmetic, cache, toolchain
 from codegen.errors import BuildError
 from codegen.source import Source
 from codegen.toolchain import Compiler
 
 _PREFIX = "_longhand_"
 _LOADING = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child must not find it locked by a thread that it has not
+    os.register_at_fork(
+        before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release
+    )
 
 
 def compile_sources(sources: Sequence[Source], *, target: str = "native") -> ModuleType:
     """The extension made of the sources, with `.ffi` and `.lib`; compiled unless it is in the cache.
 
     `target` is "native", for this processor only, or "portable". Raises BuildError if there is no
-    compiler, if Python's headers are missing, or if the compiler refuses the C.
+    compiler, if Python's headers are missing, or if the compiler refuses the C, does not keep to IEEE
+    arithmetic, or takes too long.
     """
     _check_names(sources)
     compiler = toolchain.find_compiler()
@@ -130,7 +136,8 @@ def _threads(compiler: Compiler, fingerprint: str) -> tuple[str, ...]:
     note = "threads_" + cache.digest(fingerprint)
     known = cache.read_note(note)
     if known is None:
-        known = toolchain.THREADS if toolchain.has_threads(compiler) else "none"
+        found = cache.try_out(functools.partial(toolchain.has_threads, compiler))
+        known = toolchain.THREADS if found else "none"
         with contextlib.suppress(BuildError):
             cache.write_note(note, known)
     return (known,) if known == toolchain.THREADS else ()
@@ -175,24 +182,32 @@ def load_extension(name: str, path: Path) -> ModuleType:
 def _compile(
     folder: Path, name: str, sources: Sequence[Source], compiler: Compiler, flags: Sequence[str]
 ) -> None:
-    """Fill a folder with the sources and NAME.so."""
+    """Fill a folder with the sources and NAME.so, made by a compiler that keeps to IEEE arithmetic."""
     headers = [f"-I{path}" for path in toolchain.python_headers()]
-    commands: list[list[str]] = []
+    (folder / f"{arithmetic.NAME}.c").write_text(arithmetic.text(), encoding="utf-8", newline="\n")
+    commands = [_to_object(arithmetic.NAME, flags)]
     for source in sources:
         (folder / f"{source.name}.h").write_text(source.header, encoding="utf-8", newline="\n")
         (folder / f"{source.name}.c").write_text(source.code, encoding="utf-8", newline="\n")
-        commands.append([*flags, "-c", f"{source.name}.c", "-o", f"{source.name}.o"])
+        commands.append(_to_object(source.name, flags))
     _write_glue(folder / f"{name}.c", name, sources)
-    commands.append([*toolchain.GLUE_FLAGS, *headers, "-c", f"{name}.c", "-o", f"{name}.o"])
-    toolchain.in_parallel([functools.partial(compiler.run, command, folder) for command in commands])
+    commands.append(_to_object(name, (*toolchain.GLUE_FLAGS, *headers)))
+    compiler.run_all(commands, folder)
 
     objects = [f"{stem}.o" for stem in (*(source.name for source in sources), name)]
     if missing := [file for file in objects if not (folder / file).is_file()]:
         raise BuildError(f"The C compiler {' '.join(compiler.command)!r} wrote no {missing[0]}: is it one?")
     threads = [flag for flag in flags if flag == toolchain.THREADS]
-    compiler.run([*toolchain.LINK_FLAGS, *threads, *objects, "-lm", "-o", f"{name}.so"], folder)
+    trial = [*threads, f"{arithmetic.NAME}.o", "-lm", "-o", arithmetic.NAME]
+    library = [*toolchain.LINK_FLAGS, *threads, *objects, "-lm", "-o", f"{name}.so"]
+    compiler.run_all([trial, library], folder)
+    arithmetic.check(compiler.command, folder)
     for file in objects:
         (folder / file).unlink()
+
+
+def _to_object(stem: str, flags: Sequence[str]) -> list[str]:
+    return [*flags, "-c", f"{stem}.c", "-o", f"{stem}.o"]
 
 
 def _write_glue(path: Path, name: str, sources: Sequence[Source]) -> None:

@@ -1,7 +1,8 @@
 """Scalars of a loop over components as C over vectors: LANES components at once.
 
-What is the same for all components of the loop stays a number, and is spread over the lanes where a
-vector is needed.
+What is the same for all components of the loop stays a number, and is spread over the lanes where it meets
+a vector. Only a literal may meet one as it is, if every format holds it: a compiler that computes in a wider
+format than numbers have (FLT_EVAL_METHOD) refuses anything else.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ LANEWISE = ("sqrt", "sin", "cos")
 
 @dataclass(frozen=True)
 class _Same(Scalar):
-    """A number that all lanes share; `spread` where a vector is wanted."""
+    """A number that all lanes share, as a vector."""
 
     scalar: Scalar
-    spread: bool
 
 
 @dataclass(frozen=True)
@@ -42,30 +42,28 @@ class Lanes:
 
     def spell(self, scalar: Scalar) -> str:
         """A vector."""
-        return spell(self._over_lanes(scalar, spread=True), self._style(), self._leaf)
+        return spell(self._over_lanes(scalar, beside=False), self._style(), self._leaf)
 
-    def _over_lanes(self, scalar: Scalar, spread: bool) -> Scalar:
+    def _over_lanes(self, scalar: Scalar, beside: bool) -> Scalar:
+        """beside: whether what it is combined with is a vector, so that it may itself be a constant."""
         if not any(self.varies(part) for part in parts(scalar)):
-            return scalar if isinstance(scalar, Const) and not spread else _Same(scalar, spread)
+            return scalar if beside and _is_exact(scalar) else _Same(scalar)
         match scalar:
             case Call(op="power", args=(base, exponent)):
-                return Call("power", (self._over_lanes(base, True), exponent))
+                return Call("power", (self._over_lanes(base, False), exponent))
             case Call(op=op, args=args):
-                numbers = op in ("add", "sub", "mul", "div")
-                return Call(op, tuple(self._over_lanes(a, not numbers) for a in args))
+                beside = op in ("add", "sub", "mul", "div")
+                return Call(op, tuple(self._over_lanes(a, beside) for a in args))
             case Select(left=left, right=right):
-                numbers = any(self.varies(part) for side in (left, right) for part in parts(side))
-                wide = (not numbers, not numbers, True, True)
-                return rebuild(scalar, tuple(map(self._over_lanes, scalar.operands, wide)))
+                beside = any(self.varies(part) for side in (left, right) for part in parts(side))
+                sides = (beside, beside, False, False)
+                return rebuild(scalar, tuple(map(self._over_lanes, scalar.operands, sides)))
             case _:
                 return scalar
 
     def _leaf(self, scalar: Scalar) -> str:
         if isinstance(scalar, _Same):
-            text = self.number(scalar.scalar)
-            if scalar.spread:
-                return f"all_v({text})"
-            return text if re.fullmatch(r"[\w\[\].]+", text) else f"({text})"
+            return f"all_v({self.number(scalar.scalar)})"
         return self.vector(scalar)
 
     def _style(self) -> Style:
@@ -84,3 +82,11 @@ class Lanes:
             select=lambda test, then, otherwise: (f"pick_v((words)({test}), {then}, {otherwise})", ATOM),
             power=power,
         )
+
+
+def _is_exact(scalar: Scalar) -> bool:
+    """Whether this is written as a literal without a sign that every format holds as it is."""
+    if not isinstance(scalar, Const):
+        return False
+    numerator, denominator = scalar.value.numerator, scalar.value.denominator
+    return 0 <= numerator < 1 << 24 and denominator <= 1 << 24 and denominator & (denominator - 1) == 0

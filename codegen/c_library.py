@@ -36,6 +36,12 @@ stay. depth: the rows, examples times steps, that sums over them should have. ti
 takes at a time. most: threads that may work at the same time.
 """
 
+SUMS = {"block": 256, "blocks": 32}
+"""How many rows one number may hold the sum of, and how many such blocks are added up without a carry.
+
+Of n equal numbers added one after the other the sum may be n / 4 units of rounding off: 8e-6 in float32.
+"""
+
 
 def library(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
     """The definitions that the bodies need, each behind what it needs itself.
@@ -76,6 +82,7 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
         "ending": "f" if layout.real == "float" else "",
         "number": lambda value: c_literal(Fraction(value), dtype),
         **SLICES,
+        **SUMS,
         "elementary": elementary.FUNCTIONS,
     }
     text = "\n".join(_environment().get_template(f"{name}.c.j2").render(context) for name in templates)

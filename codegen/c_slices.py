@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from codegen.c_library import SUMS
 from codegen.c_places import Names, count, elements, optional
 from codegen.ir import Buffer, Layout, Program, Role
 
@@ -39,8 +40,8 @@ class Bindings:
     """Lines that give the buffers of a function their names, and the bytes they take.
 
     shared: parameters and what is made of them. own: what belongs to a slice. back: what brings results from
-    a slice to the caller. shared_bytes, own_bytes: expressions in T_x and T_y, the latter also in B and
-    `size`. row_bytes: of a slice, for one example at one step.
+    a slice to the caller. shared_bytes, own_bytes: expressions in T_x, T_y and B, the latter also in `size`.
+    row_bytes: of a slice, for one example at one step.
     """
 
     shared: str
@@ -51,12 +52,22 @@ class Bindings:
     row_bytes: int
 
 
-def bindings(program: Program, names: Names, real: str, body: str) -> Bindings:
-    """For the buffers, lists and lengths that the body names."""
+def carry_of(buffer: Buffer, names: Names) -> str:
+    """The name of what rounding took from a sum over examples; NULL where that does no harm."""
+    return names.pointer(buffer.name, "carry")
+
+
+def bindings(program: Program, names: Names, real: str, body: str, whole: bool = False) -> Bindings:
+    """For the buffers, carries, lists and lengths that the body names.
+
+    whole: there are sums that do not come last, and so a block of a sum may be no more than one row.
+    """
     words = _words(body)
     used = [_Pointer(b, names, real) for b in program.buffers.values() if names[b.name] in words]
     slices = [p for p in used if p.of_slice]
     shared = [p for p in used if not p.of_slice]
+    carries = [p for p in shared if p.carry in words]
+    most = SUMS["blocks"] * (1 if whole else SUMS["block"])
     own, own_bytes = [], [p.bytes() for p in slices if p.has_room]
     for axis in "xy":
         name, given = Here().lengths(axis), f"p->last_{axis}"
@@ -66,10 +77,17 @@ def bindings(program: Program, names: Names, real: str, body: str) -> Bindings:
         own_bytes.insert(0, "(T_x + T_y) * size * sizeof(size_t)")
         own.append(f"size_t *const list = take(&work, {own_bytes[0]});")
     return Bindings(
-        _lines([*_counts(("T_x", "T_y")), "unsigned char *work = p->work;", *(p.whole() for p in shared)]),
+        _lines(
+            [
+                *_counts(("T_x", "T_y")),
+                "unsigned char *work = p->work;",
+                *(p.whole() for p in shared),
+                *(p.whole_carry(most) for p in carries),
+            ]
+        ),
         _lines([*own, *(p.own() for p in slices)], 2),
         _lines([p.back() for p in slices if p.is_copied and p.role is Role.RESULT], 2),
-        _padded(p.bytes() for p in shared if p.has_room),
+        _padded([*(p.bytes() for p in shared if p.has_room), *(p.carry_bytes("B", most) for p in carries)]),
         _padded(own_bytes),
         sum(p.row_bytes for p in slices),
     )
@@ -108,6 +126,7 @@ class _Pointer:
         self.has_room = self.role is Role.WORK or self.is_copied
         self._buffer = buffer
         self._name = names[buffer.name]
+        self.carry = carry_of(buffer, names)
         self._kind = "double" if buffer.layout is Layout.TOTAL else real
         self._const = "" if self.role in (Role.WORK, Role.RESULT) else "const "
         self._field = f"p->{names.fields[buffer.public]}" if buffer.public else ""
@@ -122,6 +141,14 @@ class _Pointer:
 
     def whole(self) -> str:
         return self._bind(self._field or self._room(), self._held())
+
+    def carry_bytes(self, examples: str, most: int) -> str:
+        """Of the carry of a sum: none for no more than so many rows."""
+        return f"carried(T_x, T_y, {examples}, {most}, {elements(self._buffer)} * sizeof({self._kind}))"
+
+    def whole_carry(self, most: int) -> str:
+        room = f"take_any(&work, {self.carry_bytes('p->B', most)})"
+        return f"{self._kind} *restrict const {self.carry} = {room};"
 
     def own(self) -> str:
         """Of a slice: room of its own, or the caller's array, or a copy of its rows."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from codegen.c_lanes import Lanes
+from codegen.c_library import SUMS
 from codegen.c_places import Names, Places, elements
 from codegen.c_text import Text
 from codegen.elementary import FUNCTIONS
@@ -66,7 +67,7 @@ class Straight:
     # ------------------------------------------------------------------------- one example
 
     def _one(self, body: tuple[Statement, ...]) -> None:
-        real = "float" if self.dtype == "float32" else "double"
+        real = self._real
 
         def let(group: list[Let]) -> None:
             """By itself, or up to four that one function is applied to."""
@@ -93,26 +94,37 @@ class Straight:
     # ------------------------------------------------------------------------- one example a lane
 
     def _many(self, body: tuple[Statement, ...]) -> None:
-        """As many examples first as are left over, then LANES at a time."""
-        sums = {s.ref.buffer: self._layout(s) for s in body if isinstance(s, Store)}
-        totals = [name for name, layout in sums.items() if layout is Layout.TOTAL]
-        gradients = [name for name, layout in sums.items() if layout is Layout.PARAMETER]
-        sizes = {name: elements(self.program.buffers[name]) for name in sums}
+        """As many examples first as are left over, then LANES at a time; their sums in blocks."""
+        stores = [s for s in body if isinstance(s, Store)]
+        totals = list(dict.fromkeys(s.ref.buffer for s in stores if self._layout(s) is Layout.TOTAL))
+        gradients = list(dict.fromkeys(s.ref.buffer for s in stores if self._layout(s) is Layout.PARAMETER))
+        sizes = {name: elements(self.program.buffers[name]) for name in gradients}
         for name in totals:
-            self.text.put(f"double {self._sum(name)}[LANES] = {{0}};")
+            self.text.put(f"double {self._carry(name)} = 0;")
         for name in gradients:
-            self.text.put(f"vec {self._sum(name)}[{sizes[name]}] = {{0}};")
+            self.text.put(f"{self._real} {self._carry(name)}[{sizes[name]}] = {{0}};")
         self.text.put("size_t many = (B - 1) % LANES + 1;")
-        with self.text.inside("for (size_t b = 0; b < B; b += many, many = LANES)"):
-            self._lanes(body)
+        if not totals and not gradients:
+            with self.text.inside("for (size_t b = 0; b < B; b += many, many = LANES)"):
+                self._lanes(body)
+            return
+        added = max((len(list(terms(s.value))) for s in stores if s.ref.buffer in sizes), default=1)
+        block = f"{max(SUMS['block'] // added, 1)} * LANES"
+        with self.text.inside("for (size_t b = 0; b < B;)"):
+            self.text.put(f"const size_t end = B - b > {block} ? b + {block} : B;")
+            for name in totals:
+                self.text.put(f"double {self._sum(name)}[LANES] = {{0}};")
             for name in gradients:
-                self.text.put(f"if (many < LANES) keep_first({sizes[name]}, {self._sum(name)}, many);")
-        for name in totals:
-            with self.text.inside("for (size_t q = 0; q < LANES; ++q)"):
-                self.text.put(f"{self.names[name]}[0] += {self._sum(name)}[q];")
-        for name in gradients:
-            arguments = f"{sizes[name]}, {self._sum(name)}, {self.names[name]}"
-            self.text.put(f"if ({self.names[name]}) add_sums({arguments});")
+                self.text.put(f"vec {self._sum(name)}[{sizes[name]}] = {{0}};")
+            with self.text.inside("for (; b < end; b += many, many = LANES)"):
+                self._lanes(body)
+                for name in gradients:
+                    self.text.put(f"if (many < LANES) keep_first({sizes[name]}, {self._sum(name)}, many);")
+            for name in totals:
+                self.text.put(f"add_totals({self._sum(name)}, {self.names[name]}, &{self._carry(name)});")
+            for name in gradients:
+                arguments = f"{sizes[name]}, {self._sum(name)}, {self.names[name]}, {self._carry(name)}"
+                self.text.put(f"if ({self.names[name]}) add_sums({arguments});")
 
     def _lanes(self, body: tuple[Statement, ...]) -> None:
         columns: dict[Ref, str] = {}
@@ -178,6 +190,14 @@ class Straight:
 
     def _sum(self, name: str) -> str:
         return self.names.pointer(name, "sum")
+
+    def _carry(self, name: str) -> str:
+        """What rounding took from a sum."""
+        return self.names.pointer(name, "carry")
+
+    @property
+    def _real(self) -> str:
+        return "float" if self.dtype == "float32" else "double"
 
     def _layout(self, place: Load | Store) -> Layout:
         return self.program.buffers[place.ref.buffer].layout

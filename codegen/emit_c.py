@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from codegen.c_loops import Loops
 from codegen.c_places import Names, Places, count, elements, optional
-from codegen.c_slices import Bindings, Here, bindings, elsewhere, fields
+from codegen.c_slices import Bindings, Here, bindings, carry_of, elsewhere, fields
 from codegen.c_straight import Straight
 from codegen.c_text import Text
 from codegen.errors import ProgramError
@@ -31,7 +31,7 @@ from codegen.ir import (
     Zero,
     statements,
 )
-from codegen.passes.sums_last import has_sums, split
+from codegen.passes.sums_last import has_sums, is_sum, split
 from codegen.spell import c_literal
 from codegen.walk import all_reads, all_writes
 
@@ -72,8 +72,8 @@ class _Emitter:
         prologue = str(self._prologue())
         self._slices()
         body = str(self._text)
-        found = bindings(self._program, self._names, self._real, f"{prologue}\n{body}")
         whole = has_sums(split(self._program)[0])
+        found = bindings(self._program, self._names, self._real, f"{prologue}\n{body}", whole)
         return Function(name, body, prologue, found, self._work(), whole)
 
     def _work(self) -> int:
@@ -88,6 +88,7 @@ class _Emitter:
     def _prologue(self) -> Text:
         """What all slices share: sums start at zero, matrices are packed."""
         text = Text()
+        sums = {s.out.buffer for s in statements(self._program.body) if is_sum(s) and isinstance(s, Kernel)}
         for statement in self._program.body:
             match statement:
                 case Zero(buffer=name):
@@ -96,6 +97,8 @@ class _Emitter:
                         text.put(f"if (me == 0) {self._names[name]}[0] = 0.0;")
                     elif buffer.layout is Layout.PARAMETER:
                         text.put(self._clear(buffer, "me, team"))
+                    if name in sums:
+                        text.put(self._clear_carry(buffer))
                 case Kernel():
                     text.put(self._pack(statement))
                 case Block():
@@ -110,6 +113,10 @@ class _Emitter:
         spelled = self._names[buffer.name]
         fill = f"clear({spelled}, {elements(buffer)} * sizeof *{spelled}, {share});"
         return f"if ({spelled}) {fill}" if buffer.role is Role.RESULT else fill
+
+    def _clear_carry(self, buffer: Buffer) -> str:
+        carry = carry_of(buffer, self._names)
+        return f"if ({carry}) clear({carry}, {elements(buffer)} * sizeof *{carry}, me, team);"
 
     def _pack(self, kernel: Kernel) -> str:
         """A matrix in panels, if a product with it is wanted."""
@@ -244,7 +251,7 @@ class _Emitter:
         out = buffers[kernel.out.buffer]
         place = [self._places.base(ref) for ref in (kernel.out, *kernel.operands)]
         wanted = [condition] if (condition := self._wanted(kernel.out)) else []
-        share = self._here.share or "0, 1"
+        share, carry = self._here.share or "0, 1", carry_of(out, self._names)
         match kernel.name:
             case "product":
                 k, n = buffers[kernel.operands[1].buffer].shape
@@ -252,14 +259,16 @@ class _Emitter:
                 call += f"{self._base(kernel, place)}, {place[0]}, {self._turn});"
             case "outer":
                 n, m = out.shape
-                call = f"outer_{n}_{m}({rows}, {place[1]}, {place[2]}, {place[0]}, {share});"
+                call = f"outer_{n}_{m}({rows}, {place[1]}, {place[2]}, {place[0]}, {carry}, {share});"
             case "sum_rows":
-                call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]}, {share});"
+                call = f"sum_rows({rows}, {out.shape[0]}, {place[1]}, {place[0]}, {carry}, {share});"
             case "total":
                 wanted += ["me == 0"] if self._here.share else []
                 (n,) = buffers[kernel.operands[0].buffer].shape or (1,)
-                to_real = "(float)" if self._dtype == "float32" and out.layout is not Layout.TOTAL else ""
-                call = f"{place[0]}[0] += {to_real}total({rows}, {n}, {place[1]});"
+                is_loss = out.layout is Layout.TOTAL
+                to_real = "(float)" if self._dtype == "float32" and not is_loss else ""
+                call = f"{'add_total' if is_loss else 'add_one'}({place[0]}, {carry}, "
+                call += f"{to_real}total({rows}, {n}, {place[1]}));"
             case "others" | "others_pull":
                 (n,) = out.shape
                 call = f"{kernel.name}({rows}, {n}, {', '.join(place[1:])}, {place[0]});"

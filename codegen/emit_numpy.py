@@ -131,12 +131,15 @@ class _Function:
             stored = buffer.role in (Role.WORK, Role.RESULT) and buffer.layout is Layout.TIME
             if buffer.name in zeroed or stored:
                 axes = ", ".join(map(str, self._axes(buffer)))
+                shape = f"({axes}{',' if axes and ',' not in axes else ''})"
                 room = "zeros" if buffer.name in zeroed else "empty"
-                value = (
-                    "0.0"
-                    if buffer.layout is Layout.TOTAL
-                    else f"np.{room}(({axes}{',' if axes and ',' not in axes else ''}), dtype)"
-                )
+                match buffer.layout:
+                    case Layout.TOTAL:
+                        value = "0.0"
+                    case Layout.PARAMETER:  # a sum over steps and examples, in float64
+                        value = f"np.zeros({shape})"
+                    case _:
+                        value = f"np.{room}({shape}, dtype)"
                 self._put(f"{self._names[buffer.name]} = {value}")
 
     def _sizes(self) -> list[str]:

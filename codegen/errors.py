@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """The text with line breaks, and escapes for all else that could steer a terminal."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 class CodegenError(Exception):
-    """Base class of everything that `codegen` raises on purpose."""
+    """Base class of everything that `codegen` raises on purpose; its message is safe to print."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ArgumentError(CodegenError, ValueError):
@@ -23,8 +33,20 @@ class ArgumentTypeError(CodegenError, TypeError):
         super().__init__(f"{argument}: expected {expected}, received {received}")
 
 
+class BusyError(CodegenError, RuntimeError):
+    """A plan was called while it computes, by another thread or from within the call."""
+
+
 class BuildError(CodegenError, RuntimeError):
     """The C compiler or Python's headers are missing, or the compiler refused; says what to install."""
+
+
+class TimeLimitError(BuildError):
+    """A compiler that did not end in time."""
+
+
+class CacheWarning(UserWarning):
+    """A cache folder that is not used, as somebody else could write to it."""
 
 
 class ProgramError(CodegenError):

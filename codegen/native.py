@@ -8,7 +8,6 @@ function of T_x, T_y and B, `p_loss_and_grad_work` and so on. A workspace is ali
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from codegen import fork
 from codegen.interface import Array, Arrays, Counts, Repeat
 
 _ALIGNMENT = 64
 _KEPT = 1 << 20  # bytes of workspace that may be kept for the next call
 _COPIED = 1 << 11  # bytes up to which a copy is faster than the address
 _SLOTS = 8  # so many calls of one kind may find their places ready, at the same time
-_FORKED: list[bool] = []
-"""Not empty in a child of fork, where the threads that OpenMP remembers do not exist: calls run on one."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _FORKED.append(True))
 
 
 class CBackend:
@@ -63,7 +59,7 @@ class CBackend:
         new, from_buffer = self._ffi.new, self._ffi.from_buffer
         args = new(self._pointer)
         args.T_x, args.T_y, args.B = counts.T_x, counts.T_y, counts.B
-        args.threads = 1 if _FORKED else self._threads
+        args.threads = 1 if fork.in_child() else self._threads
         work = self._workspace(function, counts)
         owners = [work]
         for name, array in arrays.items():
@@ -75,6 +71,7 @@ class CBackend:
         args.work = work
         call = PreparedCall(getattr(self._lib, f"{self._prefix}_{function}"), args)
         call.owners = tuple(owners)
+        fork.remember(call)
         return call
 
     def repeat(self, function: str, counts: Counts, fixed: Arrays, inputs: Arrays, results: Arrays) -> Repeat:
@@ -103,6 +100,10 @@ class PreparedCall(functools.partial[None]):
     @property
     def struct(self) -> Any:
         return self.args[0]
+
+    def after_fork(self) -> None:
+        """One thread from now on: those that OpenMP remembers are not there."""
+        self.struct.threads = 1
 
 
 class _Repeat:
@@ -161,8 +162,6 @@ class _Slot:
             array = np.empty(shape, dtype)
             setattr(args, member.name, self._from_buffer(member.array, array))
             made.append((place, array))
-        if _FORKED:
-            args.threads = 1
         self._run()
         results = [*map(np.ndarray.copy, self._rooms)]
         for place, array in made:  # from the first to the last

@@ -14,10 +14,11 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
+from codegen import fork
 from codegen.again import Memory
 from codegen.arguments import Call, Inputs, Lengths, Signature
 from codegen.convert import describe
-from codegen.errors import ArgumentError, ArgumentTypeError
+from codegen.errors import ArgumentError, ArgumentTypeError, BusyError
 from codegen.interface import Array, Backend, Interface, Prepared
 
 
@@ -236,21 +237,35 @@ class Plan:
     """A call of `loss_and_grad` that was checked once; one plan serves one thread at a time.
 
     `plan()` returns the loss and the gradients: always the same dict and arrays, overwritten in place.
+    Raises BusyError while it computes for somebody else.
     """
 
-    __slots__ = ("_divisor", "_grads", "_loss", "_run")
+    __slots__ = ("__weakref__", "_divisor", "_free", "_grads", "_loss", "_run")
 
     def __init__(self, run: Prepared, loss: Array, grads: dict[str, Array], divisor: int) -> None:
         self._run, self._loss, self._grads, self._divisor = run, loss, grads, divisor
+        self._free = [True]  # empty during a call
+        fork.remember(self)
 
     def __call__(self) -> tuple[float, dict[str, Array]]:
-        self._run()
-        loss = self._loss.item()
-        if self._divisor != 1:
-            loss /= self._divisor
-            for gradient in self._grads.values():
-                np.divide(gradient, self._divisor, out=gradient)
-        return loss, self._grads
+        try:
+            del self._free[0]  # in one step, and without a call at which an interrupt could come between
+        except IndexError:
+            raise BusyError("plan: it computes already: make another one for each thread") from None
+        try:
+            self._run()
+            loss = self._loss.item()
+            if self._divisor != 1:
+                loss /= self._divisor
+                for gradient in self._grads.values():
+                    np.divide(gradient, self._divisor, out=gradient)
+            return loss, self._grads
+        finally:
+            self._free.append(True)
+
+    def after_fork(self) -> None:
+        """Free: a thread that was in a call is not there."""
+        self._free[:] = [True]
 
 
 def _nothing_to_do() -> None:

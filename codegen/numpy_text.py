@@ -35,6 +35,15 @@ HELPERS = {
     if last is None:
         return slice(None), slice(0)
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)''',
+    "batch_sum": '''def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))''',
+    "outer_sum": '''def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))''',
+    "blocks": '''def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]''',
     "sigmoid": """def sigmoid(z):
     with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))""",
@@ -55,19 +64,18 @@ HELPERS = {
     "logsumexp_of_others": '''def logsumexp_of_others(u):
     """For every component the log of the sum of exp over the other ones."""
     below, above = others(u)
-    with np.errstate(divide="ignore"):  # a single component has no others: -inf
+    with np.errstate(divide="ignore"):  # of no others, or of none above -inf, it is -inf
         return below + np.log(above.sum(axis=-1))''',
     "others_pull": '''def others_pull(c, u):
     """Pull-back of logsumexp_of_others: c[i] goes to every other j, with weight exp(u[j] - w[i])."""
     _, weight = others(u)
-    total = np.maximum(weight.sum(axis=-1, keepdims=True), 1)  # it is at least 1, where there are others
+    total = np.maximum(weight.sum(axis=-1, keepdims=True), 1)  # it is at least 1, or all weights are 0
     return (c[..., :, None] * weight / total).sum(axis=-2)''',
     "others": '''def others(u):
     """For every i the largest of the other components, and exp(u[k] - that) for all k but i."""
-    n = u.shape[-1]
-    rows = np.where(np.eye(n, dtype=bool), -np.inf, u[..., None, :])
-    largest = rows.max(axis=-1) if n > 1 else np.zeros_like(u)
-    return (largest if n > 1 else largest - np.inf), np.exp(rows - largest[..., None])''',
+    rows = np.where(np.eye(u.shape[-1], dtype=bool), -np.inf, u[..., None, :])
+    largest = rows.max(axis=-1)
+    return largest, np.exp(rows - np.where(np.isneginf(largest), 0, largest)[..., None])''',
 }
 
 DOCS = {

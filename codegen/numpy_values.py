@@ -137,15 +137,16 @@ class Values:
             case OthersPull(cotangent=cotangent, vector=vector):
                 return f"others_pull({inner(cotangent)}, {inner(vector)})", ATOM
             case Outer(left=left, right=right) if not self.per_example(right):
-                return f"np.outer({whole(left)}.sum(axis=0), {inner(right)})", ATOM
+                return f"np.outer(batch_sum({self.whole(left, rows, inner(left))}), {inner(right)})", ATOM
             case Outer(left=left, right=right) if not self.per_example(left):
-                return f"np.outer({inner(left)}, {whole(right)}.sum(axis=0))", ATOM
+                return f"np.outer({inner(left)}, batch_sum({self.whole(right, rows, inner(right))}))", ATOM
             case Outer(left=left, right=right):
-                return f"{whole(left)}.T @ {whole(right)}", PRODUCT
+                both = (self.whole(v, rows, inner(v)) for v in (left, right))
+                return f"outer_sum({', '.join(both)})", ATOM
             case BatchSum(value=Reduce(kind="sum", vector=vector)):
-                return f"{whole(vector)}.sum()", ATOM
+                return f"{whole(vector)}.sum(dtype=float)", ATOM
             case BatchSum(value=summed):
-                return f"{inner(summed, ATOM)}.sum(axis=0)", ATOM
+                return f"batch_sum({inner(summed)})", ATOM
             case _:
                 raise ProgramError(f"emit_numpy: no text for {type(value).__name__}")
 

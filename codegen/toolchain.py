@@ -6,20 +6,21 @@ its relatives changes the rounding of the whole Python process when it is loaded
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.errors import ArgumentError, BuildError
+from codegen.errors import ArgumentError, BuildError, TimeLimitError
+from codegen.process import Process
 
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 TARGETS = {"native": ("-march=native",), "portable": ()}
@@ -29,6 +30,8 @@ UNSAFE = ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math
 
 THREADS = "-fopenmp"
 _OUTPUT_LINES = 12
+_FULL = ("No space left on device", "uota exceeded")  # "Disk quota exceeded", or without "Disk"
+_LITTLE = 1 << 24  # bytes of a disk so full that a compiler may fail for it in any words, or be killed
 _TRIAL = "#include <omp.h>\nint threads(void);\nint threads(void) { return omp_get_max_threads(); }\n"
 
 
@@ -52,39 +55,59 @@ class Compiler:
         return self.run(["--version"])
 
     def run(self, arguments: Sequence[str | Path], folder: Path | None = None) -> str:
-        """Its output. Raises BuildError with the first lines of what it complains about."""
-        command = [*self.command, *map(str, arguments)]
+        """Its output. Raises as `run_all`."""
+        return self.run_all([arguments], folder)[0]
+
+    def run_all(self, calls: Sequence[Sequence[str | Path]], folder: Path | None = None) -> list[str]:
+        """Its outputs for several lists of arguments, which are compiled side by side.
+
+        Raises BuildError with the first lines of what it complains about, TimeLimitError if it does not
+        end, and OSError if the disk with `folder` is full; what still runs then is stopped.
+        """
+        waiting, running, outputs = deque(calls), deque[Process](), []
         try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env={**os.environ, "LC_ALL": "C"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
+            while waiting or running:
+                while waiting and len(running) < (os.cpu_count() or 1):
+                    running.append(self._started(waiting.popleft(), folder))
+                status, output = running[0].wait()
+                if status != 0:
+                    raise _failure(running[0].command, status, output, folder)
+                running.popleft()
+                outputs.append(output)
+        finally:
+            for process in running:
+                process.kill()
+        return outputs
+
+    def _started(self, arguments: Sequence[str | Path], folder: Path | None) -> Process:
+        try:
+            return Process([*self.command, *map(str, arguments)], folder)
         except OSError as error:
             raise BuildError(f"The C compiler {self.command[0]!r} does not run: {error}") from error
-        if done.returncode != 0:
-            lines = done.stdout.strip().splitlines()
-            shown = "\n".join(lines[:_OUTPUT_LINES]) + ("\n…" if len(lines) > _OUTPUT_LINES else "")
-            raise BuildError(f"{shlex.join(command)} failed (exit status {done.returncode}):\n{shown}")
-        return done.stdout
 
 
-def has_threads(compiler: Compiler) -> bool:
-    """Whether it builds a library with OpenMP. Runs it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        (path / "trial.c").write_text(_TRIAL, encoding="utf-8")
-        try:
-            compiler.run(["-fPIC", THREADS, *LINK_FLAGS, "trial.c", "-o", "trial.so"], path)
-        except BuildError:
-            return False
-        return (path / "trial.so").is_file()
+def _failure(command: Sequence[str], status: int, output: str, folder: Path | None) -> BuildError | OSError:
+    full = any(words in output for words in _FULL)
+    if folder is not None and (full or shutil.disk_usage(folder).free < _LITTLE):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    lines = output.strip().splitlines()
+    shown = "\n".join(lines[:_OUTPUT_LINES]) + ("\n…" if len(lines) > _OUTPUT_LINES else "")
+    return BuildError(f"{shlex.join(command)} failed (exit status {status}):\n{shown}")
+
+
+def has_threads(compiler: Compiler, folder: Path) -> bool:
+    """Whether it builds a library with OpenMP. Runs it in an empty folder.
+
+    Raises TimeLimitError, and OSError where there is no room.
+    """
+    (folder / "trial.c").write_text(_TRIAL, encoding="utf-8")
+    try:
+        compiler.run(["-fPIC", THREADS, *LINK_FLAGS, "trial.c", "-o", "trial.so"], folder)
+    except TimeLimitError:
+        raise
+    except BuildError:
+        return False
+    return (folder / "trial.so").is_file()
 
 
 def find_compiler() -> Compiler:
@@ -145,13 +168,3 @@ def python_abi() -> str:
     import _cffi_backend
 
     return f"{sysconfig.get_config_var('SOABI')} cffi {_cffi_backend.__version__}"
-
-
-def in_parallel(tasks: Sequence[Callable[[], object]]) -> None:
-    """Run the tasks in a few threads; the first error is raised once all have ended."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = [pool.submit(task) for task in tasks]
-    for future in futures:
-        future.result()

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 
+def printable(text: str, breaks: str = "\n") -> str:
+    """The text with line breaks, and escapes for all else that could steer a terminal."""
+    return "".join(
+        c if c.isprintable() or c in breaks else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 class DeriveError(Exception):
-    """Base class of everything that `derive` raises on purpose."""
+    """Base class of everything that `derive` raises on purpose; its message is safe to print."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ShapeError(DeriveError):
@@ -25,7 +35,7 @@ class ModelFileError(DeriveError):
         self.expected, self.found = expected, found
         place = file if equation is None else f"{file}: equation '{equation}'"
         place = place if column is None else f"{place}, column {column}"
-        super().__init__(f"{place}: expected {expected}, found {found}")
+        super().__init__(printable(f"{place}: expected {expected}, found {found}", breaks=""))
 
 
 class ChoiceError(DeriveError, ValueError):
@@ -33,7 +43,7 @@ class ChoiceError(DeriveError, ValueError):
 
     def __init__(self, argument: str, expected: str, received: object) -> None:
         self.argument, self.expected, self.received = argument, expected, received
-        super().__init__(f"{argument}: expected {expected}, received {received!r}")
+        super().__init__(printable(f"{argument}: expected {expected}, received {received!r}", breaks=""))
 
 
 class DerivationError(DeriveError):

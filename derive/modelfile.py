@@ -96,15 +96,14 @@ def _is_path(text: str) -> bool:
 
 
 def _read(path: str) -> tuple[str, bytes]:
-    file = path if path.isprintable() else ascii(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ModelFileError(file, None, None, "a regular file", "a directory or a device")
+            raise ModelFileError(path, None, None, "a regular file", "a directory or a device")
         with open(path, "rb") as stream:
-            return file, stream.read(MAX_BYTES + 1)
+            return path, stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelFileError(file, None, None, "a file that can be read", reason or "none") from None
+        raise ModelFileError(path, None, None, "a file that can be read", reason or "none") from None
 
 
 # ----------------------------------------------------------------------------- choices

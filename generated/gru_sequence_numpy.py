@@ -15,6 +15,21 @@ def rows_at(t, last, B):
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)
 
 
+def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))
+
+
+def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))
+
+
+def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]
+
+
 def sigmoid(z):
     with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))
@@ -61,17 +76,17 @@ def loss_and_grad(arrays, T_x, T_y, B):
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_za = np.zeros((n_a, n_a), dtype)
-    d_W_zx = np.zeros((n_a, n_x), dtype)
-    d_b_z = np.zeros((n_a,), dtype)
-    d_W_ra = np.zeros((n_a, n_a), dtype)
-    d_W_rx = np.zeros((n_a, n_x), dtype)
-    d_b_r = np.zeros((n_a,), dtype)
-    d_W_ka = np.zeros((n_a, n_a), dtype)
-    d_W_kx = np.zeros((n_a, n_x), dtype)
-    d_b_k = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_za = np.zeros((n_a, n_a))
+    d_W_zx = np.zeros((n_a, n_x))
+    d_b_z = np.zeros((n_a,))
+    d_W_ra = np.zeros((n_a, n_a))
+    d_W_rx = np.zeros((n_a, n_x))
+    d_b_r = np.zeros((n_a,))
+    d_W_ka = np.zeros((n_a, n_a))
+    d_W_kx = np.zeros((n_a, n_x))
+    d_b_k = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     a[0] = a0
@@ -90,7 +105,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = k[t - 1, r] * (1 - z[t - 1, r]) + z[t - 1, r] * a[t - 1, r]  # (8)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (9)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (10)
-        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum()  # (11)
+        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum(dtype=float)  # (11)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -105,17 +120,17 @@ def loss_and_grad(arrays, T_x, T_y, B):
         delta_z = delta_a[t, r] * (a[t - 1, r] - k[t - 1, r])  # (19)
         delta_z_z = delta_z * (z[t - 1, r] - z[t - 1, r]**2)  # (20)
         d_x[t - 1, r] += delta_z_k @ W_kx + delta_z_r @ W_rx + delta_z_z @ W_zx  # (21)
-        d_W_za += delta_z_z.T @ a[t - 1, r]  # (22)
-        d_W_zx += delta_z_z.T @ x[t - 1, r]  # (23)
-        d_b_z += delta_z_z.sum(axis=0)  # (24)
-        d_W_ra += delta_z_r.T @ a[t - 1, r]  # (25)
-        d_W_rx += delta_z_r.T @ x[t - 1, r]  # (26)
-        d_b_r += delta_z_r.sum(axis=0)  # (27)
-        d_W_ka += delta_z_k.T @ u_k[t - 1, r]  # (28)
-        d_W_kx += delta_z_k.T @ x[t - 1, r]  # (29)
-        d_b_k += delta_z_k.sum(axis=0)  # (30)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (31)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (32)
+        d_W_za += outer_sum(delta_z_z, a[t - 1, r])  # (22)
+        d_W_zx += outer_sum(delta_z_z, x[t - 1, r])  # (23)
+        d_b_z += batch_sum(delta_z_z)  # (24)
+        d_W_ra += outer_sum(delta_z_r, a[t - 1, r])  # (25)
+        d_W_rx += outer_sum(delta_z_r, x[t - 1, r])  # (26)
+        d_b_r += batch_sum(delta_z_r)  # (27)
+        d_W_ka += outer_sum(delta_z_k, u_k[t - 1, r])  # (28)
+        d_W_kx += outer_sum(delta_z_k, x[t - 1, r])  # (29)
+        d_b_k += batch_sum(delta_z_k)  # (30)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (31)
+        d_b_y += batch_sum(delta_z_yhat)  # (32)
         delta_a[t - 1, r] += delta_a[t, r] * z[t - 1, r] + delta_u_k * r_[t - 1, r] + delta_z_r @ W_ra + delta_z_z @ W_za  # (13)
         delta_a[t - 1, idle] += delta_a[t, idle]
 
@@ -216,17 +231,17 @@ def vjp(arrays, T_x, T_y, B):
     yhat = np.empty((T_x, B, n_y), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_za = np.zeros((n_a, n_a), dtype)
-    d_W_zx = np.zeros((n_a, n_x), dtype)
-    d_b_z = np.zeros((n_a,), dtype)
-    d_W_ra = np.zeros((n_a, n_a), dtype)
-    d_W_rx = np.zeros((n_a, n_x), dtype)
-    d_b_r = np.zeros((n_a,), dtype)
-    d_W_ka = np.zeros((n_a, n_a), dtype)
-    d_W_kx = np.zeros((n_a, n_x), dtype)
-    d_b_k = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_za = np.zeros((n_a, n_a))
+    d_W_zx = np.zeros((n_a, n_x))
+    d_b_z = np.zeros((n_a,))
+    d_W_ra = np.zeros((n_a, n_a))
+    d_W_rx = np.zeros((n_a, n_x))
+    d_b_r = np.zeros((n_a,))
+    d_W_ka = np.zeros((n_a, n_a))
+    d_W_kx = np.zeros((n_a, n_x))
+    d_b_k = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     a[0] = a0
@@ -261,17 +276,17 @@ def vjp(arrays, T_x, T_y, B):
         delta_z = delta_a[t, r] * (a[t - 1, r] - k[t - 1, r])  # (19)
         delta_z_z = delta_z * (z[t - 1, r] - z[t - 1, r]**2)  # (20)
         d_x[t - 1, r] += delta_z_k @ W_kx + delta_z_r @ W_rx + delta_z_z @ W_zx  # (21)
-        d_W_za += delta_z_z.T @ a[t - 1, r]  # (22)
-        d_W_zx += delta_z_z.T @ x[t - 1, r]  # (23)
-        d_b_z += delta_z_z.sum(axis=0)  # (24)
-        d_W_ra += delta_z_r.T @ a[t - 1, r]  # (25)
-        d_W_rx += delta_z_r.T @ x[t - 1, r]  # (26)
-        d_b_r += delta_z_r.sum(axis=0)  # (27)
-        d_W_ka += delta_z_k.T @ u_k[t - 1, r]  # (28)
-        d_W_kx += delta_z_k.T @ x[t - 1, r]  # (29)
-        d_b_k += delta_z_k.sum(axis=0)  # (30)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (31)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (32)
+        d_W_za += outer_sum(delta_z_z, a[t - 1, r])  # (22)
+        d_W_zx += outer_sum(delta_z_z, x[t - 1, r])  # (23)
+        d_b_z += batch_sum(delta_z_z)  # (24)
+        d_W_ra += outer_sum(delta_z_r, a[t - 1, r])  # (25)
+        d_W_rx += outer_sum(delta_z_r, x[t - 1, r])  # (26)
+        d_b_r += batch_sum(delta_z_r)  # (27)
+        d_W_ka += outer_sum(delta_z_k, u_k[t - 1, r])  # (28)
+        d_W_kx += outer_sum(delta_z_k, x[t - 1, r])  # (29)
+        d_b_k += batch_sum(delta_z_k)  # (30)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (31)
+        d_b_y += batch_sum(delta_z_yhat)  # (32)
         delta_a[t - 1, r] += delta_a[t, r] * z[t - 1, r] + delta_u_k * r_[t - 1, r] + delta_z_r @ W_ra + delta_z_z @ W_za  # (13)
         delta_a[t - 1, idle] += delta_a[t, idle]
 

@@ -12,6 +12,10 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ \
+    || defined __NO_SIGNED_ZEROS__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__ > 0)
+#error "the results would be wrong: compile without the flags that relax IEEE arithmetic"
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -21,6 +25,15 @@ static void *take(unsigned char **work, size_t bytes)
     void *const piece = *work;
     *work += padded(bytes);
     return piece;
+}
+
+static void *take_any(unsigned char **work, size_t bytes) { return bytes ? take(work, bytes) : NULL; }
+
+/* The bytes of the carry of a sum over all steps and examples: none for no more than so many rows, whose blocks are few
+ * enough to be added up without. */
+static size_t carried(size_t T_x, size_t T_y, size_t B, size_t most, size_t bytes)
+{
+    return (T_x > T_y ? T_x : T_y) * B > most ? bytes : 0;
 }
 
 /* All threads of a team have come here before any goes on. */
@@ -97,6 +110,13 @@ static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first 
 
 static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
 
+/* Of the given rows those from r on, `most` at most, where they lie side by side or are listed. */
+static rows some_of(rows R, size_t r, size_t most)
+{
+    const size_t count = R.count - r < most ? R.count - r : most;
+    return (rows){R.list ? R.list + r : NULL, R.first + r, count, R.list ? 1 : count};
+}
+
 /* What one thread of a team has of `count` rows. */
 static rows part(size_t count, size_t me, size_t team)
 {
@@ -170,7 +190,6 @@ enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #endif
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
-INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
 #else
 #undef VEC_BYTES /* which says from here on that there are vectors */
@@ -185,8 +204,32 @@ enum { LANES = 1, TILE = 4 };
 #define KNOWN(number) 0
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
-INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
+
+/* The same number in every lane. What is not a vector meets vectors only so: where numbers are computed in a wider
+ * format than they have, they would not be converted back. */
+#if defined(VEC_BYTES)
+#define SAME(q) c
+INLINE vec all_v(double c) { return (vec){EACH_LANE(SAME)}; }
+#undef SAME
+#else
+INLINE vec all_v(double c) { return c; }
 #endif
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
@@ -230,21 +273,6 @@ INLINE void put(double *x, size_t left, vec v)
         put_some(x, left, v);
 }
 
-/* f(0), f(1), … for every lane */
-#define LANES_1(f, q) f(q)
-#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
-#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
-#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
-#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
-#if !defined(VEC_BYTES)
-#elif VEC_BYTES == 64
-#define EACH_LANE(f) LANES_8(f, 0)
-#elif VEC_BYTES == 32
-#define EACH_LANE(f) LANES_4(f, 0)
-#else
-#define EACH_LANE(f) LANES_2(f, 0)
-#endif
-
 /* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
 INLINE words upto(size_t i, size_t n)
 {
@@ -254,6 +282,45 @@ INLINE words upto(size_t i, size_t n)
     words mask;
     memcpy(&mask, lane, sizeof mask);
     return mask;
+}
+
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_total(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_one(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* Likewise g += v, as many numbers as are left */
+INLINE void add_to(double *g, double *carry, size_t left, vec v)
+{
+    const vec before = get(g, left);
+    if (!carry) {
+        put(g, left, before + v);
+        return;
+    }
+    const vec more = v - get(carry, left), after = before + more, lost = (after - before) - more;
+    put(g, left, after);
+    put(carry, left, pick_v((words)(lost - lost == all_v(0.0)), lost, all_v(0.0)));
 }
 
 INLINE double sum_of(vec v)
@@ -435,8 +502,8 @@ INLINE vec tanh_v(vec x)
     const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
     const vec fourth = z * z;
-    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
-        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec even = (((all_v(-0x1.b4b106983083fp-13) * fourth - 0x1.7cd665a8435f3p-10) * fourth -
+        0x1.226dc5203a393p-7) * fourth - 0x1.ba1ba1a879959p-5) * fourth - 0x1.555555555543ep-2;
     const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
         0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
@@ -529,7 +596,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[row[q] * f->k + j] * *(const vec *)(P + w * LANES);
+                sum[q][w] += all_v(x[row[q] * f->k + j]) * *(const vec *)(P + w * LANES);
     const double *const base = f->step ? f->base + first * f->n : NULL;
     double *const y = f->Y + first * f->n;
     for (size_t q = 0; q < N; ++q)
@@ -537,7 +604,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
                 const vec from = f->step ? get(base + row[q] * f->n + c, f->n - c) : start[w];
-                put(y + row[q] * f->n + c, f->n - c, from + f->factor * sum[q][w]);
+                put(y + row[q] * f->n + c, f->n - c, from + all_v(f->factor) * sum[q][w]);
             }
 }
 
@@ -603,10 +670,18 @@ static void strips(rows R, size_t r, size_t count, size_t there, size_t m, size_
     }
 }
 
+/* To `count` rows of G (…, m), TILE at most, and W vectors, `columns` numbers at most */
+NOINLINE void add_tile(size_t W, size_t m, size_t count, size_t columns, vec sum[][3], double *G, double *carry)
+{
+    for (size_t q = 0; q < TILE && q < count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            add_to(G + q * m + w * LANES, carry + q * m + w * LANES, columns - w * LANES, sum[q][w]);
+}
+
 /* N rows of G (…, m), no more than there are, and W vectors, `columns` numbers at most: the sum over the rows of A
  * and X */
 INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X,
-                       double *G)
+                       double *G, double *carry)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
@@ -617,7 +692,15 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
         for (size_t r = 0; r < A[s].count; ++r, a += A[s].step, x += X[s].step)
             for (size_t q = 0; q < N; ++q)
                 for (size_t w = 0; w < W; ++w)
-                    sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
+                    sum[q][w] += all_v(a[q]) * *(const vec *)(x + w * LANES);
+    }
+    if (carry) {
+        vec kept[TILE][3] = {0}; /* a copy, so that the sums themselves stay in registers */
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                kept[q][w] = sum[q][w];
+        add_tile(W, m, count < N ? count : N, columns, kept, G, carry);
+        return;
     }
     for (size_t q = 0; q < N && q < count; ++q)
         for (size_t w = 0; w < W; ++w) {
@@ -627,19 +710,22 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
 }
 
 /* `count` rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G)
+INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G,
+                        double *carry)
 {
     for (size_t i = 0; i < count; i += TILE) {
+        double *const c = carry ? carry + i * m : NULL;
         const strip a[2] = {{A[0].at + i, A[0].count, A[0].step}, {A[1].at + i, A[1].count, A[1].step}};
         if (count - i > TILE / 2)
-            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m, c);
         else
-            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m, c);
     }
 }
 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
-INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
+INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, double *carry,
+                       rows mine)
 {
     enum { CHUNK = 256, BLOCK = 512 / sizeof(double) }; /* rows and columns of A that stay in the cache */
     double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
@@ -657,97 +743,142 @@ INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, 
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
                 strips(R, r, count, there, m, j, width * LANES, X, panels, x);
+                double *const g = G + i * m + j, *const c = carry ? carry + i * m + j : NULL;
                 switch (width) {
-                case 3: outer_panel(3, m, end - i, m - j, a, x, G + i * m + j); break;
-                case 2: outer_panel(2, m, end - i, m - j, a, x, G + i * m + j); break;
-                default: outer_panel(1, m, end - i, m - j, a, x, G + i * m + j);
+                case 3: outer_panel(3, m, end - i, m - j, a, x, g, c); break;
+                case 2: outer_panel(2, m, end - i, m - j, a, x, g, c); break;
+                default: outer_panel(1, m, end - i, m - j, a, x, g, c);
                 }
             }
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has some rows of G,
- * or of its transpose where that fills vectors better. */
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G and its carry (n, m). Each thread of a team has
+ * some rows of G, or of its transpose where that fills vectors better. */
 INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
-                  double *restrict G, size_t me, size_t team)
+                  double *restrict G, double *restrict carry, size_t me, size_t team)
 {
-    enum { SMALL = 4096, HALF = TILE / 2 };
+    enum { SMALL = 4096, HALF = TILE / 2, MOST = 8192 };
     const size_t upright = (n + HALF - 1) / HALF * vectors(m), turned = (m + HALF - 1) / HALF * vectors(n);
     if (n * m > SMALL || 5 * turned > 4 * upright) {
-        outer_rows(R, n, m, A, X, G, part(n, me, team));
+        outer_rows(R, n, m, A, X, G, carry, part(n, me, team));
         return;
     }
     double T[SMALL];
     const rows mine = part(m, me, team);
-    for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
-        T[q] = 0.0;
-    outer_rows(R, m, n, X, A, T, mine);
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = mine.first; j < mine.first + mine.count; ++j)
-            G[i * m + j] += T[j * n + i];
+    for (size_t r = 0; r < R.count; r += MOST) {
+        for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
+            T[q] = 0.0;
+        outer_rows(some_of(R, r, MOST), m, n, X, A, T, NULL, mine);
+        for (size_t i = 0; i < n; ++i)
+            for (size_t j = mine.first; j < mine.first + mine.count; ++j)
+                add_one(G + i * m + j, carry ? carry + i * m + j : NULL, T[j * n + i]);
+    }
 }
 
-/* g += sum over the given rows of V (…, n), each thread of a team some columns. Rows side by side that are shorter than a
- * vector are added up n vectors at a time. */
-static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, size_t me, size_t team)
+/* W vectors of g += the sum over `count` of the rows of V (…, n) from r on */
+INLINE void sum_columns(const size_t W, rows R, size_t r, size_t count, size_t n, const double *V, double *g,
+                        double *carry)
 {
-    const rows mine = part(n, me, team);
+    vec sum[4] = {0};
+    for (size_t q = r; q < r + count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            sum[w] += *(const vec *)(V + at(R, q) * n + w * LANES);
+    for (size_t w = 0; w < W; ++w)
+        add_to(g + w * LANES, carry ? carry + w * LANES : NULL, LANES, sum[w]);
+}
+
+/* g (n) += sum over the given rows of V (…, n), in blocks. Each thread of a team has some columns; rows that are shorter
+ * than a vector are left to the first one, which adds them up n vectors at a time where they lie side by side. */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, double *restrict carry,
+                     size_t me, size_t team)
+{
+    enum { BLOCK = 256 };
+    const rows mine = n >= LANES ? part(n, me, team) : whole(me ? 0 : n);
     const size_t last = mine.first + mine.count;
-    size_t r = 0, i = mine.first;
-    if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
-        const double *v = V + at(R, 0) * n;
+    size_t r = 0;
+    while (n < LANES && mine.count && R.run == R.count && R.count - r >= LANES) {
+        const double *v = V + at(R, r) * n;
+        const size_t end = r + (R.count - r < BLOCK * LANES ? R.count - r : BLOCK * LANES);
         vec sum[LANES] = {0};
-        for (; r + LANES <= R.count; r += LANES)
+        for (; r + LANES <= end; r += LANES)
             for (size_t q = 0; q < n; ++q, v += LANES)
                 sum[q] += *(const vec *)v;
         const double *const lane = (const double *)sum;
+        double all[LANES] = {0};
         for (size_t q = 0; q < n * LANES; ++q)
-            g[q % n] += lane[q];
+            all[q % n] += lane[q];
+        add_to(g, carry, n, *(const vec *)all);
     }
-    for (; i + LANES <= last; i += LANES) {
-        vec sum = *(const vec *)(g + i);
-        for (size_t q = r; q < R.count; ++q)
-            sum += *(const vec *)(V + at(R, q) * n + i);
-        *(vec *)(g + i) = sum;
+    for (size_t count; r < R.count; r += count) {
+        count = R.count - r < BLOCK ? R.count - r : BLOCK;
+        size_t i = mine.first;
+        for (; i + 4 * LANES <= last; i += 4 * LANES)
+            sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i + LANES <= last; i += LANES)
+            sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i < last; ++i) {
+            double sum = 0.0;
+            for (size_t q = r; q < r + count; ++q)
+                sum += V[at(R, q) * n + i];
+            add_one(g + i, carry ? carry + i : NULL, sum);
+        }
     }
-    for (; i < last; ++i)
-        for (size_t q = r; q < R.count; ++q)
-            g[i] += V[at(R, q) * n + i];
 }
 
-/* The sum of all numbers in the given rows of V (…, n) */
+/* The sum of eight sums, which begin again */
+INLINE double emptied(double *sum)
+{
+    const double all = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    for (size_t q = 0; q < 8; ++q)
+        sum[q] = 0;
+    return all;
+}
+
+/* The sum of all numbers in the given rows of V (…, n), in blocks */
 static double total(rows R, size_t n, const double *V)
 {
-    double sum[8] = {0};
+    enum { BLOCK = 8 * 256 };
+    double all = 0, carry = 0, sum[8] = {0};
+    size_t block = 0;
     for (size_t r = 0; r < R.count; r += R.run) {
-        const double *const v = V + at(R, r) * n;
-        size_t i = 0;
-        for (; i + 8 <= R.run * n; i += 8)
-            for (size_t q = 0; q < 8; ++q)
-                sum[q] += v[i + q];
-        for (size_t q = 0; i < R.run * n; ++i, ++q)
-            sum[q] += v[i];
+        const double *v = V + at(R, r) * n;
+        for (size_t left = R.run * n, count; left; left -= count, v += count) {
+            size_t i = 0;
+            count = left < BLOCK ? left : BLOCK;
+            for (; i + 8 <= count; i += 8)
+                for (size_t q = 0; q < 8; ++q)
+                    sum[q] += v[i + q];
+            for (size_t q = 0; i < count; ++i, ++q)
+                sum[q] += v[i];
+            block += count;
+            if (block >= BLOCK) {
+                add_total(&all, &carry, emptied(sum));
+                block = 0;
+            }
+        }
     }
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    add_total(&all, &carry, emptied(sum));
+    return all;
 }
 
-NOINLINE void outer_16_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_16_16(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 16, 16, A, X, G, me, team);
+    outer(R, 16, 16, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_16_8(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_16_8(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 16, 8, A, X, G, me, team);
+    outer(R, 16, 8, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_4_16(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_4_16(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 4, 16, A, X, G, me, team);
+    outer(R, 4, 16, A, X, G, carry, me, team);
 }
 
 NOINLINE void product_16_16(rows R, const double *X, const double *M, double factor, const double *base,
@@ -831,7 +962,22 @@ size_t lstm_sequence_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double))
         + padded(16 * vectors(8) * LANES * sizeof(double))
         + padded(16 * vectors(8) * LANES * sizeof(double))
-        + padded(16 * vectors(8) * LANES * sizeof(double));
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 1 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * sizeof(double)));
 }
 
 /* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
@@ -887,6 +1033,21 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const loss_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 1 * sizeof(double)));
+    double *restrict const d_W_ia_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_ix_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_i_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_fa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_fx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_f_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_oa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_ox_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_o_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 16 * sizeof(double)));
+    double *restrict const d_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * sizeof(double)));
     pack_transposed(8, 16, W_ix, W_ix_PT, me, team);
     pack_transposed(8, 16, W_fx, W_fx_PT, me, team);
     pack_transposed(8, 16, W_ox, W_ox_PT, me, team);
@@ -906,20 +1067,35 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
     if (p->d_x) pack(16, 8, W_fx, W_fx_P, me, team);
     if (p->d_x) pack(16, 8, W_ix, W_ix_P, me, team);
     if (me == 0) loss[0] = 0.0;
+    if (loss_carry) clear(loss_carry, 1 * sizeof *loss_carry, me, team);
     if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
+    if (d_W_ia_carry) clear(d_W_ia_carry, 16 * 16 * sizeof *d_W_ia_carry, me, team);
     if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
+    if (d_W_ix_carry) clear(d_W_ix_carry, 16 * 8 * sizeof *d_W_ix_carry, me, team);
     if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
+    if (d_b_i_carry) clear(d_b_i_carry, 16 * sizeof *d_b_i_carry, me, team);
     if (d_W_fa) clear(d_W_fa, 16 * 16 * sizeof *d_W_fa, me, team);
+    if (d_W_fa_carry) clear(d_W_fa_carry, 16 * 16 * sizeof *d_W_fa_carry, me, team);
     if (d_W_fx) clear(d_W_fx, 16 * 8 * sizeof *d_W_fx, me, team);
+    if (d_W_fx_carry) clear(d_W_fx_carry, 16 * 8 * sizeof *d_W_fx_carry, me, team);
     if (d_b_f) clear(d_b_f, 16 * sizeof *d_b_f, me, team);
+    if (d_b_f_carry) clear(d_b_f_carry, 16 * sizeof *d_b_f_carry, me, team);
     if (d_W_oa) clear(d_W_oa, 16 * 16 * sizeof *d_W_oa, me, team);
+    if (d_W_oa_carry) clear(d_W_oa_carry, 16 * 16 * sizeof *d_W_oa_carry, me, team);
     if (d_W_ox) clear(d_W_ox, 16 * 8 * sizeof *d_W_ox, me, team);
+    if (d_W_ox_carry) clear(d_W_ox_carry, 16 * 8 * sizeof *d_W_ox_carry, me, team);
     if (d_b_o) clear(d_b_o, 16 * sizeof *d_b_o, me, team);
+    if (d_b_o_carry) clear(d_b_o_carry, 16 * sizeof *d_b_o_carry, me, team);
     if (d_W_ka) clear(d_W_ka, 16 * 16 * sizeof *d_W_ka, me, team);
+    if (d_W_ka_carry) clear(d_W_ka_carry, 16 * 16 * sizeof *d_W_ka_carry, me, team);
     if (d_W_kx) clear(d_W_kx, 16 * 8 * sizeof *d_W_kx, me, team);
+    if (d_W_kx_carry) clear(d_W_kx_carry, 16 * 8 * sizeof *d_W_kx_carry, me, team);
     if (d_b_k) clear(d_b_k, 16 * sizeof *d_b_k, me, team);
+    if (d_b_k_carry) clear(d_b_k_carry, 16 * sizeof *d_b_k_carry, me, team);
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
+    if (d_W_ya_carry) clear(d_W_ya_carry, 4 * 16 * sizeof *d_W_ya_carry, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
+    if (d_b_y_carry) clear(d_b_y_carry, 4 * sizeof *d_b_y_carry, me, team);
     meet(team);
     const size_t size = lstm_sequence_loss_and_grad_size(T_x, T_y, p->B);
     const size_t bytes = lstm_sequence_loss_and_grad_bytes(T_x, T_y, p->B, size);
@@ -1097,7 +1273,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 for (size_t i = 0; i < 4; i += LANES) {
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                    put(loss_part_t + i, left, get(loss_part_t + i, left) - m_yhat[b]);
+                    put(loss_part_t + i, left, get(loss_part_t + i, left) - all_v(m_yhat[b]));
                 }
                 /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
                 double l_yhat_logsumexp = 0.0;
@@ -1112,9 +1288,10 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 for (size_t i = 0; i < 4; i += LANES) {
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                    put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left) - l_yhat[b]));
+                    put(delta_z_yhat_t + i, left, exp_v(get(loss_part_t + i, left)
+                        - all_v(l_yhat[b])));
                     put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
-                        l_yhat[b] - get(loss_part_t + i, left)));
+                        all_v(l_yhat[b]) - get(loss_part_t + i, left)));
                 }
             }
         }
@@ -1145,7 +1322,7 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                         const size_t left = 4 % LANES ? 4 - i : LANES;
                         /* (19)  delta_u_yhat = -y[t] + delta_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_z_yhat_t + i, left, -get(y_t + i, left)
-                            + delta_l_yhat[b] * get(delta_z_yhat_t + i, left));
+                            + all_v(delta_l_yhat[b]) * get(delta_z_yhat_t + i, left));
                         /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
                         put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
                     }
@@ -1299,35 +1476,39 @@ static void lstm_sequence_loss_and_grad_part(const lstm_sequence_args *p, size_t
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (17)  loss += sum over examples: sum(weighted(y[t], l_yhat - u_yhat)) */
-                if (me == 0) loss[0] += total(active, 4, loss_part_k);
+                if (me == 0) add_total(loss, loss_carry, total(active, 4, loss_part_k));
                 /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya,
+                    d_W_ya_carry, me, team);
                 /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, d_b_y_carry, me, team);
                 /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, d_W_ia_carry, me, team);
                 /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, d_W_ix_carry, me, team);
                 /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, d_b_i_carry, me, team);
                 /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, d_W_fa_carry, me, team);
                 /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, d_W_fx_carry, me, team);
                 /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, d_b_f_carry, me, team);
                 /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, d_W_oa_carry, me, team);
                 /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, d_W_ox_carry, me, team);
                 /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, d_b_o_carry, me, team);
                 /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka,
+                    d_W_ka_carry, me, team);
                 /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, d_W_kx_carry,
+                    me, team);
                 /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, d_b_k_carry, me,
+                    team);
             }
         }
         meet(team);
@@ -1609,7 +1790,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                 for (size_t i = 0; i < 4; i += LANES) {
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                    put(u_yhat_t + i, left, get(u_yhat_t + i, left) - m_yhat[b]);
+                    put(u_yhat_t + i, left, get(u_yhat_t + i, left) - all_v(m_yhat[b]));
                 }
                 /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
                 double l_yhat_logsumexp = 0.0;
@@ -1625,7 +1806,7 @@ static void lstm_sequence_forward_part(const lstm_sequence_args *p, size_t me, s
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
                     if (yhat) {
-                        put(yhat_t + i, left, exp_v(get(u_yhat_t + i, left) - l_yhat[b]));
+                        put(yhat_t + i, left, exp_v(get(u_yhat_t + i, left) - all_v(l_yhat[b])));
                     }
                 }
             }
@@ -1701,7 +1882,21 @@ size_t lstm_sequence_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(16 * vectors(8) * LANES * sizeof(double))
         + padded(16 * vectors(8) * LANES * sizeof(double))
         + padded(16 * vectors(8) * LANES * sizeof(double))
-        + padded(16 * vectors(8) * LANES * sizeof(double));
+        + padded(16 * vectors(8) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * 8 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 16 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * sizeof(double)));
 }
 
 /* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
@@ -1756,6 +1951,20 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     double *restrict const W_ox_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_fx_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
     double *restrict const W_ix_P = take(&work, 16 * vectors(8) * LANES * sizeof(double));
+    double *restrict const d_W_ia_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_ix_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_i_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_fa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_fx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_f_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_oa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_ox_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_o_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 16 * sizeof(double)));
+    double *restrict const d_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * 8 * sizeof(double)));
+    double *restrict const d_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 16 * sizeof(double)));
+    double *restrict const d_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 16 * sizeof(double)));
+    double *restrict const d_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * sizeof(double)));
     pack_transposed(8, 16, W_ix, W_ix_PT, me, team);
     pack_transposed(8, 16, W_fx, W_fx_PT, me, team);
     pack_transposed(8, 16, W_ox, W_ox_PT, me, team);
@@ -1775,19 +1984,33 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
     if (p->d_x) pack(16, 8, W_fx, W_fx_P, me, team);
     if (p->d_x) pack(16, 8, W_ix, W_ix_P, me, team);
     if (d_W_ia) clear(d_W_ia, 16 * 16 * sizeof *d_W_ia, me, team);
+    if (d_W_ia_carry) clear(d_W_ia_carry, 16 * 16 * sizeof *d_W_ia_carry, me, team);
     if (d_W_ix) clear(d_W_ix, 16 * 8 * sizeof *d_W_ix, me, team);
+    if (d_W_ix_carry) clear(d_W_ix_carry, 16 * 8 * sizeof *d_W_ix_carry, me, team);
     if (d_b_i) clear(d_b_i, 16 * sizeof *d_b_i, me, team);
+    if (d_b_i_carry) clear(d_b_i_carry, 16 * sizeof *d_b_i_carry, me, team);
     if (d_W_fa) clear(d_W_fa, 16 * 16 * sizeof *d_W_fa, me, team);
+    if (d_W_fa_carry) clear(d_W_fa_carry, 16 * 16 * sizeof *d_W_fa_carry, me, team);
     if (d_W_fx) clear(d_W_fx, 16 * 8 * sizeof *d_W_fx, me, team);
+    if (d_W_fx_carry) clear(d_W_fx_carry, 16 * 8 * sizeof *d_W_fx_carry, me, team);
     if (d_b_f) clear(d_b_f, 16 * sizeof *d_b_f, me, team);
+    if (d_b_f_carry) clear(d_b_f_carry, 16 * sizeof *d_b_f_carry, me, team);
     if (d_W_oa) clear(d_W_oa, 16 * 16 * sizeof *d_W_oa, me, team);
+    if (d_W_oa_carry) clear(d_W_oa_carry, 16 * 16 * sizeof *d_W_oa_carry, me, team);
     if (d_W_ox) clear(d_W_ox, 16 * 8 * sizeof *d_W_ox, me, team);
+    if (d_W_ox_carry) clear(d_W_ox_carry, 16 * 8 * sizeof *d_W_ox_carry, me, team);
     if (d_b_o) clear(d_b_o, 16 * sizeof *d_b_o, me, team);
+    if (d_b_o_carry) clear(d_b_o_carry, 16 * sizeof *d_b_o_carry, me, team);
     if (d_W_ka) clear(d_W_ka, 16 * 16 * sizeof *d_W_ka, me, team);
+    if (d_W_ka_carry) clear(d_W_ka_carry, 16 * 16 * sizeof *d_W_ka_carry, me, team);
     if (d_W_kx) clear(d_W_kx, 16 * 8 * sizeof *d_W_kx, me, team);
+    if (d_W_kx_carry) clear(d_W_kx_carry, 16 * 8 * sizeof *d_W_kx_carry, me, team);
     if (d_b_k) clear(d_b_k, 16 * sizeof *d_b_k, me, team);
+    if (d_b_k_carry) clear(d_b_k_carry, 16 * sizeof *d_b_k_carry, me, team);
     if (d_W_ya) clear(d_W_ya, 4 * 16 * sizeof *d_W_ya, me, team);
+    if (d_W_ya_carry) clear(d_W_ya_carry, 4 * 16 * sizeof *d_W_ya_carry, me, team);
     if (d_b_y) clear(d_b_y, 4 * sizeof *d_b_y, me, team);
+    if (d_b_y_carry) clear(d_b_y_carry, 4 * sizeof *d_b_y_carry, me, team);
     meet(team);
     const size_t size = lstm_sequence_vjp_size(T_x, T_y, p->B);
     const size_t bytes = lstm_sequence_vjp_bytes(T_x, T_y, p->B, size);
@@ -1965,7 +2188,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 for (size_t i = 0; i < 4; i += LANES) {
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (14)  u_yhat = z_yhat - m_yhat    (B, n_y) */
-                    put(yhat_t + i, left, get(yhat_t + i, left) - m_yhat[b]);
+                    put(yhat_t + i, left, get(yhat_t + i, left) - all_v(m_yhat[b]));
                 }
                 /* (15)  l_yhat = logsumexp(u_yhat)    (B) */
                 double l_yhat_logsumexp = 0.0;
@@ -1980,7 +2203,7 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 for (size_t i = 0; i < 4; i += LANES) {
                     const size_t left = 4 % LANES ? 4 - i : LANES;
                     /* (16)  yhat[t] = exp(u_yhat - l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(yhat_t + i, left) - l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(yhat_t + i, left) - all_v(l_yhat[b])));
                 }
             }
         }
@@ -2018,7 +2241,8 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                         const size_t left = 4 % LANES ? 4 - i : LANES;
                         /* (19)  delta_u_yhat = delta_yhat * yhat[t] + delta_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left)
-                            * get(yhat_t + i, left) + delta_l_yhat[b] * get(yhat_t + i, left));
+                            * get(yhat_t + i, left) + all_v(delta_l_yhat[b])
+                            * get(yhat_t + i, left));
                         /* (20)  delta_z_yhat = delta_u_yhat    (B, n_y) */
                         put(delta_z_yhat_t + i, left, get(delta_z_yhat_t + i, left));
                     }
@@ -2193,33 +2417,37 @@ static void lstm_sequence_vjp_part(const lstm_sequence_args *p, size_t me, size_
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (45)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya, me, team);
+                if (d_W_ya) outer_4_16(active, delta_z_yhat_k, a_k + count * 16, d_W_ya,
+                    d_W_ya_carry, me, team);
                 /* (46)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, me, team);
+                if (d_b_y) sum_rows(active, 4, delta_z_yhat_k, d_b_y, d_b_y_carry, me, team);
                 /* (33)  d_W_ia += sum over examples: delta_z_i a[t-1]^T    (n_a, n_a) */
-                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, me, team);
+                if (d_W_ia) outer_16_16(active, delta_z_i_k, a_k, d_W_ia, d_W_ia_carry, me, team);
                 /* (34)  d_W_ix += sum over examples: delta_z_i x[t]^T    (n_a, n_x) */
-                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, me, team);
+                if (d_W_ix) outer_16_8(active, delta_z_i_k, x_k, d_W_ix, d_W_ix_carry, me, team);
                 /* (35)  d_b_i += sum over examples: delta_z_i    (n_a) */
-                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, me, team);
+                if (d_b_i) sum_rows(active, 16, delta_z_i_k, d_b_i, d_b_i_carry, me, team);
                 /* (36)  d_W_fa += sum over examples: delta_z_f a[t-1]^T    (n_a, n_a) */
-                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, me, team);
+                if (d_W_fa) outer_16_16(active, delta_z_f_k, a_k, d_W_fa, d_W_fa_carry, me, team);
                 /* (37)  d_W_fx += sum over examples: delta_z_f x[t]^T    (n_a, n_x) */
-                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, me, team);
+                if (d_W_fx) outer_16_8(active, delta_z_f_k, x_k, d_W_fx, d_W_fx_carry, me, team);
                 /* (38)  d_b_f += sum over examples: delta_z_f    (n_a) */
-                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, me, team);
+                if (d_b_f) sum_rows(active, 16, delta_z_f_k, d_b_f, d_b_f_carry, me, team);
                 /* (39)  d_W_oa += sum over examples: delta_z_o a[t-1]^T    (n_a, n_a) */
-                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, me, team);
+                if (d_W_oa) outer_16_16(active, delta_z_o_k, a_k, d_W_oa, d_W_oa_carry, me, team);
                 /* (40)  d_W_ox += sum over examples: delta_z_o x[t]^T    (n_a, n_x) */
-                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, me, team);
+                if (d_W_ox) outer_16_8(active, delta_z_o_k, x_k, d_W_ox, d_W_ox_carry, me, team);
                 /* (41)  d_b_o += sum over examples: delta_z_o    (n_a) */
-                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, me, team);
+                if (d_b_o) sum_rows(active, 16, delta_z_o_k, d_b_o, d_b_o_carry, me, team);
                 /* (42)  d_W_ka += sum over examples: delta_z_k a[t-1]^T    (n_a, n_a) */
-                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka, me, team);
+                if (d_W_ka) outer_16_16(active, delta_z_k_k + count * 16, a_k, d_W_ka,
+                    d_W_ka_carry, me, team);
                 /* (43)  d_W_kx += sum over examples: delta_z_k x[t]^T    (n_a, n_x) */
-                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, me, team);
+                if (d_W_kx) outer_16_8(active, delta_z_k_k + count * 16, x_k, d_W_kx, d_W_kx_carry,
+                    me, team);
                 /* (44)  d_b_k += sum over examples: delta_z_k    (n_a) */
-                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, me, team);
+                if (d_b_k) sum_rows(active, 16, delta_z_k_k + count * 16, d_b_k, d_b_k_carry, me,
+                    team);
             }
         }
         meet(team);

@@ -15,6 +15,21 @@ def rows_at(t, last, B):
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)
 
 
+def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))
+
+
+def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))
+
+
+def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]
+
+
 def sigmoid(z):
     with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))
@@ -68,20 +83,20 @@ def loss_and_grad(arrays, T_x, T_y, B):
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     delta_c = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_ia = np.zeros((n_a, n_a), dtype)
-    d_W_ix = np.zeros((n_a, n_x), dtype)
-    d_b_i = np.zeros((n_a,), dtype)
-    d_W_fa = np.zeros((n_a, n_a), dtype)
-    d_W_fx = np.zeros((n_a, n_x), dtype)
-    d_b_f = np.zeros((n_a,), dtype)
-    d_W_oa = np.zeros((n_a, n_a), dtype)
-    d_W_ox = np.zeros((n_a, n_x), dtype)
-    d_b_o = np.zeros((n_a,), dtype)
-    d_W_ka = np.zeros((n_a, n_a), dtype)
-    d_W_kx = np.zeros((n_a, n_x), dtype)
-    d_b_k = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_ia = np.zeros((n_a, n_a))
+    d_W_ix = np.zeros((n_a, n_x))
+    d_b_i = np.zeros((n_a,))
+    d_W_fa = np.zeros((n_a, n_a))
+    d_W_fx = np.zeros((n_a, n_x))
+    d_b_f = np.zeros((n_a,))
+    d_W_oa = np.zeros((n_a, n_a))
+    d_W_ox = np.zeros((n_a, n_x))
+    d_b_o = np.zeros((n_a,))
+    d_W_ka = np.zeros((n_a, n_a))
+    d_W_kx = np.zeros((n_a, n_x))
+    d_b_k = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     c[0] = c0
@@ -108,7 +123,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         u_yhat = z_yhat - m_yhat[:, None]  # (14)
         l_yhat = logsumexp(u_yhat)  # (15)
         yhat[t - 1, r] = np.exp(u_yhat - l_yhat[:, None])  # (16)
-        loss += (weighted(y[t - 1, r], l_yhat[:, None] - u_yhat)).sum()  # (17)
+        loss += (weighted(y[t - 1, r], l_yhat[:, None] - u_yhat)).sum(dtype=float)  # (17)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -128,20 +143,20 @@ def loss_and_grad(arrays, T_x, T_y, B):
         delta_i = delta_c[t, r] * k[t - 1, r]  # (30)
         delta_z_i = delta_i * (i[t - 1, r] - i[t - 1, r]**2)  # (31)
         d_x[t - 1, r] += delta_z_k @ W_kx + delta_z_o @ W_ox + delta_z_f @ W_fx + delta_z_i @ W_ix  # (32)
-        d_W_ia += delta_z_i.T @ a[t - 1, r]  # (33)
-        d_W_ix += delta_z_i.T @ x[t - 1, r]  # (34)
-        d_b_i += delta_z_i.sum(axis=0)  # (35)
-        d_W_fa += delta_z_f.T @ a[t - 1, r]  # (36)
-        d_W_fx += delta_z_f.T @ x[t - 1, r]  # (37)
-        d_b_f += delta_z_f.sum(axis=0)  # (38)
-        d_W_oa += delta_z_o.T @ a[t - 1, r]  # (39)
-        d_W_ox += delta_z_o.T @ x[t - 1, r]  # (40)
-        d_b_o += delta_z_o.sum(axis=0)  # (41)
-        d_W_ka += delta_z_k.T @ a[t - 1, r]  # (42)
-        d_W_kx += delta_z_k.T @ x[t - 1, r]  # (43)
-        d_b_k += delta_z_k.sum(axis=0)  # (44)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (45)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (46)
+        d_W_ia += outer_sum(delta_z_i, a[t - 1, r])  # (33)
+        d_W_ix += outer_sum(delta_z_i, x[t - 1, r])  # (34)
+        d_b_i += batch_sum(delta_z_i)  # (35)
+        d_W_fa += outer_sum(delta_z_f, a[t - 1, r])  # (36)
+        d_W_fx += outer_sum(delta_z_f, x[t - 1, r])  # (37)
+        d_b_f += batch_sum(delta_z_f)  # (38)
+        d_W_oa += outer_sum(delta_z_o, a[t - 1, r])  # (39)
+        d_W_ox += outer_sum(delta_z_o, x[t - 1, r])  # (40)
+        d_b_o += batch_sum(delta_z_o)  # (41)
+        d_W_ka += outer_sum(delta_z_k, a[t - 1, r])  # (42)
+        d_W_kx += outer_sum(delta_z_k, x[t - 1, r])  # (43)
+        d_b_k += batch_sum(delta_z_k)  # (44)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (45)
+        d_b_y += batch_sum(delta_z_yhat)  # (46)
         delta_a[t - 1, r] += delta_z_k @ W_ka + delta_z_o @ W_oa + delta_z_f @ W_fa + delta_z_i @ W_ia  # (21)
         delta_c[t - 1, r] += delta_c[t, r] * f[t - 1, r]  # (23)
         delta_c[t - 1, idle] += delta_c[t, idle]
@@ -271,20 +286,20 @@ def vjp(arrays, T_x, T_y, B):
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     delta_c = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_ia = np.zeros((n_a, n_a), dtype)
-    d_W_ix = np.zeros((n_a, n_x), dtype)
-    d_b_i = np.zeros((n_a,), dtype)
-    d_W_fa = np.zeros((n_a, n_a), dtype)
-    d_W_fx = np.zeros((n_a, n_x), dtype)
-    d_b_f = np.zeros((n_a,), dtype)
-    d_W_oa = np.zeros((n_a, n_a), dtype)
-    d_W_ox = np.zeros((n_a, n_x), dtype)
-    d_b_o = np.zeros((n_a,), dtype)
-    d_W_ka = np.zeros((n_a, n_a), dtype)
-    d_W_kx = np.zeros((n_a, n_x), dtype)
-    d_b_k = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_ia = np.zeros((n_a, n_a))
+    d_W_ix = np.zeros((n_a, n_x))
+    d_b_i = np.zeros((n_a,))
+    d_W_fa = np.zeros((n_a, n_a))
+    d_W_fx = np.zeros((n_a, n_x))
+    d_b_f = np.zeros((n_a,))
+    d_W_oa = np.zeros((n_a, n_a))
+    d_W_ox = np.zeros((n_a, n_x))
+    d_b_o = np.zeros((n_a,))
+    d_W_ka = np.zeros((n_a, n_a))
+    d_W_kx = np.zeros((n_a, n_x))
+    d_b_k = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     c[0] = c0
@@ -333,20 +348,20 @@ def vjp(arrays, T_x, T_y, B):
         delta_i = delta_c[t, r] * k[t - 1, r]  # (30)
         delta_z_i = delta_i * (i[t - 1, r] - i[t - 1, r]**2)  # (31)
         d_x[t - 1, r] += delta_z_k @ W_kx + delta_z_o @ W_ox + delta_z_f @ W_fx + delta_z_i @ W_ix  # (32)
-        d_W_ia += delta_z_i.T @ a[t - 1, r]  # (33)
-        d_W_ix += delta_z_i.T @ x[t - 1, r]  # (34)
-        d_b_i += delta_z_i.sum(axis=0)  # (35)
-        d_W_fa += delta_z_f.T @ a[t - 1, r]  # (36)
-        d_W_fx += delta_z_f.T @ x[t - 1, r]  # (37)
-        d_b_f += delta_z_f.sum(axis=0)  # (38)
-        d_W_oa += delta_z_o.T @ a[t - 1, r]  # (39)
-        d_W_ox += delta_z_o.T @ x[t - 1, r]  # (40)
-        d_b_o += delta_z_o.sum(axis=0)  # (41)
-        d_W_ka += delta_z_k.T @ a[t - 1, r]  # (42)
-        d_W_kx += delta_z_k.T @ x[t - 1, r]  # (43)
-        d_b_k += delta_z_k.sum(axis=0)  # (44)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (45)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (46)
+        d_W_ia += outer_sum(delta_z_i, a[t - 1, r])  # (33)
+        d_W_ix += outer_sum(delta_z_i, x[t - 1, r])  # (34)
+        d_b_i += batch_sum(delta_z_i)  # (35)
+        d_W_fa += outer_sum(delta_z_f, a[t - 1, r])  # (36)
+        d_W_fx += outer_sum(delta_z_f, x[t - 1, r])  # (37)
+        d_b_f += batch_sum(delta_z_f)  # (38)
+        d_W_oa += outer_sum(delta_z_o, a[t - 1, r])  # (39)
+        d_W_ox += outer_sum(delta_z_o, x[t - 1, r])  # (40)
+        d_b_o += batch_sum(delta_z_o)  # (41)
+        d_W_ka += outer_sum(delta_z_k, a[t - 1, r])  # (42)
+        d_W_kx += outer_sum(delta_z_k, x[t - 1, r])  # (43)
+        d_b_k += batch_sum(delta_z_k)  # (44)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (45)
+        d_b_y += batch_sum(delta_z_yhat)  # (46)
         delta_a[t - 1, r] += delta_z_k @ W_ka + delta_z_o @ W_oa + delta_z_f @ W_fa + delta_z_i @ W_ia  # (21)
         delta_c[t - 1, r] += delta_c[t, r] * f[t - 1, r]  # (23)
         delta_c[t - 1, idle] += delta_c[t, idle]

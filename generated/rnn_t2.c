@@ -12,6 +12,10 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ \
+    || defined __NO_SIGNED_ZEROS__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__ > 0)
+#error "the results would be wrong: compile without the flags that relax IEEE arithmetic"
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -21,6 +25,15 @@ static void *take(unsigned char **work, size_t bytes)
     void *const piece = *work;
     *work += padded(bytes);
     return piece;
+}
+
+static void *take_any(unsigned char **work, size_t bytes) { return bytes ? take(work, bytes) : NULL; }
+
+/* The bytes of the carry of a sum over all steps and examples: none for no more than so many rows, whose blocks are few
+ * enough to be added up without. */
+static size_t carried(size_t T_x, size_t T_y, size_t B, size_t most, size_t bytes)
+{
+    return (T_x > T_y ? T_x : T_y) * B > most ? bytes : 0;
 }
 
 /* All threads of a team have come here before any goes on. */
@@ -97,6 +110,13 @@ static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first 
 
 static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
 
+/* Of the given rows those from r on, `most` at most, where they lie side by side or are listed. */
+static rows some_of(rows R, size_t r, size_t most)
+{
+    const size_t count = R.count - r < most ? R.count - r : most;
+    return (rows){R.list ? R.list + r : NULL, R.first + r, count, R.list ? 1 : count};
+}
+
 /* What one thread of a team has of `count` rows. */
 static rows part(size_t count, size_t me, size_t team)
 {
@@ -170,7 +190,6 @@ enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #endif
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
-INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
 #else
 #undef VEC_BYTES /* which says from here on that there are vectors */
@@ -185,8 +204,32 @@ enum { LANES = 1, TILE = 4 };
 #define KNOWN(number) 0
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
-INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
+
+/* The same number in every lane. What is not a vector meets vectors only so: where numbers are computed in a wider
+ * format than they have, they would not be converted back. */
+#if defined(VEC_BYTES)
+#define SAME(q) c
+INLINE vec all_v(double c) { return (vec){EACH_LANE(SAME)}; }
+#undef SAME
+#else
+INLINE vec all_v(double c) { return c; }
 #endif
 
 #if defined(VEC_BYTES)
@@ -200,7 +243,11 @@ typedef double four __attribute__((vector_size(FOUR_BYTES)));
 typedef uint64_t four_words __attribute__((vector_size(FOUR_BYTES)));
 INLINE four_words bits_f(four x) { return (four_words)x; }
 INLINE four from_bits_f(four_words i) { return (four)i; }
-INLINE four all_f(double c) { return c - (four){0}; }
+#if FOUR_BYTES == 32
+INLINE four all_f(double c) { return (four){c, c, c, c}; }
+#else
+INLINE four all_f(double c) { return (four){c, c}; }
+#endif
 INLINE four pick_f(four_words m, four a, four b) { return (four)((m & (four_words)a) | (~m & (four_words)b)); }
 #endif
 
@@ -244,21 +291,6 @@ INLINE void put(double *x, size_t left, vec v)
     else
         put_some(x, left, v);
 }
-
-/* f(0), f(1), … for every lane */
-#define LANES_1(f, q) f(q)
-#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
-#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
-#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
-#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
-#if !defined(VEC_BYTES)
-#elif VEC_BYTES == 64
-#define EACH_LANE(f) LANES_8(f, 0)
-#elif VEC_BYTES == 32
-#define EACH_LANE(f) LANES_4(f, 0)
-#else
-#define EACH_LANE(f) LANES_2(f, 0)
-#endif
 
 /* Of n vectors, nothing but the first lanes, m of them */
 NOINLINE void keep_first(size_t n, vec *v, size_t m)
@@ -330,6 +362,54 @@ INLINE void add_lanes(double *sum, vec v, size_t many)
             sum[q] += lane[q];
 }
 
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_total(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_one(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* Likewise g += v, as many numbers as are left */
+INLINE void add_to(double *g, double *carry, size_t left, vec v)
+{
+    const vec before = get(g, left);
+    if (!carry) {
+        put(g, left, before + v);
+        return;
+    }
+    const vec more = v - get(carry, left), after = before + more, lost = (after - before) - more;
+    put(g, left, after);
+    put(carry, left, pick_v((words)(lost - lost == all_v(0.0)), lost, all_v(0.0)));
+}
+
+/* The sum over the lanes */
+INLINE void add_totals(const double *lane, double *sum, double *carry)
+{
+    double part = 0;
+    for (size_t q = 0; q < LANES; ++q)
+        part += lane[q];
+    add_total(sum, carry, part);
+}
+
 INLINE double sum_of(vec v)
 {
     double x[LANES];
@@ -389,9 +469,9 @@ INLINE vec folded(vec a, vec b, size_t s) { return lower(a, b, s) + upper(a, b, 
 #endif
 
 /* g_i += the sum over the lanes of v_i, for n of them */
-NOINLINE void add_sums(size_t n, const vec *v, double *g)
+NOINLINE void add_sums(size_t n, const vec *v, double *g, double *carry)
 {
-    for (; n >= 4 && LANES > 1; n -= n < LANES ? n : LANES, v += LANES, g += LANES) {
+    for (; n >= 4 && LANES > 1; n -= n < LANES ? n : LANES, v += LANES, g += LANES, carry += LANES) {
 #ifdef SHUFFLE
         vec sum[16] = {0};
         memcpy(sum, v, (n < LANES ? n : LANES) * sizeof *v);
@@ -401,14 +481,14 @@ NOINLINE void add_sums(size_t n, const vec *v, double *g)
             sum[i] = folded(sum[i], sum[i + 4], 4);
         for (size_t i = 0; LANES > 2 && i < 2; ++i)
             sum[i] = folded(sum[i], sum[i + 2], 2);
-        put(g, n, get(g, n) + folded(sum[0], sum[1], 1));
+        add_to(g, carry, n, folded(sum[0], sum[1], 1));
 #else
         for (size_t i = 0; i < n && i < LANES; ++i)
-            g[i] += sum_of(v[i]);
+            add_one(g + i, carry + i, sum_of(v[i]));
 #endif
     }
     for (size_t i = 0; i < n; ++i)
-        g[i] += sum_of(v[i]);
+        add_one(g + i, carry + i, sum_of(v[i]));
 }
 
 /* w v, and 0 where w is 0 whatever v is, unless it is NaN */
@@ -469,8 +549,8 @@ NOINLINE double tanh_1(double x)
     const double large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const double z = a * a;
     const double fourth = z * z;
-    const double even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
-        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const double even = (((all_1(-0x1.b4b106983083fp-13) * fourth - 0x1.7cd665a8435f3p-10) * fourth -
+        0x1.226dc5203a393p-7) * fourth - 0x1.ba1ba1a879959p-5) * fourth - 0x1.555555555543ep-2;
     const double odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
         0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const double series = even + z * odd;
@@ -565,8 +645,8 @@ NOINLINE four tanh_f(four x)
     const four large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const four z = a * a;
     const four fourth = z * z;
-    const four even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
-        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const four even = (((all_f(-0x1.b4b106983083fp-13) * fourth - 0x1.7cd665a8435f3p-10) * fourth -
+        0x1.226dc5203a393p-7) * fourth - 0x1.ba1ba1a879959p-5) * fourth - 0x1.555555555543ep-2;
     const four odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
         0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const four series = even + z * odd;
@@ -658,8 +738,8 @@ INLINE vec tanh_v(vec x)
     const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
     const vec fourth = z * z;
-    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
-        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec even = (((all_v(-0x1.b4b106983083fp-13) * fourth - 0x1.7cd665a8435f3p-10) * fourth -
+        0x1.226dc5203a393p-7) * fourth - 0x1.ba1ba1a879959p-5) * fourth - 0x1.555555555543ep-2;
     const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
         0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
@@ -781,7 +861,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[row[q] * f->k + j] * *(const vec *)(P + w * LANES);
+                sum[q][w] += all_v(x[row[q] * f->k + j]) * *(const vec *)(P + w * LANES);
     const double *const base = f->step ? f->base + first * f->n : NULL;
     double *const y = f->Y + first * f->n;
     for (size_t q = 0; q < N; ++q)
@@ -789,7 +869,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
                 const vec from = f->step ? get(base + row[q] * f->n + c, f->n - c) : start[w];
-                put(y + row[q] * f->n + c, f->n - c, from + f->factor * sum[q][w]);
+                put(y + row[q] * f->n + c, f->n - c, from + all_v(f->factor) * sum[q][w]);
             }
 }
 
@@ -855,10 +935,18 @@ static void strips(rows R, size_t r, size_t count, size_t there, size_t m, size_
     }
 }
 
+/* To `count` rows of G (…, m), TILE at most, and W vectors, `columns` numbers at most */
+NOINLINE void add_tile(size_t W, size_t m, size_t count, size_t columns, vec sum[][3], double *G, double *carry)
+{
+    for (size_t q = 0; q < TILE && q < count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            add_to(G + q * m + w * LANES, carry + q * m + w * LANES, columns - w * LANES, sum[q][w]);
+}
+
 /* N rows of G (…, m), no more than there are, and W vectors, `columns` numbers at most: the sum over the rows of A
  * and X */
 INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X,
-                       double *G)
+                       double *G, double *carry)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
@@ -869,7 +957,15 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
         for (size_t r = 0; r < A[s].count; ++r, a += A[s].step, x += X[s].step)
             for (size_t q = 0; q < N; ++q)
                 for (size_t w = 0; w < W; ++w)
-                    sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
+                    sum[q][w] += all_v(a[q]) * *(const vec *)(x + w * LANES);
+    }
+    if (carry) {
+        vec kept[TILE][3] = {0}; /* a copy, so that the sums themselves stay in registers */
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                kept[q][w] = sum[q][w];
+        add_tile(W, m, count < N ? count : N, columns, kept, G, carry);
+        return;
     }
     for (size_t q = 0; q < N && q < count; ++q)
         for (size_t w = 0; w < W; ++w) {
@@ -879,19 +975,22 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
 }
 
 /* `count` rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G)
+INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G,
+                        double *carry)
 {
     for (size_t i = 0; i < count; i += TILE) {
+        double *const c = carry ? carry + i * m : NULL;
         const strip a[2] = {{A[0].at + i, A[0].count, A[0].step}, {A[1].at + i, A[1].count, A[1].step}};
         if (count - i > TILE / 2)
-            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m, c);
         else
-            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m, c);
     }
 }
 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
-INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
+INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, double *carry,
+                       rows mine)
 {
     enum { CHUNK = 256, BLOCK = 512 / sizeof(double) }; /* rows and columns of A that stay in the cache */
     double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
@@ -909,79 +1008,124 @@ INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, 
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
                 strips(R, r, count, there, m, j, width * LANES, X, panels, x);
+                double *const g = G + i * m + j, *const c = carry ? carry + i * m + j : NULL;
                 switch (width) {
-                case 3: outer_panel(3, m, end - i, m - j, a, x, G + i * m + j); break;
-                case 2: outer_panel(2, m, end - i, m - j, a, x, G + i * m + j); break;
-                default: outer_panel(1, m, end - i, m - j, a, x, G + i * m + j);
+                case 3: outer_panel(3, m, end - i, m - j, a, x, g, c); break;
+                case 2: outer_panel(2, m, end - i, m - j, a, x, g, c); break;
+                default: outer_panel(1, m, end - i, m - j, a, x, g, c);
                 }
             }
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has some rows of G,
- * or of its transpose where that fills vectors better. */
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G and its carry (n, m). Each thread of a team has
+ * some rows of G, or of its transpose where that fills vectors better. */
 INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
-                  double *restrict G, size_t me, size_t team)
+                  double *restrict G, double *restrict carry, size_t me, size_t team)
 {
-    enum { SMALL = 4096, HALF = TILE / 2 };
+    enum { SMALL = 4096, HALF = TILE / 2, MOST = 8192 };
     const size_t upright = (n + HALF - 1) / HALF * vectors(m), turned = (m + HALF - 1) / HALF * vectors(n);
     if (n * m > SMALL || 5 * turned > 4 * upright) {
-        outer_rows(R, n, m, A, X, G, part(n, me, team));
+        outer_rows(R, n, m, A, X, G, carry, part(n, me, team));
         return;
     }
     double T[SMALL];
     const rows mine = part(m, me, team);
-    for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
-        T[q] = 0.0;
-    outer_rows(R, m, n, X, A, T, mine);
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = mine.first; j < mine.first + mine.count; ++j)
-            G[i * m + j] += T[j * n + i];
+    for (size_t r = 0; r < R.count; r += MOST) {
+        for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
+            T[q] = 0.0;
+        outer_rows(some_of(R, r, MOST), m, n, X, A, T, NULL, mine);
+        for (size_t i = 0; i < n; ++i)
+            for (size_t j = mine.first; j < mine.first + mine.count; ++j)
+                add_one(G + i * m + j, carry ? carry + i * m + j : NULL, T[j * n + i]);
+    }
 }
 
-/* g += sum over the given rows of V (…, n), each thread of a team some columns. Rows side by side that are shorter than a
- * vector are added up n vectors at a time. */
-static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, size_t me, size_t team)
+/* W vectors of g += the sum over `count` of the rows of V (…, n) from r on */
+INLINE void sum_columns(const size_t W, rows R, size_t r, size_t count, size_t n, const double *V, double *g,
+                        double *carry)
 {
-    const rows mine = part(n, me, team);
+    vec sum[4] = {0};
+    for (size_t q = r; q < r + count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            sum[w] += *(const vec *)(V + at(R, q) * n + w * LANES);
+    for (size_t w = 0; w < W; ++w)
+        add_to(g + w * LANES, carry ? carry + w * LANES : NULL, LANES, sum[w]);
+}
+
+/* g (n) += sum over the given rows of V (…, n), in blocks. Each thread of a team has some columns; rows that are shorter
+ * than a vector are left to the first one, which adds them up n vectors at a time where they lie side by side. */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, double *restrict carry,
+                     size_t me, size_t team)
+{
+    enum { BLOCK = 256 };
+    const rows mine = n >= LANES ? part(n, me, team) : whole(me ? 0 : n);
     const size_t last = mine.first + mine.count;
-    size_t r = 0, i = mine.first;
-    if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
-        const double *v = V + at(R, 0) * n;
+    size_t r = 0;
+    while (n < LANES && mine.count && R.run == R.count && R.count - r >= LANES) {
+        const double *v = V + at(R, r) * n;
+        const size_t end = r + (R.count - r < BLOCK * LANES ? R.count - r : BLOCK * LANES);
         vec sum[LANES] = {0};
-        for (; r + LANES <= R.count; r += LANES)
+        for (; r + LANES <= end; r += LANES)
             for (size_t q = 0; q < n; ++q, v += LANES)
                 sum[q] += *(const vec *)v;
         const double *const lane = (const double *)sum;
+        double all[LANES] = {0};
         for (size_t q = 0; q < n * LANES; ++q)
-            g[q % n] += lane[q];
+            all[q % n] += lane[q];
+        add_to(g, carry, n, *(const vec *)all);
     }
-    for (; i + LANES <= last; i += LANES) {
-        vec sum = *(const vec *)(g + i);
-        for (size_t q = r; q < R.count; ++q)
-            sum += *(const vec *)(V + at(R, q) * n + i);
-        *(vec *)(g + i) = sum;
+    for (size_t count; r < R.count; r += count) {
+        count = R.count - r < BLOCK ? R.count - r : BLOCK;
+        size_t i = mine.first;
+        for (; i + 4 * LANES <= last; i += 4 * LANES)
+            sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i + LANES <= last; i += LANES)
+            sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i < last; ++i) {
+            double sum = 0.0;
+            for (size_t q = r; q < r + count; ++q)
+                sum += V[at(R, q) * n + i];
+            add_one(g + i, carry ? carry + i : NULL, sum);
+        }
     }
-    for (; i < last; ++i)
-        for (size_t q = r; q < R.count; ++q)
-            g[i] += V[at(R, q) * n + i];
 }
 
-/* The sum of all numbers in the given rows of V (…, n) */
+/* The sum of eight sums, which begin again */
+INLINE double emptied(double *sum)
+{
+    const double all = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    for (size_t q = 0; q < 8; ++q)
+        sum[q] = 0;
+    return all;
+}
+
+/* The sum of all numbers in the given rows of V (…, n), in blocks */
 static double total(rows R, size_t n, const double *V)
 {
-    double sum[8] = {0};
+    enum { BLOCK = 8 * 256 };
+    double all = 0, carry = 0, sum[8] = {0};
+    size_t block = 0;
     for (size_t r = 0; r < R.count; r += R.run) {
-        const double *const v = V + at(R, r) * n;
-        size_t i = 0;
-        for (; i + 8 <= R.run * n; i += 8)
-            for (size_t q = 0; q < 8; ++q)
-                sum[q] += v[i + q];
-        for (size_t q = 0; i < R.run * n; ++i, ++q)
-            sum[q] += v[i];
+        const double *v = V + at(R, r) * n;
+        for (size_t left = R.run * n, count; left; left -= count, v += count) {
+            size_t i = 0;
+            count = left < BLOCK ? left : BLOCK;
+            for (; i + 8 <= count; i += 8)
+                for (size_t q = 0; q < 8; ++q)
+                    sum[q] += v[i + q];
+            for (size_t q = 0; i < count; ++i, ++q)
+                sum[q] += v[i];
+            block += count;
+            if (block >= BLOCK) {
+                add_total(&all, &carry, emptied(sum));
+                block = 0;
+            }
+        }
     }
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    add_total(&all, &carry, emptied(sum));
+    return all;
 }
 
 /* tanh of four numbers, in their place */
@@ -1041,22 +1185,22 @@ INLINE void tail_4(double *x)
 #endif
 }
 
-NOINLINE void outer_2_4(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_2_4(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 2, 4, A, X, G, me, team);
+    outer(R, 2, 4, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_4_3(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_4_3(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 4, 3, A, X, G, me, team);
+    outer(R, 4, 3, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_4_4(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_4_4(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 4, 4, A, X, G, me, team);
+    outer(R, 4, 4, A, X, G, carry, me, team);
 }
 
 NOINLINE void product_2_4(rows R, const double *X, const double *M, double factor, const double *base,
@@ -1118,7 +1262,13 @@ size_t rnn_t2_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(4 * vectors(2) * LANES * sizeof(double))
         + padded(2 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
-        + padded(4 * vectors(3) * LANES * sizeof(double));
+        + padded(4 * vectors(3) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 1 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 3 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 2 * 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 2 * sizeof(double)));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -1340,247 +1490,276 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         }
     }
     else {
-        double loss_sum[LANES] = {0};
-        vec d_W_aa_sum[4 * 4] = {0};
-        vec d_W_ax_sum[4 * 3] = {0};
-        vec d_b_a_sum[4] = {0};
-        vec d_W_ya_sum[2 * 4] = {0};
-        vec d_b_y_sum[2] = {0};
+        double loss_carry = 0;
+        double d_W_aa_carry[4 * 4] = {0};
+        double d_W_ax_carry[4 * 3] = {0};
+        double d_b_a_carry[4] = {0};
+        double d_W_ya_carry[2 * 4] = {0};
+        double d_b_y_carry[2] = {0};
         size_t many = (B - 1) % LANES + 1;
-        for (size_t b = 0; b < B; b += many, many = LANES) {
-            vec a0_0[4], a0_0_rows[4];
-            columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
-            vec x_1[3], x_1_rows[3];
-            columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
-            vec x_2[3], x_2_rows[3];
-            columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
-            vec y_2[2], y_2_rows[2];
-            columns(next_rows(y + B * 2, 2, b, many, y_2_rows), 2, y_2);
-            vec y_1[2], y_1_rows[2];
-            columns(next_rows(y, 2, b, many, y_1_rows), 2, y_1);
-            /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
-                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
-                + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
-                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
-                + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
-                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
-                + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
-                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-                + b_a[3];
-            /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-            const vec a_1_1 = tanh_v(z_a_1_1);
-            const vec a_1_2 = tanh_v(z_a_1_2);
-            const vec a_1_3 = tanh_v(z_a_1_3);
-            const vec a_1_4 = tanh_v(z_a_1_4);
-            /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
-            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
-                + W_ya[3] * a_1_4 + b_y[0];
-            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
-                + W_ya[7] * a_1_4 + b_y[1];
-            /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
-            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
-            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
-                + b_a[2];
-            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
-                + b_a[3];
-            /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-            const vec a_2_1 = tanh_v(z_a_2_1);
-            const vec a_2_2 = tanh_v(z_a_2_2);
-            const vec a_2_3 = tanh_v(z_a_2_3);
-            const vec a_2_4 = tanh_v(z_a_2_4);
-            /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
-            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
-                + W_ya[3] * a_2_4 + b_y[0];
-            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
-                + W_ya[7] * a_2_4 + b_y[1];
-            /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-            const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
-            const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
-            /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
-            const vec delta_z_yhat_2_1 = yhat_2_1 - y_2[0];
-            const vec delta_z_yhat_2_2 = yhat_2_2 - y_2[1];
-            /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec delta_a_2_1 = W_ya[0] * delta_z_yhat_2_1 + W_ya[4] * delta_z_yhat_2_2;
-            const vec delta_a_2_2 = W_ya[1] * delta_z_yhat_2_1 + W_ya[5] * delta_z_yhat_2_2;
-            const vec delta_a_2_3 = W_ya[2] * delta_z_yhat_2_1 + W_ya[6] * delta_z_yhat_2_2;
-            const vec delta_a_2_4 = W_ya[3] * delta_z_yhat_2_1 + W_ya[7] * delta_z_yhat_2_2;
-            /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
-            const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
-            const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
-            const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
-            const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
-            /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-            const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
-            const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
-            /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
-            const vec delta_z_yhat_1_1 = yhat_1_1 - y_1[0];
-            const vec delta_z_yhat_1_2 = yhat_1_2 - y_1[1];
-            /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
-                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + W_ya[0] * delta_z_yhat_1_1
-                + W_ya[4] * delta_z_yhat_1_2;
-            const vec delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
-                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + W_ya[1] * delta_z_yhat_1_1
-                + W_ya[5] * delta_z_yhat_1_2;
-            const vec delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
-                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + W_ya[2] * delta_z_yhat_1_1
-                + W_ya[6] * delta_z_yhat_1_2;
-            const vec delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
-                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + W_ya[3] * delta_z_yhat_1_1
-                + W_ya[7] * delta_z_yhat_1_2;
-            /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
-            const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
-            const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
-            const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
-            const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
-            /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
-            const vec delta_a_0_1 = W_aa[0] * delta_z_a_1_1 + W_aa[4] * delta_z_a_1_2
-                + W_aa[8] * delta_z_a_1_3 + W_aa[12] * delta_z_a_1_4;
-            const vec delta_a_0_2 = W_aa[1] * delta_z_a_1_1 + W_aa[5] * delta_z_a_1_2
-                + W_aa[9] * delta_z_a_1_3 + W_aa[13] * delta_z_a_1_4;
-            const vec delta_a_0_3 = W_aa[2] * delta_z_a_1_1 + W_aa[6] * delta_z_a_1_2
-                + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
-            const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
-                + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-            const vec common_ = tail_v(z_yhat_1_1);
-            const vec common2 = tail_v(z_yhat_1_2);
-            const vec common3 = tail_v(z_yhat_2_1);
-            const vec common4 = tail_v(z_yhat_2_2);
-            add_lanes(loss_sum, weighted_v(y_1[0], relu_v(-z_yhat_1_1) + common_)
-                + weighted_v(1.0 - y_1[0], relu_v(z_yhat_1_1) + common_)
-                + weighted_v(y_1[1], relu_v(-z_yhat_1_2) + common2)
-                + weighted_v(1.0 - y_1[1], relu_v(z_yhat_1_2) + common2)
-                + weighted_v(y_2[0], relu_v(-z_yhat_2_1) + common3)
-                + weighted_v(1.0 - y_2[0], relu_v(z_yhat_2_1) + common3)
-                + weighted_v(y_2[1], relu_v(-z_yhat_2_2) + common4)
-                + weighted_v(1.0 - y_2[1], relu_v(z_yhat_2_2) + common4), many);
-            if (d_x) {
-                put_column(d_x, 3, b, many, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
-                    + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x, 3, b, many, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
-                    + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x, 3, b, many, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
-                    + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, many, 0, W_ax[0] * delta_z_a_2_1
-                    + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, many, 1, W_ax[1] * delta_z_a_2_1
-                    + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, many, 2, W_ax[2] * delta_z_a_2_1
-                    + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
+        for (size_t b = 0; b < B;) {
+            const size_t end = B - b > 128 * LANES ? b + 128 * LANES : B;
+            double loss_sum[LANES] = {0};
+            vec d_W_aa_sum[4 * 4] = {0};
+            vec d_W_ax_sum[4 * 3] = {0};
+            vec d_b_a_sum[4] = {0};
+            vec d_W_ya_sum[2 * 4] = {0};
+            vec d_b_y_sum[2] = {0};
+            for (; b < end; b += many, many = LANES) {
+                vec a0_0[4], a0_0_rows[4];
+                columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
+                vec x_1[3], x_1_rows[3];
+                columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
+                vec x_2[3], x_2_rows[3];
+                columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
+                vec y_2[2], y_2_rows[2];
+                columns(next_rows(y + B * 2, 2, b, many, y_2_rows), 2, y_2);
+                vec y_1[2], y_1_rows[2];
+                columns(next_rows(y, 2, b, many, y_1_rows), 2, y_1);
+                /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
+                const vec z_a_1_1 = all_v(W_aa[0]) * a0_0[0] + all_v(W_aa[1]) * a0_0[1]
+                    + all_v(W_aa[2]) * a0_0[2] + all_v(W_aa[3]) * a0_0[3] + all_v(W_ax[0]) * x_1[0]
+                    + all_v(W_ax[1]) * x_1[1] + all_v(W_ax[2]) * x_1[2] + all_v(b_a[0]);
+                const vec z_a_1_2 = all_v(W_aa[4]) * a0_0[0] + all_v(W_aa[5]) * a0_0[1]
+                    + all_v(W_aa[6]) * a0_0[2] + all_v(W_aa[7]) * a0_0[3] + all_v(W_ax[3]) * x_1[0]
+                    + all_v(W_ax[4]) * x_1[1] + all_v(W_ax[5]) * x_1[2] + all_v(b_a[1]);
+                const vec z_a_1_3 = all_v(W_aa[8]) * a0_0[0] + all_v(W_aa[9]) * a0_0[1]
+                    + all_v(W_aa[10]) * a0_0[2] + all_v(W_aa[11]) * a0_0[3]
+                    + all_v(W_ax[6]) * x_1[0] + all_v(W_ax[7]) * x_1[1] + all_v(W_ax[8]) * x_1[2]
+                    + all_v(b_a[2]);
+                const vec z_a_1_4 = all_v(W_aa[12]) * a0_0[0] + all_v(W_aa[13]) * a0_0[1]
+                    + all_v(W_aa[14]) * a0_0[2] + all_v(W_aa[15]) * a0_0[3]
+                    + all_v(W_ax[9]) * x_1[0] + all_v(W_ax[10]) * x_1[1] + all_v(W_ax[11]) * x_1[2]
+                    + all_v(b_a[3]);
+                /* (2)  a[1] = tanh(z_a)    (B, n_a) */
+                const vec a_1_1 = tanh_v(z_a_1_1);
+                const vec a_1_2 = tanh_v(z_a_1_2);
+                const vec a_1_3 = tanh_v(z_a_1_3);
+                const vec a_1_4 = tanh_v(z_a_1_4);
+                /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
+                const vec z_yhat_1_1 = all_v(W_ya[0]) * a_1_1 + all_v(W_ya[1]) * a_1_2
+                    + all_v(W_ya[2]) * a_1_3 + all_v(W_ya[3]) * a_1_4 + all_v(b_y[0]);
+                const vec z_yhat_1_2 = all_v(W_ya[4]) * a_1_1 + all_v(W_ya[5]) * a_1_2
+                    + all_v(W_ya[6]) * a_1_3 + all_v(W_ya[7]) * a_1_4 + all_v(b_y[1]);
+                /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
+                const vec z_a_2_1 = all_v(W_aa[0]) * a_1_1 + all_v(W_aa[1]) * a_1_2
+                    + all_v(W_aa[2]) * a_1_3 + all_v(W_aa[3]) * a_1_4 + all_v(W_ax[0]) * x_2[0]
+                    + all_v(W_ax[1]) * x_2[1] + all_v(W_ax[2]) * x_2[2] + all_v(b_a[0]);
+                const vec z_a_2_2 = all_v(W_aa[4]) * a_1_1 + all_v(W_aa[5]) * a_1_2
+                    + all_v(W_aa[6]) * a_1_3 + all_v(W_aa[7]) * a_1_4 + all_v(W_ax[3]) * x_2[0]
+                    + all_v(W_ax[4]) * x_2[1] + all_v(W_ax[5]) * x_2[2] + all_v(b_a[1]);
+                const vec z_a_2_3 = all_v(W_aa[8]) * a_1_1 + all_v(W_aa[9]) * a_1_2
+                    + all_v(W_aa[10]) * a_1_3 + all_v(W_aa[11]) * a_1_4 + all_v(W_ax[6]) * x_2[0]
+                    + all_v(W_ax[7]) * x_2[1] + all_v(W_ax[8]) * x_2[2] + all_v(b_a[2]);
+                const vec z_a_2_4 = all_v(W_aa[12]) * a_1_1 + all_v(W_aa[13]) * a_1_2
+                    + all_v(W_aa[14]) * a_1_3 + all_v(W_aa[15]) * a_1_4 + all_v(W_ax[9]) * x_2[0]
+                    + all_v(W_ax[10]) * x_2[1] + all_v(W_ax[11]) * x_2[2] + all_v(b_a[3]);
+                /* (2)  a[2] = tanh(z_a)    (B, n_a) */
+                const vec a_2_1 = tanh_v(z_a_2_1);
+                const vec a_2_2 = tanh_v(z_a_2_2);
+                const vec a_2_3 = tanh_v(z_a_2_3);
+                const vec a_2_4 = tanh_v(z_a_2_4);
+                /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
+                const vec z_yhat_2_1 = all_v(W_ya[0]) * a_2_1 + all_v(W_ya[1]) * a_2_2
+                    + all_v(W_ya[2]) * a_2_3 + all_v(W_ya[3]) * a_2_4 + all_v(b_y[0]);
+                const vec z_yhat_2_2 = all_v(W_ya[4]) * a_2_1 + all_v(W_ya[5]) * a_2_2
+                    + all_v(W_ya[6]) * a_2_3 + all_v(W_ya[7]) * a_2_4 + all_v(b_y[1]);
+                /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
+                const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
+                const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
+                /* (6)  delta_z_yhat = yhat[2] - y[2]    (B, n_y) */
+                const vec delta_z_yhat_2_1 = yhat_2_1 - y_2[0];
+                const vec delta_z_yhat_2_2 = yhat_2_2 - y_2[1];
+                /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
+                const vec delta_a_2_1 = all_v(W_ya[0]) * delta_z_yhat_2_1
+                    + all_v(W_ya[4]) * delta_z_yhat_2_2;
+                const vec delta_a_2_2 = all_v(W_ya[1]) * delta_z_yhat_2_1
+                    + all_v(W_ya[5]) * delta_z_yhat_2_2;
+                const vec delta_a_2_3 = all_v(W_ya[2]) * delta_z_yhat_2_1
+                    + all_v(W_ya[6]) * delta_z_yhat_2_2;
+                const vec delta_a_2_4 = all_v(W_ya[3]) * delta_z_yhat_2_1
+                    + all_v(W_ya[7]) * delta_z_yhat_2_2;
+                /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
+                const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
+                const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
+                const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
+                const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
+                /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
+                const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
+                const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
+                /* (6)  delta_z_yhat = yhat[1] - y[1]    (B, n_y) */
+                const vec delta_z_yhat_1_1 = yhat_1_1 - y_1[0];
+                const vec delta_z_yhat_1_2 = yhat_1_2 - y_1[1];
+                /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
+                const vec delta_a_1_1 = all_v(W_aa[0]) * delta_z_a_2_1
+                    + all_v(W_aa[4]) * delta_z_a_2_2 + all_v(W_aa[8]) * delta_z_a_2_3
+                    + all_v(W_aa[12]) * delta_z_a_2_4 + all_v(W_ya[0]) * delta_z_yhat_1_1
+                    + all_v(W_ya[4]) * delta_z_yhat_1_2;
+                const vec delta_a_1_2 = all_v(W_aa[1]) * delta_z_a_2_1
+                    + all_v(W_aa[5]) * delta_z_a_2_2 + all_v(W_aa[9]) * delta_z_a_2_3
+                    + all_v(W_aa[13]) * delta_z_a_2_4 + all_v(W_ya[1]) * delta_z_yhat_1_1
+                    + all_v(W_ya[5]) * delta_z_yhat_1_2;
+                const vec delta_a_1_3 = all_v(W_aa[2]) * delta_z_a_2_1
+                    + all_v(W_aa[6]) * delta_z_a_2_2 + all_v(W_aa[10]) * delta_z_a_2_3
+                    + all_v(W_aa[14]) * delta_z_a_2_4 + all_v(W_ya[2]) * delta_z_yhat_1_1
+                    + all_v(W_ya[6]) * delta_z_yhat_1_2;
+                const vec delta_a_1_4 = all_v(W_aa[3]) * delta_z_a_2_1
+                    + all_v(W_aa[7]) * delta_z_a_2_2 + all_v(W_aa[11]) * delta_z_a_2_3
+                    + all_v(W_aa[15]) * delta_z_a_2_4 + all_v(W_ya[3]) * delta_z_yhat_1_1
+                    + all_v(W_ya[7]) * delta_z_yhat_1_2;
+                /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
+                const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
+                const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
+                const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
+                const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
+                /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
+                const vec delta_a_0_1 = all_v(W_aa[0]) * delta_z_a_1_1
+                    + all_v(W_aa[4]) * delta_z_a_1_2 + all_v(W_aa[8]) * delta_z_a_1_3
+                    + all_v(W_aa[12]) * delta_z_a_1_4;
+                const vec delta_a_0_2 = all_v(W_aa[1]) * delta_z_a_1_1
+                    + all_v(W_aa[5]) * delta_z_a_1_2 + all_v(W_aa[9]) * delta_z_a_1_3
+                    + all_v(W_aa[13]) * delta_z_a_1_4;
+                const vec delta_a_0_3 = all_v(W_aa[2]) * delta_z_a_1_1
+                    + all_v(W_aa[6]) * delta_z_a_1_2 + all_v(W_aa[10]) * delta_z_a_1_3
+                    + all_v(W_aa[14]) * delta_z_a_1_4;
+                const vec delta_a_0_4 = all_v(W_aa[3]) * delta_z_a_1_1
+                    + all_v(W_aa[7]) * delta_z_a_1_2 + all_v(W_aa[11]) * delta_z_a_1_3
+                    + all_v(W_aa[15]) * delta_z_a_1_4;
+                const vec common_ = tail_v(z_yhat_1_1);
+                const vec common2 = tail_v(z_yhat_1_2);
+                const vec common3 = tail_v(z_yhat_2_1);
+                const vec common4 = tail_v(z_yhat_2_2);
+                add_lanes(loss_sum, weighted_v(y_1[0], relu_v(-z_yhat_1_1) + common_)
+                    + weighted_v(1.0 - y_1[0], relu_v(z_yhat_1_1) + common_)
+                    + weighted_v(y_1[1], relu_v(-z_yhat_1_2) + common2)
+                    + weighted_v(1.0 - y_1[1], relu_v(z_yhat_1_2) + common2)
+                    + weighted_v(y_2[0], relu_v(-z_yhat_2_1) + common3)
+                    + weighted_v(1.0 - y_2[0], relu_v(z_yhat_2_1) + common3)
+                    + weighted_v(y_2[1], relu_v(-z_yhat_2_2) + common4)
+                    + weighted_v(1.0 - y_2[1], relu_v(z_yhat_2_2) + common4), many);
+                if (d_x) {
+                    put_column(d_x, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_1_1
+                        + all_v(W_ax[3]) * delta_z_a_1_2 + all_v(W_ax[6]) * delta_z_a_1_3
+                        + all_v(W_ax[9]) * delta_z_a_1_4);
+                    put_column(d_x, 3, b, many, 1, all_v(W_ax[1]) * delta_z_a_1_1
+                        + all_v(W_ax[4]) * delta_z_a_1_2 + all_v(W_ax[7]) * delta_z_a_1_3
+                        + all_v(W_ax[10]) * delta_z_a_1_4);
+                    put_column(d_x, 3, b, many, 2, all_v(W_ax[2]) * delta_z_a_1_1
+                        + all_v(W_ax[5]) * delta_z_a_1_2 + all_v(W_ax[8]) * delta_z_a_1_3
+                        + all_v(W_ax[11]) * delta_z_a_1_4);
+                    put_column(d_x + B * 3, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_2_1
+                        + all_v(W_ax[3]) * delta_z_a_2_2 + all_v(W_ax[6]) * delta_z_a_2_3
+                        + all_v(W_ax[9]) * delta_z_a_2_4);
+                    put_column(d_x + B * 3, 3, b, many, 1, all_v(W_ax[1]) * delta_z_a_2_1
+                        + all_v(W_ax[4]) * delta_z_a_2_2 + all_v(W_ax[7]) * delta_z_a_2_3
+                        + all_v(W_ax[10]) * delta_z_a_2_4);
+                    put_column(d_x + B * 3, 3, b, many, 2, all_v(W_ax[2]) * delta_z_a_2_1
+                        + all_v(W_ax[5]) * delta_z_a_2_2 + all_v(W_ax[8]) * delta_z_a_2_3
+                        + all_v(W_ax[11]) * delta_z_a_2_4);
+                }
+                d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
+                d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
+                d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
+                d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
+                d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
+                d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
+                d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
+                d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
+                d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
+                d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
+                d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
+                d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
+                d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
+                d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
+                d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
+                d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
+                d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
+                d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
+                d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
+                d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
+                d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
+                d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
+                d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
+                d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
+                d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
+                d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
+                d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
+                d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
+                d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
+                d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
+                d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
+                d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
+                d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
+                d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
+                d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
+                d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
+                d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
+                d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
+                d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
+                d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
+                d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
+                d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
+                d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
+                d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
+                d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
+                d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
+                d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
+                d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
+                d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
+                d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
+                d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
+                d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
+                d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
+                d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
+                d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
+                d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
+                d_b_a_sum[0] += delta_z_a_2_1;
+                d_b_a_sum[0] += delta_z_a_1_1;
+                d_b_a_sum[1] += delta_z_a_2_2;
+                d_b_a_sum[1] += delta_z_a_1_2;
+                d_b_a_sum[2] += delta_z_a_2_3;
+                d_b_a_sum[2] += delta_z_a_1_3;
+                d_b_a_sum[3] += delta_z_a_2_4;
+                d_b_a_sum[3] += delta_z_a_1_4;
+                d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
+                d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
+                d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
+                d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
+                d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
+                d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
+                d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
+                d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
+                d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
+                d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
+                d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
+                d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
+                d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
+                d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
+                d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
+                d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
+                d_b_y_sum[0] += delta_z_yhat_2_1;
+                d_b_y_sum[0] += delta_z_yhat_1_1;
+                d_b_y_sum[1] += delta_z_yhat_2_2;
+                d_b_y_sum[1] += delta_z_yhat_1_2;
+                if (d_a0) {
+                    put_column(d_a0, 4, b, many, 0, delta_a_0_1);
+                    put_column(d_a0, 4, b, many, 1, delta_a_0_2);
+                    put_column(d_a0, 4, b, many, 2, delta_a_0_3);
+                    put_column(d_a0, 4, b, many, 3, delta_a_0_4);
+                }
+                if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
+                if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
+                if (many < LANES) keep_first(4, d_b_a_sum, many);
+                if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
+                if (many < LANES) keep_first(2, d_b_y_sum, many);
             }
-            d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
-            d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
-            d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
-            d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
-            d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
-            d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
-            d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
-            d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
-            d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
-            d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
-            d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
-            d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
-            d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
-            d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
-            d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
-            d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
-            d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
-            d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
-            d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
-            d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
-            d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
-            d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
-            d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
-            d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
-            d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
-            d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
-            d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
-            d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
-            d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
-            d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
-            d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
-            d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
-            d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
-            d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
-            d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
-            d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
-            d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
-            d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
-            d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
-            d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
-            d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
-            d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
-            d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
-            d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
-            d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
-            d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
-            d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
-            d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
-            d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
-            d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
-            d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
-            d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
-            d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
-            d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
-            d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
-            d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
-            d_b_a_sum[0] += delta_z_a_2_1;
-            d_b_a_sum[0] += delta_z_a_1_1;
-            d_b_a_sum[1] += delta_z_a_2_2;
-            d_b_a_sum[1] += delta_z_a_1_2;
-            d_b_a_sum[2] += delta_z_a_2_3;
-            d_b_a_sum[2] += delta_z_a_1_3;
-            d_b_a_sum[3] += delta_z_a_2_4;
-            d_b_a_sum[3] += delta_z_a_1_4;
-            d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
-            d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
-            d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
-            d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
-            d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
-            d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
-            d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
-            d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
-            d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
-            d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
-            d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
-            d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
-            d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
-            d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
-            d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
-            d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
-            d_b_y_sum[0] += delta_z_yhat_2_1;
-            d_b_y_sum[0] += delta_z_yhat_1_1;
-            d_b_y_sum[1] += delta_z_yhat_2_2;
-            d_b_y_sum[1] += delta_z_yhat_1_2;
-            if (d_a0) {
-                put_column(d_a0, 4, b, many, 0, delta_a_0_1);
-                put_column(d_a0, 4, b, many, 1, delta_a_0_2);
-                put_column(d_a0, 4, b, many, 2, delta_a_0_3);
-                put_column(d_a0, 4, b, many, 3, delta_a_0_4);
-            }
-            if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
-            if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
-            if (many < LANES) keep_first(4, d_b_a_sum, many);
-            if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
-            if (many < LANES) keep_first(2, d_b_y_sum, many);
+            add_totals(loss_sum, loss, &loss_carry);
+            if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa, d_W_aa_carry);
+            if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax, d_W_ax_carry);
+            if (d_b_a) add_sums(4, d_b_a_sum, d_b_a, d_b_a_carry);
+            if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya, d_W_ya_carry);
+            if (d_b_y) add_sums(2, d_b_y_sum, d_b_y, d_b_y_carry);
         }
-        for (size_t q = 0; q < LANES; ++q) {
-            loss[0] += loss_sum[q];
-        }
-        if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa);
-        if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax);
-        if (d_b_a) add_sums(4, d_b_a_sum, d_b_a);
-        if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya);
-        if (d_b_y) add_sums(2, d_b_y_sum, d_b_y);
     }
 }
 
@@ -1607,6 +1786,12 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
+    double *restrict const loss_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 1 * sizeof(double)));
+    double *restrict const d_W_aa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 4 * sizeof(double)));
+    double *restrict const d_W_ax_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 3 * sizeof(double)));
+    double *restrict const d_b_a_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * sizeof(double)));
+    double *restrict const d_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 2 * 4 * sizeof(double)));
+    double *restrict const d_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 2 * sizeof(double)));
     pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
     pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
     pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
@@ -1614,11 +1799,17 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
     pack(4, 4, W_aa, W_aa_P, me, team);
     if (p->d_x) pack(4, 3, W_ax, W_ax_P, me, team);
     if (me == 0) loss[0] = 0.0;
+    if (loss_carry) clear(loss_carry, 1 * sizeof *loss_carry, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
+    if (d_W_aa_carry) clear(d_W_aa_carry, 4 * 4 * sizeof *d_W_aa_carry, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
+    if (d_W_ax_carry) clear(d_W_ax_carry, 4 * 3 * sizeof *d_W_ax_carry, me, team);
     if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
+    if (d_b_a_carry) clear(d_b_a_carry, 4 * sizeof *d_b_a_carry, me, team);
     if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
+    if (d_W_ya_carry) clear(d_W_ya_carry, 2 * 4 * sizeof *d_W_ya_carry, me, team);
     if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
+    if (d_b_y_carry) clear(d_b_y_carry, 2 * sizeof *d_b_y_carry, me, team);
     meet(team);
     const size_t size = rnn_t2_loss_and_grad_size(T_x, T_y, p->B);
     const size_t bytes = rnn_t2_loss_and_grad_bytes(T_x, T_y, p->B, size);
@@ -1815,17 +2006,21 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (5)  loss += sum over examples: sum(weighted(y[t], softplus(-z_yhat)) + weighted(1 - y[t], softplus(z_yhat))) */
-                if (me == 0) loss[0] += total(active, 2, loss_part_k);
+                if (me == 0) add_total(loss, loss_carry, total(active, 2, loss_part_k));
                 /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya,
+                    d_W_ya_carry, me, team);
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, d_b_y_carry, me, team);
                 /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, d_W_aa_carry,
+                    me, team);
                 /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, d_W_ax_carry,
+                    me, team);
                 /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
+                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, d_b_a_carry, me,
+                    team);
             }
         }
         meet(team);
@@ -1972,49 +2167,51 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             vec x_2[3], x_2_rows[3];
             columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
             /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
-                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
-                + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
-                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
-                + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
-                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
-                + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
-                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-                + b_a[3];
+            const vec z_a_1_1 = all_v(W_aa[0]) * a0_0[0] + all_v(W_aa[1]) * a0_0[1]
+                + all_v(W_aa[2]) * a0_0[2] + all_v(W_aa[3]) * a0_0[3] + all_v(W_ax[0]) * x_1[0]
+                + all_v(W_ax[1]) * x_1[1] + all_v(W_ax[2]) * x_1[2] + all_v(b_a[0]);
+            const vec z_a_1_2 = all_v(W_aa[4]) * a0_0[0] + all_v(W_aa[5]) * a0_0[1]
+                + all_v(W_aa[6]) * a0_0[2] + all_v(W_aa[7]) * a0_0[3] + all_v(W_ax[3]) * x_1[0]
+                + all_v(W_ax[4]) * x_1[1] + all_v(W_ax[5]) * x_1[2] + all_v(b_a[1]);
+            const vec z_a_1_3 = all_v(W_aa[8]) * a0_0[0] + all_v(W_aa[9]) * a0_0[1]
+                + all_v(W_aa[10]) * a0_0[2] + all_v(W_aa[11]) * a0_0[3] + all_v(W_ax[6]) * x_1[0]
+                + all_v(W_ax[7]) * x_1[1] + all_v(W_ax[8]) * x_1[2] + all_v(b_a[2]);
+            const vec z_a_1_4 = all_v(W_aa[12]) * a0_0[0] + all_v(W_aa[13]) * a0_0[1]
+                + all_v(W_aa[14]) * a0_0[2] + all_v(W_aa[15]) * a0_0[3] + all_v(W_ax[9]) * x_1[0]
+                + all_v(W_ax[10]) * x_1[1] + all_v(W_ax[11]) * x_1[2] + all_v(b_a[3]);
             /* (2)  a[1] = tanh(z_a)    (B, n_a) */
             const vec a_1_1 = tanh_v(z_a_1_1);
             const vec a_1_2 = tanh_v(z_a_1_2);
             const vec a_1_3 = tanh_v(z_a_1_3);
             const vec a_1_4 = tanh_v(z_a_1_4);
             /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
-            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
-                + W_ya[3] * a_1_4 + b_y[0];
-            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
-                + W_ya[7] * a_1_4 + b_y[1];
+            const vec z_yhat_1_1 = all_v(W_ya[0]) * a_1_1 + all_v(W_ya[1]) * a_1_2
+                + all_v(W_ya[2]) * a_1_3 + all_v(W_ya[3]) * a_1_4 + all_v(b_y[0]);
+            const vec z_yhat_1_2 = all_v(W_ya[4]) * a_1_1 + all_v(W_ya[5]) * a_1_2
+                + all_v(W_ya[6]) * a_1_3 + all_v(W_ya[7]) * a_1_4 + all_v(b_y[1]);
             /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
-            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
-            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
-                + b_a[2];
-            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
-                + b_a[3];
+            const vec z_a_2_1 = all_v(W_aa[0]) * a_1_1 + all_v(W_aa[1]) * a_1_2
+                + all_v(W_aa[2]) * a_1_3 + all_v(W_aa[3]) * a_1_4 + all_v(W_ax[0]) * x_2[0]
+                + all_v(W_ax[1]) * x_2[1] + all_v(W_ax[2]) * x_2[2] + all_v(b_a[0]);
+            const vec z_a_2_2 = all_v(W_aa[4]) * a_1_1 + all_v(W_aa[5]) * a_1_2
+                + all_v(W_aa[6]) * a_1_3 + all_v(W_aa[7]) * a_1_4 + all_v(W_ax[3]) * x_2[0]
+                + all_v(W_ax[4]) * x_2[1] + all_v(W_ax[5]) * x_2[2] + all_v(b_a[1]);
+            const vec z_a_2_3 = all_v(W_aa[8]) * a_1_1 + all_v(W_aa[9]) * a_1_2
+                + all_v(W_aa[10]) * a_1_3 + all_v(W_aa[11]) * a_1_4 + all_v(W_ax[6]) * x_2[0]
+                + all_v(W_ax[7]) * x_2[1] + all_v(W_ax[8]) * x_2[2] + all_v(b_a[2]);
+            const vec z_a_2_4 = all_v(W_aa[12]) * a_1_1 + all_v(W_aa[13]) * a_1_2
+                + all_v(W_aa[14]) * a_1_3 + all_v(W_aa[15]) * a_1_4 + all_v(W_ax[9]) * x_2[0]
+                + all_v(W_ax[10]) * x_2[1] + all_v(W_ax[11]) * x_2[2] + all_v(b_a[3]);
             /* (2)  a[2] = tanh(z_a)    (B, n_a) */
             const vec a_2_1 = tanh_v(z_a_2_1);
             const vec a_2_2 = tanh_v(z_a_2_2);
             const vec a_2_3 = tanh_v(z_a_2_3);
             const vec a_2_4 = tanh_v(z_a_2_4);
             /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
-            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
-                + W_ya[3] * a_2_4 + b_y[0];
-            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
-                + W_ya[7] * a_2_4 + b_y[1];
+            const vec z_yhat_2_1 = all_v(W_ya[0]) * a_2_1 + all_v(W_ya[1]) * a_2_2
+                + all_v(W_ya[2]) * a_2_3 + all_v(W_ya[3]) * a_2_4 + all_v(b_y[0]);
+            const vec z_yhat_2_2 = all_v(W_ya[4]) * a_2_1 + all_v(W_ya[5]) * a_2_2
+                + all_v(W_ya[6]) * a_2_3 + all_v(W_ya[7]) * a_2_4 + all_v(b_y[1]);
             if (a) {
                 put_column(a, 4, b, many, 0, a0_0[0]);
                 put_column(a, 4, b, many, 1, a0_0[1]);
@@ -2204,7 +2401,12 @@ size_t rnn_t2_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(4 * vectors(2) * LANES * sizeof(double))
         + padded(2 * vectors(4) * LANES * sizeof(double))
         + padded(4 * vectors(4) * LANES * sizeof(double))
-        + padded(4 * vectors(3) * LANES * sizeof(double));
+        + padded(4 * vectors(3) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * 3 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 2 * 4 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 2 * sizeof(double)));
 }
 
 /* T_x = 2, T_y = 2, all examples of full length: everything written out */
@@ -2415,239 +2617,265 @@ static void rnn_t2_vjp_straight(const rnn_t2_args *p)
         }
     }
     else {
-        vec d_W_aa_sum[4 * 4] = {0};
-        vec d_W_ax_sum[4 * 3] = {0};
-        vec d_b_a_sum[4] = {0};
-        vec d_W_ya_sum[2 * 4] = {0};
-        vec d_b_y_sum[2] = {0};
+        double d_W_aa_carry[4 * 4] = {0};
+        double d_W_ax_carry[4 * 3] = {0};
+        double d_b_a_carry[4] = {0};
+        double d_W_ya_carry[2 * 4] = {0};
+        double d_b_y_carry[2] = {0};
         size_t many = (B - 1) % LANES + 1;
-        for (size_t b = 0; b < B; b += many, many = LANES) {
-            vec a0_0[4], a0_0_rows[4];
-            columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
-            vec x_1[3], x_1_rows[3];
-            columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
-            vec x_2[3], x_2_rows[3];
-            columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
-            vec dyhat_2[2], dyhat_2_rows[2];
-            columns(next_rows(dyhat + B * 2, 2, b, many, dyhat_2_rows), 2, dyhat_2);
-            vec dstates_a_2[4], dstates_a_2_rows[4];
-            columns(next_rows(dstates_a + B * 4, 4, b, many, dstates_a_2_rows), 4, dstates_a_2);
-            vec dyhat_1[2], dyhat_1_rows[2];
-            columns(next_rows(dyhat, 2, b, many, dyhat_1_rows), 2, dyhat_1);
-            vec dstates_a_1[4], dstates_a_1_rows[4];
-            columns(next_rows(dstates_a, 4, b, many, dstates_a_1_rows), 4, dstates_a_1);
-            /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
-            const vec z_a_1_1 = W_aa[0] * a0_0[0] + W_aa[1] * a0_0[1] + W_aa[2] * a0_0[2]
-                + W_aa[3] * a0_0[3] + W_ax[0] * x_1[0] + W_ax[1] * x_1[1] + W_ax[2] * x_1[2]
-                + b_a[0];
-            const vec z_a_1_2 = W_aa[4] * a0_0[0] + W_aa[5] * a0_0[1] + W_aa[6] * a0_0[2]
-                + W_aa[7] * a0_0[3] + W_ax[3] * x_1[0] + W_ax[4] * x_1[1] + W_ax[5] * x_1[2]
-                + b_a[1];
-            const vec z_a_1_3 = W_aa[8] * a0_0[0] + W_aa[9] * a0_0[1] + W_aa[10] * a0_0[2]
-                + W_aa[11] * a0_0[3] + W_ax[6] * x_1[0] + W_ax[7] * x_1[1] + W_ax[8] * x_1[2]
-                + b_a[2];
-            const vec z_a_1_4 = W_aa[12] * a0_0[0] + W_aa[13] * a0_0[1] + W_aa[14] * a0_0[2]
-                + W_aa[15] * a0_0[3] + W_ax[9] * x_1[0] + W_ax[10] * x_1[1] + W_ax[11] * x_1[2]
-                + b_a[3];
-            /* (2)  a[1] = tanh(z_a)    (B, n_a) */
-            const vec a_1_1 = tanh_v(z_a_1_1);
-            const vec a_1_2 = tanh_v(z_a_1_2);
-            const vec a_1_3 = tanh_v(z_a_1_3);
-            const vec a_1_4 = tanh_v(z_a_1_4);
-            /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
-            const vec z_yhat_1_1 = W_ya[0] * a_1_1 + W_ya[1] * a_1_2 + W_ya[2] * a_1_3
-                + W_ya[3] * a_1_4 + b_y[0];
-            const vec z_yhat_1_2 = W_ya[4] * a_1_1 + W_ya[5] * a_1_2 + W_ya[6] * a_1_3
-                + W_ya[7] * a_1_4 + b_y[1];
-            /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
-            const vec z_a_2_1 = W_aa[0] * a_1_1 + W_aa[1] * a_1_2 + W_aa[2] * a_1_3
-                + W_aa[3] * a_1_4 + W_ax[0] * x_2[0] + W_ax[1] * x_2[1] + W_ax[2] * x_2[2] + b_a[0];
-            const vec z_a_2_2 = W_aa[4] * a_1_1 + W_aa[5] * a_1_2 + W_aa[6] * a_1_3
-                + W_aa[7] * a_1_4 + W_ax[3] * x_2[0] + W_ax[4] * x_2[1] + W_ax[5] * x_2[2] + b_a[1];
-            const vec z_a_2_3 = W_aa[8] * a_1_1 + W_aa[9] * a_1_2 + W_aa[10] * a_1_3
-                + W_aa[11] * a_1_4 + W_ax[6] * x_2[0] + W_ax[7] * x_2[1] + W_ax[8] * x_2[2]
-                + b_a[2];
-            const vec z_a_2_4 = W_aa[12] * a_1_1 + W_aa[13] * a_1_2 + W_aa[14] * a_1_3
-                + W_aa[15] * a_1_4 + W_ax[9] * x_2[0] + W_ax[10] * x_2[1] + W_ax[11] * x_2[2]
-                + b_a[3];
-            /* (2)  a[2] = tanh(z_a)    (B, n_a) */
-            const vec a_2_1 = tanh_v(z_a_2_1);
-            const vec a_2_2 = tanh_v(z_a_2_2);
-            const vec a_2_3 = tanh_v(z_a_2_3);
-            const vec a_2_4 = tanh_v(z_a_2_4);
-            /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
-            const vec z_yhat_2_1 = W_ya[0] * a_2_1 + W_ya[1] * a_2_2 + W_ya[2] * a_2_3
-                + W_ya[3] * a_2_4 + b_y[0];
-            const vec z_yhat_2_2 = W_ya[4] * a_2_1 + W_ya[5] * a_2_2 + W_ya[6] * a_2_3
-                + W_ya[7] * a_2_4 + b_y[1];
-            /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
-            const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
-            const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
-            /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
-            const vec delta_z_yhat_2_1 = dyhat_2[0] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
-            const vec delta_z_yhat_2_2 = dyhat_2[1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
-            /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec delta_a_2_1 = dstates_a_2[0] + W_ya[0] * delta_z_yhat_2_1
-                + W_ya[4] * delta_z_yhat_2_2;
-            const vec delta_a_2_2 = dstates_a_2[1] + W_ya[1] * delta_z_yhat_2_1
-                + W_ya[5] * delta_z_yhat_2_2;
-            const vec delta_a_2_3 = dstates_a_2[2] + W_ya[2] * delta_z_yhat_2_1
-                + W_ya[6] * delta_z_yhat_2_2;
-            const vec delta_a_2_4 = dstates_a_2[3] + W_ya[3] * delta_z_yhat_2_1
-                + W_ya[7] * delta_z_yhat_2_2;
-            /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
-            const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
-            const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
-            const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
-            const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
-            /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
-            const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
-            const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
-            /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
-            const vec delta_z_yhat_1_1 = dyhat_1[0] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
-            const vec delta_z_yhat_1_2 = dyhat_1[1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
-            /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
-            const vec delta_a_1_1 = W_aa[0] * delta_z_a_2_1 + W_aa[4] * delta_z_a_2_2
-                + W_aa[8] * delta_z_a_2_3 + W_aa[12] * delta_z_a_2_4 + dstates_a_1[0]
-                + W_ya[0] * delta_z_yhat_1_1 + W_ya[4] * delta_z_yhat_1_2;
-            const vec delta_a_1_2 = W_aa[1] * delta_z_a_2_1 + W_aa[5] * delta_z_a_2_2
-                + W_aa[9] * delta_z_a_2_3 + W_aa[13] * delta_z_a_2_4 + dstates_a_1[1]
-                + W_ya[1] * delta_z_yhat_1_1 + W_ya[5] * delta_z_yhat_1_2;
-            const vec delta_a_1_3 = W_aa[2] * delta_z_a_2_1 + W_aa[6] * delta_z_a_2_2
-                + W_aa[10] * delta_z_a_2_3 + W_aa[14] * delta_z_a_2_4 + dstates_a_1[2]
-                + W_ya[2] * delta_z_yhat_1_1 + W_ya[6] * delta_z_yhat_1_2;
-            const vec delta_a_1_4 = W_aa[3] * delta_z_a_2_1 + W_aa[7] * delta_z_a_2_2
-                + W_aa[11] * delta_z_a_2_3 + W_aa[15] * delta_z_a_2_4 + dstates_a_1[3]
-                + W_ya[3] * delta_z_yhat_1_1 + W_ya[7] * delta_z_yhat_1_2;
-            /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
-            const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
-            const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
-            const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
-            const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
-            /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
-            const vec delta_a_0_1 = W_aa[0] * delta_z_a_1_1 + W_aa[4] * delta_z_a_1_2
-                + W_aa[8] * delta_z_a_1_3 + W_aa[12] * delta_z_a_1_4;
-            const vec delta_a_0_2 = W_aa[1] * delta_z_a_1_1 + W_aa[5] * delta_z_a_1_2
-                + W_aa[9] * delta_z_a_1_3 + W_aa[13] * delta_z_a_1_4;
-            const vec delta_a_0_3 = W_aa[2] * delta_z_a_1_1 + W_aa[6] * delta_z_a_1_2
-                + W_aa[10] * delta_z_a_1_3 + W_aa[14] * delta_z_a_1_4;
-            const vec delta_a_0_4 = W_aa[3] * delta_z_a_1_1 + W_aa[7] * delta_z_a_1_2
-                + W_aa[11] * delta_z_a_1_3 + W_aa[15] * delta_z_a_1_4;
-            if (d_x) {
-                put_column(d_x, 3, b, many, 0, W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
-                    + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4);
-                put_column(d_x, 3, b, many, 1, W_ax[1] * delta_z_a_1_1 + W_ax[4] * delta_z_a_1_2
-                    + W_ax[7] * delta_z_a_1_3 + W_ax[10] * delta_z_a_1_4);
-                put_column(d_x, 3, b, many, 2, W_ax[2] * delta_z_a_1_1 + W_ax[5] * delta_z_a_1_2
-                    + W_ax[8] * delta_z_a_1_3 + W_ax[11] * delta_z_a_1_4);
-                put_column(d_x + B * 3, 3, b, many, 0, W_ax[0] * delta_z_a_2_1
-                    + W_ax[3] * delta_z_a_2_2 + W_ax[6] * delta_z_a_2_3 + W_ax[9] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, many, 1, W_ax[1] * delta_z_a_2_1
-                    + W_ax[4] * delta_z_a_2_2 + W_ax[7] * delta_z_a_2_3 + W_ax[10] * delta_z_a_2_4);
-                put_column(d_x + B * 3, 3, b, many, 2, W_ax[2] * delta_z_a_2_1
-                    + W_ax[5] * delta_z_a_2_2 + W_ax[8] * delta_z_a_2_3 + W_ax[11] * delta_z_a_2_4);
+        for (size_t b = 0; b < B;) {
+            const size_t end = B - b > 128 * LANES ? b + 128 * LANES : B;
+            vec d_W_aa_sum[4 * 4] = {0};
+            vec d_W_ax_sum[4 * 3] = {0};
+            vec d_b_a_sum[4] = {0};
+            vec d_W_ya_sum[2 * 4] = {0};
+            vec d_b_y_sum[2] = {0};
+            for (; b < end; b += many, many = LANES) {
+                vec a0_0[4], a0_0_rows[4];
+                columns(next_rows(a0, 4, b, many, a0_0_rows), 4, a0_0);
+                vec x_1[3], x_1_rows[3];
+                columns(next_rows(x, 3, b, many, x_1_rows), 3, x_1);
+                vec x_2[3], x_2_rows[3];
+                columns(next_rows(x + B * 3, 3, b, many, x_2_rows), 3, x_2);
+                vec dyhat_2[2], dyhat_2_rows[2];
+                columns(next_rows(dyhat + B * 2, 2, b, many, dyhat_2_rows), 2, dyhat_2);
+                vec dstates_a_2[4], dstates_a_2_rows[4];
+                columns(next_rows(dstates_a + B * 4, 4, b, many, dstates_a_2_rows), 4, dstates_a_2);
+                vec dyhat_1[2], dyhat_1_rows[2];
+                columns(next_rows(dyhat, 2, b, many, dyhat_1_rows), 2, dyhat_1);
+                vec dstates_a_1[4], dstates_a_1_rows[4];
+                columns(next_rows(dstates_a, 4, b, many, dstates_a_1_rows), 4, dstates_a_1);
+                /* (1)  z_a = W_aa a[0] + W_ax x[1] + b_a    (B, n_a) */
+                const vec z_a_1_1 = all_v(W_aa[0]) * a0_0[0] + all_v(W_aa[1]) * a0_0[1]
+                    + all_v(W_aa[2]) * a0_0[2] + all_v(W_aa[3]) * a0_0[3] + all_v(W_ax[0]) * x_1[0]
+                    + all_v(W_ax[1]) * x_1[1] + all_v(W_ax[2]) * x_1[2] + all_v(b_a[0]);
+                const vec z_a_1_2 = all_v(W_aa[4]) * a0_0[0] + all_v(W_aa[5]) * a0_0[1]
+                    + all_v(W_aa[6]) * a0_0[2] + all_v(W_aa[7]) * a0_0[3] + all_v(W_ax[3]) * x_1[0]
+                    + all_v(W_ax[4]) * x_1[1] + all_v(W_ax[5]) * x_1[2] + all_v(b_a[1]);
+                const vec z_a_1_3 = all_v(W_aa[8]) * a0_0[0] + all_v(W_aa[9]) * a0_0[1]
+                    + all_v(W_aa[10]) * a0_0[2] + all_v(W_aa[11]) * a0_0[3]
+                    + all_v(W_ax[6]) * x_1[0] + all_v(W_ax[7]) * x_1[1] + all_v(W_ax[8]) * x_1[2]
+                    + all_v(b_a[2]);
+                const vec z_a_1_4 = all_v(W_aa[12]) * a0_0[0] + all_v(W_aa[13]) * a0_0[1]
+                    + all_v(W_aa[14]) * a0_0[2] + all_v(W_aa[15]) * a0_0[3]
+                    + all_v(W_ax[9]) * x_1[0] + all_v(W_ax[10]) * x_1[1] + all_v(W_ax[11]) * x_1[2]
+                    + all_v(b_a[3]);
+                /* (2)  a[1] = tanh(z_a)    (B, n_a) */
+                const vec a_1_1 = tanh_v(z_a_1_1);
+                const vec a_1_2 = tanh_v(z_a_1_2);
+                const vec a_1_3 = tanh_v(z_a_1_3);
+                const vec a_1_4 = tanh_v(z_a_1_4);
+                /* (3)  z_yhat = W_ya a[1] + b_y    (B, n_y) */
+                const vec z_yhat_1_1 = all_v(W_ya[0]) * a_1_1 + all_v(W_ya[1]) * a_1_2
+                    + all_v(W_ya[2]) * a_1_3 + all_v(W_ya[3]) * a_1_4 + all_v(b_y[0]);
+                const vec z_yhat_1_2 = all_v(W_ya[4]) * a_1_1 + all_v(W_ya[5]) * a_1_2
+                    + all_v(W_ya[6]) * a_1_3 + all_v(W_ya[7]) * a_1_4 + all_v(b_y[1]);
+                /* (1)  z_a = W_aa a[1] + W_ax x[2] + b_a    (B, n_a) */
+                const vec z_a_2_1 = all_v(W_aa[0]) * a_1_1 + all_v(W_aa[1]) * a_1_2
+                    + all_v(W_aa[2]) * a_1_3 + all_v(W_aa[3]) * a_1_4 + all_v(W_ax[0]) * x_2[0]
+                    + all_v(W_ax[1]) * x_2[1] + all_v(W_ax[2]) * x_2[2] + all_v(b_a[0]);
+                const vec z_a_2_2 = all_v(W_aa[4]) * a_1_1 + all_v(W_aa[5]) * a_1_2
+                    + all_v(W_aa[6]) * a_1_3 + all_v(W_aa[7]) * a_1_4 + all_v(W_ax[3]) * x_2[0]
+                    + all_v(W_ax[4]) * x_2[1] + all_v(W_ax[5]) * x_2[2] + all_v(b_a[1]);
+                const vec z_a_2_3 = all_v(W_aa[8]) * a_1_1 + all_v(W_aa[9]) * a_1_2
+                    + all_v(W_aa[10]) * a_1_3 + all_v(W_aa[11]) * a_1_4 + all_v(W_ax[6]) * x_2[0]
+                    + all_v(W_ax[7]) * x_2[1] + all_v(W_ax[8]) * x_2[2] + all_v(b_a[2]);
+                const vec z_a_2_4 = all_v(W_aa[12]) * a_1_1 + all_v(W_aa[13]) * a_1_2
+                    + all_v(W_aa[14]) * a_1_3 + all_v(W_aa[15]) * a_1_4 + all_v(W_ax[9]) * x_2[0]
+                    + all_v(W_ax[10]) * x_2[1] + all_v(W_ax[11]) * x_2[2] + all_v(b_a[3]);
+                /* (2)  a[2] = tanh(z_a)    (B, n_a) */
+                const vec a_2_1 = tanh_v(z_a_2_1);
+                const vec a_2_2 = tanh_v(z_a_2_2);
+                const vec a_2_3 = tanh_v(z_a_2_3);
+                const vec a_2_4 = tanh_v(z_a_2_4);
+                /* (3)  z_yhat = W_ya a[2] + b_y    (B, n_y) */
+                const vec z_yhat_2_1 = all_v(W_ya[0]) * a_2_1 + all_v(W_ya[1]) * a_2_2
+                    + all_v(W_ya[2]) * a_2_3 + all_v(W_ya[3]) * a_2_4 + all_v(b_y[0]);
+                const vec z_yhat_2_2 = all_v(W_ya[4]) * a_2_1 + all_v(W_ya[5]) * a_2_2
+                    + all_v(W_ya[6]) * a_2_3 + all_v(W_ya[7]) * a_2_4 + all_v(b_y[1]);
+                /* (4)  yhat[2] = sigmoid(z_yhat)    (B, n_y) */
+                const vec yhat_2_1 = sigmoid_v(z_yhat_2_1);
+                const vec yhat_2_2 = sigmoid_v(z_yhat_2_2);
+                /* (6)  delta_z_yhat = delta_yhat * (yhat[2] - yhat[2]^2)    (B, n_y) */
+                const vec delta_z_yhat_2_1 = dyhat_2[0] * (yhat_2_1 - yhat_2_1 * yhat_2_1);
+                const vec delta_z_yhat_2_2 = dyhat_2[1] * (yhat_2_2 - yhat_2_2 * yhat_2_2);
+                /* (7)  delta_a[2] += W_ya^T delta_z_yhat    (B, n_a) */
+                const vec delta_a_2_1 = dstates_a_2[0] + all_v(W_ya[0]) * delta_z_yhat_2_1
+                    + all_v(W_ya[4]) * delta_z_yhat_2_2;
+                const vec delta_a_2_2 = dstates_a_2[1] + all_v(W_ya[1]) * delta_z_yhat_2_1
+                    + all_v(W_ya[5]) * delta_z_yhat_2_2;
+                const vec delta_a_2_3 = dstates_a_2[2] + all_v(W_ya[2]) * delta_z_yhat_2_1
+                    + all_v(W_ya[6]) * delta_z_yhat_2_2;
+                const vec delta_a_2_4 = dstates_a_2[3] + all_v(W_ya[3]) * delta_z_yhat_2_1
+                    + all_v(W_ya[7]) * delta_z_yhat_2_2;
+                /* (8)  delta_z_a = delta_a[2] * (1 - a[2]^2)    (B, n_a) */
+                const vec delta_z_a_2_1 = delta_a_2_1 * (1.0 - a_2_1 * a_2_1);
+                const vec delta_z_a_2_2 = delta_a_2_2 * (1.0 - a_2_2 * a_2_2);
+                const vec delta_z_a_2_3 = delta_a_2_3 * (1.0 - a_2_3 * a_2_3);
+                const vec delta_z_a_2_4 = delta_a_2_4 * (1.0 - a_2_4 * a_2_4);
+                /* (4)  yhat[1] = sigmoid(z_yhat)    (B, n_y) */
+                const vec yhat_1_1 = sigmoid_v(z_yhat_1_1);
+                const vec yhat_1_2 = sigmoid_v(z_yhat_1_2);
+                /* (6)  delta_z_yhat = delta_yhat * (yhat[1] - yhat[1]^2)    (B, n_y) */
+                const vec delta_z_yhat_1_1 = dyhat_1[0] * (yhat_1_1 - yhat_1_1 * yhat_1_1);
+                const vec delta_z_yhat_1_2 = dyhat_1[1] * (yhat_1_2 - yhat_1_2 * yhat_1_2);
+                /* (7)  delta_a[1] += W_ya^T delta_z_yhat    (B, n_a) */
+                const vec delta_a_1_1 = all_v(W_aa[0]) * delta_z_a_2_1
+                    + all_v(W_aa[4]) * delta_z_a_2_2 + all_v(W_aa[8]) * delta_z_a_2_3
+                    + all_v(W_aa[12]) * delta_z_a_2_4 + dstates_a_1[0]
+                    + all_v(W_ya[0]) * delta_z_yhat_1_1 + all_v(W_ya[4]) * delta_z_yhat_1_2;
+                const vec delta_a_1_2 = all_v(W_aa[1]) * delta_z_a_2_1
+                    + all_v(W_aa[5]) * delta_z_a_2_2 + all_v(W_aa[9]) * delta_z_a_2_3
+                    + all_v(W_aa[13]) * delta_z_a_2_4 + dstates_a_1[1]
+                    + all_v(W_ya[1]) * delta_z_yhat_1_1 + all_v(W_ya[5]) * delta_z_yhat_1_2;
+                const vec delta_a_1_3 = all_v(W_aa[2]) * delta_z_a_2_1
+                    + all_v(W_aa[6]) * delta_z_a_2_2 + all_v(W_aa[10]) * delta_z_a_2_3
+                    + all_v(W_aa[14]) * delta_z_a_2_4 + dstates_a_1[2]
+                    + all_v(W_ya[2]) * delta_z_yhat_1_1 + all_v(W_ya[6]) * delta_z_yhat_1_2;
+                const vec delta_a_1_4 = all_v(W_aa[3]) * delta_z_a_2_1
+                    + all_v(W_aa[7]) * delta_z_a_2_2 + all_v(W_aa[11]) * delta_z_a_2_3
+                    + all_v(W_aa[15]) * delta_z_a_2_4 + dstates_a_1[3]
+                    + all_v(W_ya[3]) * delta_z_yhat_1_1 + all_v(W_ya[7]) * delta_z_yhat_1_2;
+                /* (8)  delta_z_a = delta_a[1] * (1 - a[1]^2)    (B, n_a) */
+                const vec delta_z_a_1_1 = delta_a_1_1 * (1.0 - a_1_1 * a_1_1);
+                const vec delta_z_a_1_2 = delta_a_1_2 * (1.0 - a_1_2 * a_1_2);
+                const vec delta_z_a_1_3 = delta_a_1_3 * (1.0 - a_1_3 * a_1_3);
+                const vec delta_z_a_1_4 = delta_a_1_4 * (1.0 - a_1_4 * a_1_4);
+                /* (7)  delta_a[0] += W_aa^T delta_z_a    (B, n_a) */
+                const vec delta_a_0_1 = all_v(W_aa[0]) * delta_z_a_1_1
+                    + all_v(W_aa[4]) * delta_z_a_1_2 + all_v(W_aa[8]) * delta_z_a_1_3
+                    + all_v(W_aa[12]) * delta_z_a_1_4;
+                const vec delta_a_0_2 = all_v(W_aa[1]) * delta_z_a_1_1
+                    + all_v(W_aa[5]) * delta_z_a_1_2 + all_v(W_aa[9]) * delta_z_a_1_3
+                    + all_v(W_aa[13]) * delta_z_a_1_4;
+                const vec delta_a_0_3 = all_v(W_aa[2]) * delta_z_a_1_1
+                    + all_v(W_aa[6]) * delta_z_a_1_2 + all_v(W_aa[10]) * delta_z_a_1_3
+                    + all_v(W_aa[14]) * delta_z_a_1_4;
+                const vec delta_a_0_4 = all_v(W_aa[3]) * delta_z_a_1_1
+                    + all_v(W_aa[7]) * delta_z_a_1_2 + all_v(W_aa[11]) * delta_z_a_1_3
+                    + all_v(W_aa[15]) * delta_z_a_1_4;
+                if (d_x) {
+                    put_column(d_x, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_1_1
+                        + all_v(W_ax[3]) * delta_z_a_1_2 + all_v(W_ax[6]) * delta_z_a_1_3
+                        + all_v(W_ax[9]) * delta_z_a_1_4);
+                    put_column(d_x, 3, b, many, 1, all_v(W_ax[1]) * delta_z_a_1_1
+                        + all_v(W_ax[4]) * delta_z_a_1_2 + all_v(W_ax[7]) * delta_z_a_1_3
+                        + all_v(W_ax[10]) * delta_z_a_1_4);
+                    put_column(d_x, 3, b, many, 2, all_v(W_ax[2]) * delta_z_a_1_1
+                        + all_v(W_ax[5]) * delta_z_a_1_2 + all_v(W_ax[8]) * delta_z_a_1_3
+                        + all_v(W_ax[11]) * delta_z_a_1_4);
+                    put_column(d_x + B * 3, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_2_1
+                        + all_v(W_ax[3]) * delta_z_a_2_2 + all_v(W_ax[6]) * delta_z_a_2_3
+                        + all_v(W_ax[9]) * delta_z_a_2_4);
+                    put_column(d_x + B * 3, 3, b, many, 1, all_v(W_ax[1]) * delta_z_a_2_1
+                        + all_v(W_ax[4]) * delta_z_a_2_2 + all_v(W_ax[7]) * delta_z_a_2_3
+                        + all_v(W_ax[10]) * delta_z_a_2_4);
+                    put_column(d_x + B * 3, 3, b, many, 2, all_v(W_ax[2]) * delta_z_a_2_1
+                        + all_v(W_ax[5]) * delta_z_a_2_2 + all_v(W_ax[8]) * delta_z_a_2_3
+                        + all_v(W_ax[11]) * delta_z_a_2_4);
+                }
+                d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
+                d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
+                d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
+                d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
+                d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
+                d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
+                d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
+                d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
+                d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
+                d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
+                d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
+                d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
+                d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
+                d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
+                d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
+                d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
+                d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
+                d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
+                d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
+                d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
+                d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
+                d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
+                d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
+                d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
+                d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
+                d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
+                d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
+                d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
+                d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
+                d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
+                d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
+                d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
+                d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
+                d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
+                d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
+                d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
+                d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
+                d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
+                d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
+                d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
+                d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
+                d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
+                d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
+                d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
+                d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
+                d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
+                d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
+                d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
+                d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
+                d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
+                d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
+                d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
+                d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
+                d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
+                d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
+                d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
+                d_b_a_sum[0] += delta_z_a_2_1;
+                d_b_a_sum[0] += delta_z_a_1_1;
+                d_b_a_sum[1] += delta_z_a_2_2;
+                d_b_a_sum[1] += delta_z_a_1_2;
+                d_b_a_sum[2] += delta_z_a_2_3;
+                d_b_a_sum[2] += delta_z_a_1_3;
+                d_b_a_sum[3] += delta_z_a_2_4;
+                d_b_a_sum[3] += delta_z_a_1_4;
+                d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
+                d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
+                d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
+                d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
+                d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
+                d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
+                d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
+                d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
+                d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
+                d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
+                d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
+                d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
+                d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
+                d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
+                d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
+                d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
+                d_b_y_sum[0] += delta_z_yhat_2_1;
+                d_b_y_sum[0] += delta_z_yhat_1_1;
+                d_b_y_sum[1] += delta_z_yhat_2_2;
+                d_b_y_sum[1] += delta_z_yhat_1_2;
+                if (d_a0) {
+                    put_column(d_a0, 4, b, many, 0, delta_a_0_1);
+                    put_column(d_a0, 4, b, many, 1, delta_a_0_2);
+                    put_column(d_a0, 4, b, many, 2, delta_a_0_3);
+                    put_column(d_a0, 4, b, many, 3, delta_a_0_4);
+                }
+                if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
+                if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
+                if (many < LANES) keep_first(4, d_b_a_sum, many);
+                if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
+                if (many < LANES) keep_first(2, d_b_y_sum, many);
             }
-            d_W_aa_sum[0] += delta_z_a_2_1 * a_1_1;
-            d_W_aa_sum[0] += delta_z_a_1_1 * a0_0[0];
-            d_W_aa_sum[1] += delta_z_a_2_1 * a_1_2;
-            d_W_aa_sum[1] += delta_z_a_1_1 * a0_0[1];
-            d_W_aa_sum[2] += delta_z_a_2_1 * a_1_3;
-            d_W_aa_sum[2] += delta_z_a_1_1 * a0_0[2];
-            d_W_aa_sum[3] += delta_z_a_2_1 * a_1_4;
-            d_W_aa_sum[3] += delta_z_a_1_1 * a0_0[3];
-            d_W_aa_sum[4] += delta_z_a_2_2 * a_1_1;
-            d_W_aa_sum[4] += delta_z_a_1_2 * a0_0[0];
-            d_W_aa_sum[5] += delta_z_a_2_2 * a_1_2;
-            d_W_aa_sum[5] += delta_z_a_1_2 * a0_0[1];
-            d_W_aa_sum[6] += delta_z_a_2_2 * a_1_3;
-            d_W_aa_sum[6] += delta_z_a_1_2 * a0_0[2];
-            d_W_aa_sum[7] += delta_z_a_2_2 * a_1_4;
-            d_W_aa_sum[7] += delta_z_a_1_2 * a0_0[3];
-            d_W_aa_sum[8] += delta_z_a_2_3 * a_1_1;
-            d_W_aa_sum[8] += delta_z_a_1_3 * a0_0[0];
-            d_W_aa_sum[9] += delta_z_a_2_3 * a_1_2;
-            d_W_aa_sum[9] += delta_z_a_1_3 * a0_0[1];
-            d_W_aa_sum[10] += delta_z_a_2_3 * a_1_3;
-            d_W_aa_sum[10] += delta_z_a_1_3 * a0_0[2];
-            d_W_aa_sum[11] += delta_z_a_2_3 * a_1_4;
-            d_W_aa_sum[11] += delta_z_a_1_3 * a0_0[3];
-            d_W_aa_sum[12] += delta_z_a_2_4 * a_1_1;
-            d_W_aa_sum[12] += delta_z_a_1_4 * a0_0[0];
-            d_W_aa_sum[13] += delta_z_a_2_4 * a_1_2;
-            d_W_aa_sum[13] += delta_z_a_1_4 * a0_0[1];
-            d_W_aa_sum[14] += delta_z_a_2_4 * a_1_3;
-            d_W_aa_sum[14] += delta_z_a_1_4 * a0_0[2];
-            d_W_aa_sum[15] += delta_z_a_2_4 * a_1_4;
-            d_W_aa_sum[15] += delta_z_a_1_4 * a0_0[3];
-            d_W_ax_sum[0] += delta_z_a_2_1 * x_2[0];
-            d_W_ax_sum[0] += delta_z_a_1_1 * x_1[0];
-            d_W_ax_sum[1] += delta_z_a_2_1 * x_2[1];
-            d_W_ax_sum[1] += delta_z_a_1_1 * x_1[1];
-            d_W_ax_sum[2] += delta_z_a_2_1 * x_2[2];
-            d_W_ax_sum[2] += delta_z_a_1_1 * x_1[2];
-            d_W_ax_sum[3] += delta_z_a_2_2 * x_2[0];
-            d_W_ax_sum[3] += delta_z_a_1_2 * x_1[0];
-            d_W_ax_sum[4] += delta_z_a_2_2 * x_2[1];
-            d_W_ax_sum[4] += delta_z_a_1_2 * x_1[1];
-            d_W_ax_sum[5] += delta_z_a_2_2 * x_2[2];
-            d_W_ax_sum[5] += delta_z_a_1_2 * x_1[2];
-            d_W_ax_sum[6] += delta_z_a_2_3 * x_2[0];
-            d_W_ax_sum[6] += delta_z_a_1_3 * x_1[0];
-            d_W_ax_sum[7] += delta_z_a_2_3 * x_2[1];
-            d_W_ax_sum[7] += delta_z_a_1_3 * x_1[1];
-            d_W_ax_sum[8] += delta_z_a_2_3 * x_2[2];
-            d_W_ax_sum[8] += delta_z_a_1_3 * x_1[2];
-            d_W_ax_sum[9] += delta_z_a_2_4 * x_2[0];
-            d_W_ax_sum[9] += delta_z_a_1_4 * x_1[0];
-            d_W_ax_sum[10] += delta_z_a_2_4 * x_2[1];
-            d_W_ax_sum[10] += delta_z_a_1_4 * x_1[1];
-            d_W_ax_sum[11] += delta_z_a_2_4 * x_2[2];
-            d_W_ax_sum[11] += delta_z_a_1_4 * x_1[2];
-            d_b_a_sum[0] += delta_z_a_2_1;
-            d_b_a_sum[0] += delta_z_a_1_1;
-            d_b_a_sum[1] += delta_z_a_2_2;
-            d_b_a_sum[1] += delta_z_a_1_2;
-            d_b_a_sum[2] += delta_z_a_2_3;
-            d_b_a_sum[2] += delta_z_a_1_3;
-            d_b_a_sum[3] += delta_z_a_2_4;
-            d_b_a_sum[3] += delta_z_a_1_4;
-            d_W_ya_sum[0] += delta_z_yhat_2_1 * a_2_1;
-            d_W_ya_sum[0] += delta_z_yhat_1_1 * a_1_1;
-            d_W_ya_sum[1] += delta_z_yhat_2_1 * a_2_2;
-            d_W_ya_sum[1] += delta_z_yhat_1_1 * a_1_2;
-            d_W_ya_sum[2] += delta_z_yhat_2_1 * a_2_3;
-            d_W_ya_sum[2] += delta_z_yhat_1_1 * a_1_3;
-            d_W_ya_sum[3] += delta_z_yhat_2_1 * a_2_4;
-            d_W_ya_sum[3] += delta_z_yhat_1_1 * a_1_4;
-            d_W_ya_sum[4] += delta_z_yhat_2_2 * a_2_1;
-            d_W_ya_sum[4] += delta_z_yhat_1_2 * a_1_1;
-            d_W_ya_sum[5] += delta_z_yhat_2_2 * a_2_2;
-            d_W_ya_sum[5] += delta_z_yhat_1_2 * a_1_2;
-            d_W_ya_sum[6] += delta_z_yhat_2_2 * a_2_3;
-            d_W_ya_sum[6] += delta_z_yhat_1_2 * a_1_3;
-            d_W_ya_sum[7] += delta_z_yhat_2_2 * a_2_4;
-            d_W_ya_sum[7] += delta_z_yhat_1_2 * a_1_4;
-            d_b_y_sum[0] += delta_z_yhat_2_1;
-            d_b_y_sum[0] += delta_z_yhat_1_1;
-            d_b_y_sum[1] += delta_z_yhat_2_2;
-            d_b_y_sum[1] += delta_z_yhat_1_2;
-            if (d_a0) {
-                put_column(d_a0, 4, b, many, 0, delta_a_0_1);
-                put_column(d_a0, 4, b, many, 1, delta_a_0_2);
-                put_column(d_a0, 4, b, many, 2, delta_a_0_3);
-                put_column(d_a0, 4, b, many, 3, delta_a_0_4);
-            }
-            if (many < LANES) keep_first(4 * 4, d_W_aa_sum, many);
-            if (many < LANES) keep_first(4 * 3, d_W_ax_sum, many);
-            if (many < LANES) keep_first(4, d_b_a_sum, many);
-            if (many < LANES) keep_first(2 * 4, d_W_ya_sum, many);
-            if (many < LANES) keep_first(2, d_b_y_sum, many);
+            if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa, d_W_aa_carry);
+            if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax, d_W_ax_carry);
+            if (d_b_a) add_sums(4, d_b_a_sum, d_b_a, d_b_a_carry);
+            if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya, d_W_ya_carry);
+            if (d_b_y) add_sums(2, d_b_y_sum, d_b_y, d_b_y_carry);
         }
-        if (d_W_aa) add_sums(4 * 4, d_W_aa_sum, d_W_aa);
-        if (d_W_ax) add_sums(4 * 3, d_W_ax_sum, d_W_ax);
-        if (d_b_a) add_sums(4, d_b_a_sum, d_b_a);
-        if (d_W_ya) add_sums(2 * 4, d_W_ya_sum, d_W_ya);
-        if (d_b_y) add_sums(2, d_b_y_sum, d_b_y);
     }
 }
 
@@ -2673,6 +2901,11 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     double *restrict const W_ya_P = take(&work, 2 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_aa_P = take(&work, 4 * vectors(4) * LANES * sizeof(double));
     double *restrict const W_ax_P = take(&work, 4 * vectors(3) * LANES * sizeof(double));
+    double *restrict const d_W_aa_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 4 * sizeof(double)));
+    double *restrict const d_W_ax_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * 3 * sizeof(double)));
+    double *restrict const d_b_a_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 4 * sizeof(double)));
+    double *restrict const d_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 2 * 4 * sizeof(double)));
+    double *restrict const d_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 2 * sizeof(double)));
     pack_transposed(3, 4, W_ax, W_ax_PT, me, team);
     pack_transposed(4, 4, W_aa, W_aa_PT, me, team);
     pack_transposed(4, 2, W_ya, W_ya_PT, me, team);
@@ -2680,10 +2913,15 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
     pack(4, 4, W_aa, W_aa_P, me, team);
     if (p->d_x) pack(4, 3, W_ax, W_ax_P, me, team);
     if (d_W_aa) clear(d_W_aa, 4 * 4 * sizeof *d_W_aa, me, team);
+    if (d_W_aa_carry) clear(d_W_aa_carry, 4 * 4 * sizeof *d_W_aa_carry, me, team);
     if (d_W_ax) clear(d_W_ax, 4 * 3 * sizeof *d_W_ax, me, team);
+    if (d_W_ax_carry) clear(d_W_ax_carry, 4 * 3 * sizeof *d_W_ax_carry, me, team);
     if (d_b_a) clear(d_b_a, 4 * sizeof *d_b_a, me, team);
+    if (d_b_a_carry) clear(d_b_a_carry, 4 * sizeof *d_b_a_carry, me, team);
     if (d_W_ya) clear(d_W_ya, 2 * 4 * sizeof *d_W_ya, me, team);
+    if (d_W_ya_carry) clear(d_W_ya_carry, 2 * 4 * sizeof *d_W_ya_carry, me, team);
     if (d_b_y) clear(d_b_y, 2 * sizeof *d_b_y, me, team);
+    if (d_b_y_carry) clear(d_b_y_carry, 2 * sizeof *d_b_y_carry, me, team);
     meet(team);
     const size_t size = rnn_t2_vjp_size(T_x, T_y, p->B);
     const size_t bytes = rnn_t2_vjp_bytes(T_x, T_y, p->B, size);
@@ -2888,15 +3126,19 @@ static void rnn_t2_vjp_part(const rnn_t2_args *p, size_t me, size_t team)
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (13)  d_W_ya += sum over examples: delta_z_yhat a[t]^T    (n_y, n_a) */
-                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya, me, team);
+                if (d_W_ya) outer_2_4(active, delta_z_yhat_k, a_k + count * 4, d_W_ya,
+                    d_W_ya_carry, me, team);
                 /* (14)  d_b_y += sum over examples: delta_z_yhat    (n_y) */
-                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, me, team);
+                if (d_b_y) sum_rows(active, 2, delta_z_yhat_k, d_b_y, d_b_y_carry, me, team);
                 /* (10)  d_W_aa += sum over examples: delta_z_a a[t-1]^T    (n_a, n_a) */
-                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, me, team);
+                if (d_W_aa) outer_4_4(active, delta_z_a_k + count * 4, a_k, d_W_aa, d_W_aa_carry,
+                    me, team);
                 /* (11)  d_W_ax += sum over examples: delta_z_a x[t]^T    (n_a, n_x) */
-                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, me, team);
+                if (d_W_ax) outer_4_3(active, delta_z_a_k + count * 4, x_k, d_W_ax, d_W_ax_carry,
+                    me, team);
                 /* (12)  d_b_a += sum over examples: delta_z_a    (n_a) */
-                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, me, team);
+                if (d_b_a) sum_rows(active, 4, delta_z_a_k + count * 4, d_b_a, d_b_a_carry, me,
+                    team);
             }
         }
         meet(team);

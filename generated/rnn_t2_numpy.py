@@ -15,6 +15,21 @@ def rows_at(t, last, B):
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)
 
 
+def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))
+
+
+def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))
+
+
+def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]
+
+
 def sigmoid(z):
     with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))
@@ -51,11 +66,11 @@ def loss_and_grad(arrays, T_x, T_y, B):
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_aa = np.zeros((n_a, n_a), dtype)
-    d_W_ax = np.zeros((n_a, n_x), dtype)
-    d_b_a = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_aa = np.zeros((n_a, n_a))
+    d_W_ax = np.zeros((n_a, n_x))
+    d_b_a = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     a[0] = a0
@@ -68,7 +83,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
         a[t, r] = np.tanh(z_a)  # (2)
         z_yhat = a[t, r] @ W_ya.T + b_y  # (3)
         yhat[t - 1, r] = sigmoid(z_yhat)  # (4)
-        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum()  # (5)
+        loss += (weighted(y[t - 1, r], softplus(-z_yhat)) + weighted(1 - y[t - 1, r], softplus(z_yhat))).sum(dtype=float)  # (5)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -77,11 +92,11 @@ def loss_and_grad(arrays, T_x, T_y, B):
         delta_a[t, r] += delta_z_yhat @ W_ya  # (7)
         delta_z_a = delta_a[t, r] * (1 - a[t, r]**2)  # (8)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (9)
-        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (10)
-        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (11)
-        d_b_a += delta_z_a.sum(axis=0)  # (12)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (13)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (14)
+        d_W_aa += outer_sum(delta_z_a, a[t - 1, r])  # (10)
+        d_W_ax += outer_sum(delta_z_a, x[t - 1, r])  # (11)
+        d_b_a += batch_sum(delta_z_a)  # (12)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (13)
+        d_b_y += batch_sum(delta_z_yhat)  # (14)
         delta_a[t - 1, r] += delta_z_a @ W_aa  # (7)
         delta_a[t - 1, idle] += delta_a[t, idle]
 
@@ -154,11 +169,11 @@ def vjp(arrays, T_x, T_y, B):
     yhat = np.empty((T_x, B, n_y), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_aa = np.zeros((n_a, n_a), dtype)
-    d_W_ax = np.zeros((n_a, n_x), dtype)
-    d_b_a = np.zeros((n_a,), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_aa = np.zeros((n_a, n_a))
+    d_W_ax = np.zeros((n_a, n_x))
+    d_b_a = np.zeros((n_a,))
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
 
     # initial states
     a[0] = a0
@@ -181,11 +196,11 @@ def vjp(arrays, T_x, T_y, B):
         delta_a[t, r] += delta_z_yhat @ W_ya  # (7)
         delta_z_a = delta_a[t, r] * (1 - a[t, r]**2)  # (8)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (9)
-        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (10)
-        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (11)
-        d_b_a += delta_z_a.sum(axis=0)  # (12)
-        d_W_ya += delta_z_yhat.T @ a[t, r]  # (13)
-        d_b_y += delta_z_yhat.sum(axis=0)  # (14)
+        d_W_aa += outer_sum(delta_z_a, a[t - 1, r])  # (10)
+        d_W_ax += outer_sum(delta_z_a, x[t - 1, r])  # (11)
+        d_b_a += batch_sum(delta_z_a)  # (12)
+        d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (13)
+        d_b_y += batch_sum(delta_z_yhat)  # (14)
         delta_a[t - 1, r] += delta_z_a @ W_aa  # (7)
         delta_a[t - 1, idle] += delta_a[t, idle]
 

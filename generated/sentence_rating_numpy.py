@@ -15,6 +15,21 @@ def rows_at(t, last, B):
     return np.flatnonzero(last >= t), np.flatnonzero(last < t)
 
 
+def batch_sum(v):
+    """The sum of v over the batch, in float64."""
+    return sum(part.sum(axis=0) for part in blocks(v))
+
+
+def outer_sum(u, v):
+    """The sum of u v^T over the batch, in float64."""
+    return sum(p.T @ q for p, q in zip(blocks(u), blocks(v)))
+
+
+def blocks(v):
+    """The examples in parts: sums of sums lose fewer digits than one long sum."""
+    return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]
+
+
 def relu(z):
     return np.where(z <= 0, 0, z)
 
@@ -49,12 +64,12 @@ def loss_and_grad(arrays, T_x, T_y, B):
     z_a = np.empty((T_x, B, n_a), dtype)
     loss = 0.0
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_aa = np.zeros((n_a, n_a), dtype)
-    d_W_ax = np.zeros((n_a, n_x), dtype)
-    d_b_a = np.zeros((n_a,), dtype)
+    d_W_aa = np.zeros((n_a, n_a))
+    d_W_ax = np.zeros((n_a, n_x))
+    d_b_a = np.zeros((n_a,))
 
     # initial states
     a[0] = a0
@@ -73,7 +88,7 @@ def loss_and_grad(arrays, T_x, T_y, B):
     u_yhat = z_yhat - m_yhat[:, None]  # (5)
     l_yhat = logsumexp(u_yhat)  # (6)
     yhat = np.exp(u_yhat - l_yhat[:, None])  # (7)
-    loss += (weighted(y[r], l_yhat[:, None] - u_yhat)).sum()  # (8)
+    loss += (weighted(y[r], l_yhat[:, None] - u_yhat)).sum(dtype=float)  # (8)
 
     # backward: output
     t, r = T_x if lengths_x is None else lengths_x, np.arange(B)
@@ -81,17 +96,17 @@ def loss_and_grad(arrays, T_x, T_y, B):
     delta_u_yhat = -y[r] + delta_l_yhat[:, None] * yhat  # (13)
     delta_z_yhat = delta_u_yhat  # (14)
     delta_a[t, r] += delta_z_yhat @ W_ya  # (15)
-    d_W_ya += delta_z_yhat.T @ a[t, r]  # (19)
-    d_b_y += delta_z_yhat.sum(axis=0)  # (20)
+    d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (19)
+    d_b_y += batch_sum(delta_z_yhat)  # (20)
 
     # backward: every step
     for t in range(T_x, 0, -1):
         r, idle = rows_at(t, lengths_x, B)
         delta_z_a = np.where(z_a[t - 1, r] <= 0, 0, delta_a[t, r])  # (10)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
-        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
-        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)
-        d_b_a += delta_z_a.sum(axis=0)  # (18)
+        d_W_aa += outer_sum(delta_z_a, a[t - 1, r])  # (16)
+        d_W_ax += outer_sum(delta_z_a, x[t - 1, r])  # (17)
+        d_b_a += batch_sum(delta_z_a)  # (18)
         delta_a[t - 1, r] += delta_z_a @ W_aa  # (9)
         delta_a[t - 1, idle] += delta_a[t, idle]
 
@@ -169,12 +184,12 @@ def vjp(arrays, T_x, T_y, B):
     a = np.empty((T_x + 1, B, n_a), dtype)
     z_a = np.empty((T_x, B, n_a), dtype)
     delta_a = np.zeros((T_x + 1, B, n_a), dtype)
-    d_W_ya = np.zeros((n_y, n_a), dtype)
-    d_b_y = np.zeros((n_y,), dtype)
+    d_W_ya = np.zeros((n_y, n_a))
+    d_b_y = np.zeros((n_y,))
     d_x = np.zeros((T_x, B, n_x), dtype)
-    d_W_aa = np.zeros((n_a, n_a), dtype)
-    d_W_ax = np.zeros((n_a, n_x), dtype)
-    d_b_a = np.zeros((n_a,), dtype)
+    d_W_aa = np.zeros((n_a, n_a))
+    d_W_ax = np.zeros((n_a, n_x))
+    d_b_a = np.zeros((n_a,))
 
     # initial states
     a[0] = a0
@@ -201,8 +216,8 @@ def vjp(arrays, T_x, T_y, B):
     delta_u_yhat = delta_yhat * yhat + delta_l_yhat[:, None] * yhat  # (13)
     delta_z_yhat = delta_u_yhat  # (14)
     delta_a[t, r] += delta_z_yhat @ W_ya  # (15)
-    d_W_ya += delta_z_yhat.T @ a[t, r]  # (19)
-    d_b_y += delta_z_yhat.sum(axis=0)  # (20)
+    d_W_ya += outer_sum(delta_z_yhat, a[t, r])  # (19)
+    d_b_y += batch_sum(delta_z_yhat)  # (20)
 
     # backward: every step
     for t in range(T_x, 0, -1):
@@ -210,9 +225,9 @@ def vjp(arrays, T_x, T_y, B):
         delta_a[t] += dstates_a[t - 1]  # (9)
         delta_z_a = np.where(z_a[t - 1, r] <= 0, 0, delta_a[t, r])  # (10)
         d_x[t - 1, r] += delta_z_a @ W_ax  # (11)
-        d_W_aa += delta_z_a.T @ a[t - 1, r]  # (16)
-        d_W_ax += delta_z_a.T @ x[t - 1, r]  # (17)
-        d_b_a += delta_z_a.sum(axis=0)  # (18)
+        d_W_aa += outer_sum(delta_z_a, a[t - 1, r])  # (16)
+        d_W_ax += outer_sum(delta_z_a, x[t - 1, r])  # (17)
+        d_b_a += batch_sum(delta_z_a)  # (18)
         delta_a[t - 1, r] += delta_z_a @ W_aa  # (9)
         delta_a[t - 1, idle] += delta_a[t, idle]
 

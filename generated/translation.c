@@ -12,6 +12,10 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ \
+    || defined __NO_SIGNED_ZEROS__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__ > 0)
+#error "the results would be wrong: compile without the flags that relax IEEE arithmetic"
+#endif
 
 static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -21,6 +25,15 @@ static void *take(unsigned char **work, size_t bytes)
     void *const piece = *work;
     *work += padded(bytes);
     return piece;
+}
+
+static void *take_any(unsigned char **work, size_t bytes) { return bytes ? take(work, bytes) : NULL; }
+
+/* The bytes of the carry of a sum over all steps and examples: none for no more than so many rows, whose blocks are few
+ * enough to be added up without. */
+static size_t carried(size_t T_x, size_t T_y, size_t B, size_t most, size_t bytes)
+{
+    return (T_x > T_y ? T_x : T_y) * B > most ? bytes : 0;
 }
 
 /* All threads of a team have come here before any goes on. */
@@ -97,6 +110,13 @@ static inline size_t at(rows R, size_t r) { return R.list ? R.list[r] : R.first 
 
 static rows whole(size_t count) { return (rows){NULL, 0, count, count}; }
 
+/* Of the given rows those from r on, `most` at most, where they lie side by side or are listed. */
+static rows some_of(rows R, size_t r, size_t most)
+{
+    const size_t count = R.count - r < most ? R.count - r : most;
+    return (rows){R.list ? R.list + r : NULL, R.first + r, count, R.list ? 1 : count};
+}
+
 /* What one thread of a team has of `count` rows. */
 static rows part(size_t count, size_t me, size_t team)
 {
@@ -170,7 +190,6 @@ enum { LANES = VEC_BYTES / sizeof(double), TILE = VEC_BYTES == 64 ? 8 : 4 };
 #endif
 INLINE words bits_v(vec x) { return (words)x; }
 INLINE vec from_bits_v(words i) { return (vec)i; }
-INLINE vec all_v(double c) { return c - (vec){0}; }
 INLINE vec pick_v(words m, vec a, vec b) { return (vec)((m & (words)a) | (~m & (words)b)); }
 #else
 #undef VEC_BYTES /* which says from here on that there are vectors */
@@ -185,8 +204,32 @@ enum { LANES = 1, TILE = 4 };
 #define KNOWN(number) 0
 INLINE words bits_v(vec x) { union { vec x; words i; } u = {x}; return u.i; }
 INLINE vec from_bits_v(words i) { union { words i; vec x; } u = {i}; return u.x; }
-INLINE vec all_v(double c) { return c; }
 INLINE vec pick_v(words m, vec a, vec b) { return m ? a : b; }
+#endif
+
+/* f(0), f(1), … for every lane */
+#define LANES_1(f, q) f(q)
+#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
+#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
+#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
+#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
+#if !defined(VEC_BYTES)
+#elif VEC_BYTES == 64
+#define EACH_LANE(f) LANES_8(f, 0)
+#elif VEC_BYTES == 32
+#define EACH_LANE(f) LANES_4(f, 0)
+#else
+#define EACH_LANE(f) LANES_2(f, 0)
+#endif
+
+/* The same number in every lane. What is not a vector meets vectors only so: where numbers are computed in a wider
+ * format than they have, they would not be converted back. */
+#if defined(VEC_BYTES)
+#define SAME(q) c
+INLINE vec all_v(double c) { return (vec){EACH_LANE(SAME)}; }
+#undef SAME
+#else
+INLINE vec all_v(double c) { return c; }
 #endif
 
 /* n numbers, then zeros; and back. Not inlined: what is at the end of rows is not to swell every loop. */
@@ -230,21 +273,6 @@ INLINE void put(double *x, size_t left, vec v)
         put_some(x, left, v);
 }
 
-/* f(0), f(1), … for every lane */
-#define LANES_1(f, q) f(q)
-#define LANES_2(f, q) LANES_1(f, q), LANES_1(f, (q) + 1)
-#define LANES_4(f, q) LANES_2(f, q), LANES_2(f, (q) + 2)
-#define LANES_8(f, q) LANES_4(f, q), LANES_4(f, (q) + 4)
-#define LANES_16(f, q) LANES_8(f, q), LANES_8(f, (q) + 8)
-#if !defined(VEC_BYTES)
-#elif VEC_BYTES == 64
-#define EACH_LANE(f) LANES_8(f, 0)
-#elif VEC_BYTES == 32
-#define EACH_LANE(f) LANES_4(f, 0)
-#else
-#define EACH_LANE(f) LANES_2(f, 0)
-#endif
-
 /* Which lanes stand for one of the numbers i, i + 1, …, n - 1 */
 INLINE words upto(size_t i, size_t n)
 {
@@ -254,6 +282,45 @@ INLINE words upto(size_t i, size_t n)
     words mask;
     memcpy(&mask, lane, sizeof mask);
     return mask;
+}
+
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_total(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* sum += part. The carry, if there is one, is what rounding has added to the sum before (Kahan 1965); what is not finite
+ * leaves none. */
+INLINE void add_one(double *sum, double *carry, double part)
+{
+    if (!carry) {
+        *sum += part;
+        return;
+    }
+    const double before = *sum, more = part - *carry, after = before + more, lost = (after - before) - more;
+    *sum = after;
+    *carry = lost - lost == 0 ? lost : 0;
+}
+
+/* Likewise g += v, as many numbers as are left */
+INLINE void add_to(double *g, double *carry, size_t left, vec v)
+{
+    const vec before = get(g, left);
+    if (!carry) {
+        put(g, left, before + v);
+        return;
+    }
+    const vec more = v - get(carry, left), after = before + more, lost = (after - before) - more;
+    put(g, left, after);
+    put(carry, left, pick_v((words)(lost - lost == all_v(0.0)), lost, all_v(0.0)));
 }
 
 INLINE double sum_of(vec v)
@@ -435,8 +502,8 @@ INLINE vec tanh_v(vec x)
     const vec large = 1.0 - 2.0 / (power * p + (power + 1.0));
     const vec z = a * a;
     const vec fourth = z * z;
-    const vec even = (((-0x1.b4b106983083fp-13 * fourth + -0x1.7cd665a8435f3p-10) * fourth +
-        -0x1.226dc5203a393p-7) * fourth + -0x1.ba1ba1a879959p-5) * fourth + -0x1.555555555543ep-2;
+    const vec even = (((all_v(-0x1.b4b106983083fp-13) * fourth - 0x1.7cd665a8435f3p-10) * fourth -
+        0x1.226dc5203a393p-7) * fourth - 0x1.ba1ba1a879959p-5) * fourth - 0x1.555555555543ep-2;
     const vec odd = (((0x1.a01c7d4638c83p-15 * fourth + 0x1.2ef664d185d58p-11) * fourth +
         0x1.d6c31cb98d928p-9) * fourth + 0x1.664f44d939c0ap-6) * fourth + 0x1.11111110fcp-3;
     const vec series = even + z * odd;
@@ -529,7 +596,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
     for (size_t j = 0; j < f->k; ++j, P += W * LANES)
         for (size_t q = 0; q < N; ++q)
             for (size_t w = 0; w < W; ++w)
-                sum[q][w] += x[row[q] * f->k + j] * *(const vec *)(P + w * LANES);
+                sum[q][w] += all_v(x[row[q] * f->k + j]) * *(const vec *)(P + w * LANES);
     const double *const base = f->step ? f->base + first * f->n : NULL;
     double *const y = f->Y + first * f->n;
     for (size_t q = 0; q < N; ++q)
@@ -537,7 +604,7 @@ INLINE void product_tile(const size_t N, const size_t W, const int whole, const 
             for (size_t w = 0; w < W; ++w) {
                 const size_t c = i + w * LANES;
                 const vec from = f->step ? get(base + row[q] * f->n + c, f->n - c) : start[w];
-                put(y + row[q] * f->n + c, f->n - c, from + f->factor * sum[q][w]);
+                put(y + row[q] * f->n + c, f->n - c, from + all_v(f->factor) * sum[q][w]);
             }
 }
 
@@ -603,10 +670,18 @@ static void strips(rows R, size_t r, size_t count, size_t there, size_t m, size_
     }
 }
 
+/* To `count` rows of G (…, m), TILE at most, and W vectors, `columns` numbers at most */
+NOINLINE void add_tile(size_t W, size_t m, size_t count, size_t columns, vec sum[][3], double *G, double *carry)
+{
+    for (size_t q = 0; q < TILE && q < count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            add_to(G + q * m + w * LANES, carry + q * m + w * LANES, columns - w * LANES, sum[q][w]);
+}
+
 /* N rows of G (…, m), no more than there are, and W vectors, `columns` numbers at most: the sum over the rows of A
  * and X */
 INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X,
-                       double *G)
+                       double *G, double *carry)
 {
     vec sum[TILE][3] = {0};
     for (size_t q = 0; q < N; ++q)
@@ -617,7 +692,15 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
         for (size_t r = 0; r < A[s].count; ++r, a += A[s].step, x += X[s].step)
             for (size_t q = 0; q < N; ++q)
                 for (size_t w = 0; w < W; ++w)
-                    sum[q][w] += a[q] * *(const vec *)(x + w * LANES);
+                    sum[q][w] += all_v(a[q]) * *(const vec *)(x + w * LANES);
+    }
+    if (carry) {
+        vec kept[TILE][3] = {0}; /* a copy, so that the sums themselves stay in registers */
+        for (size_t q = 0; q < N; ++q)
+            for (size_t w = 0; w < W; ++w)
+                kept[q][w] = sum[q][w];
+        add_tile(W, m, count < N ? count : N, columns, kept, G, carry);
+        return;
     }
     for (size_t q = 0; q < N && q < count; ++q)
         for (size_t w = 0; w < W; ++w) {
@@ -627,19 +710,22 @@ INLINE void outer_tile(const size_t N, const size_t W, size_t m, size_t count, s
 }
 
 /* `count` rows of G and a panel of W vectors */
-INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G)
+INLINE void outer_panel(const size_t W, size_t m, size_t count, size_t columns, const strip *A, const strip *X, double *G,
+                        double *carry)
 {
     for (size_t i = 0; i < count; i += TILE) {
+        double *const c = carry ? carry + i * m : NULL;
         const strip a[2] = {{A[0].at + i, A[0].count, A[0].step}, {A[1].at + i, A[1].count, A[1].step}};
         if (count - i > TILE / 2)
-            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE, W, m, count - i, columns, a, X, G + i * m, c);
         else
-            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m);
+            outer_tile(TILE / 2, W, m, count - i, columns, a, X, G + i * m, c);
     }
 }
 
 /* Rows `first` to last of G (n, m) += sum over the given rows b of A[b]^T X[b] */
-INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, rows mine)
+INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, const double *X, double *G, double *carry,
+                       rows mine)
 {
     enum { CHUNK = 256, BLOCK = 512 / sizeof(double) }; /* rows and columns of A that stay in the cache */
     double copied[CHUNK * BLOCK], panels[CHUNK * 3 * LANES];
@@ -657,103 +743,148 @@ INLINE void outer_rows(rows R, const size_t n, const size_t m, const double *A, 
             for (size_t j = 0, width; j < m; j += width * LANES) {
                 width = panel(vectors(m - j));
                 strips(R, r, count, there, m, j, width * LANES, X, panels, x);
+                double *const g = G + i * m + j, *const c = carry ? carry + i * m + j : NULL;
                 switch (width) {
-                case 3: outer_panel(3, m, end - i, m - j, a, x, G + i * m + j); break;
-                case 2: outer_panel(2, m, end - i, m - j, a, x, G + i * m + j); break;
-                default: outer_panel(1, m, end - i, m - j, a, x, G + i * m + j);
+                case 3: outer_panel(3, m, end - i, m - j, a, x, g, c); break;
+                case 2: outer_panel(2, m, end - i, m - j, a, x, g, c); break;
+                default: outer_panel(1, m, end - i, m - j, a, x, g, c);
                 }
             }
         }
     }
 }
 
-/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G (n, m). Each thread of a team has some rows of G,
- * or of its transpose where that fills vectors better. */
+/* G += sum over the given rows b of A[b]^T X[b]; A (…, n), X (…, m), G and its carry (n, m). Each thread of a team has
+ * some rows of G, or of its transpose where that fills vectors better. */
 INLINE void outer(rows R, const size_t n, const size_t m, const double *restrict A, const double *restrict X,
-                  double *restrict G, size_t me, size_t team)
+                  double *restrict G, double *restrict carry, size_t me, size_t team)
 {
-    enum { SMALL = 4096, HALF = TILE / 2 };
+    enum { SMALL = 4096, HALF = TILE / 2, MOST = 8192 };
     const size_t upright = (n + HALF - 1) / HALF * vectors(m), turned = (m + HALF - 1) / HALF * vectors(n);
     if (n * m > SMALL || 5 * turned > 4 * upright) {
-        outer_rows(R, n, m, A, X, G, part(n, me, team));
+        outer_rows(R, n, m, A, X, G, carry, part(n, me, team));
         return;
     }
     double T[SMALL];
     const rows mine = part(m, me, team);
-    for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
-        T[q] = 0.0;
-    outer_rows(R, m, n, X, A, T, mine);
-    for (size_t i = 0; i < n; ++i)
-        for (size_t j = mine.first; j < mine.first + mine.count; ++j)
-            G[i * m + j] += T[j * n + i];
+    for (size_t r = 0; r < R.count; r += MOST) {
+        for (size_t q = mine.first * n; q < (mine.first + mine.count) * n; ++q)
+            T[q] = 0.0;
+        outer_rows(some_of(R, r, MOST), m, n, X, A, T, NULL, mine);
+        for (size_t i = 0; i < n; ++i)
+            for (size_t j = mine.first; j < mine.first + mine.count; ++j)
+                add_one(G + i * m + j, carry ? carry + i * m + j : NULL, T[j * n + i]);
+    }
 }
 
-/* g += sum over the given rows of V (…, n), each thread of a team some columns. Rows side by side that are shorter than a
- * vector are added up n vectors at a time. */
-static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, size_t me, size_t team)
+/* W vectors of g += the sum over `count` of the rows of V (…, n) from r on */
+INLINE void sum_columns(const size_t W, rows R, size_t r, size_t count, size_t n, const double *V, double *g,
+                        double *carry)
 {
-    const rows mine = part(n, me, team);
+    vec sum[4] = {0};
+    for (size_t q = r; q < r + count; ++q)
+        for (size_t w = 0; w < W; ++w)
+            sum[w] += *(const vec *)(V + at(R, q) * n + w * LANES);
+    for (size_t w = 0; w < W; ++w)
+        add_to(g + w * LANES, carry ? carry + w * LANES : NULL, LANES, sum[w]);
+}
+
+/* g (n) += sum over the given rows of V (…, n), in blocks. Each thread of a team has some columns; rows that are shorter
+ * than a vector are left to the first one, which adds them up n vectors at a time where they lie side by side. */
+static void sum_rows(rows R, size_t n, const double *restrict V, double *restrict g, double *restrict carry,
+                     size_t me, size_t team)
+{
+    enum { BLOCK = 256 };
+    const rows mine = n >= LANES ? part(n, me, team) : whole(me ? 0 : n);
     const size_t last = mine.first + mine.count;
-    size_t r = 0, i = mine.first;
-    if (n < LANES && mine.count == n && R.run == R.count && R.count >= LANES) {
-        const double *v = V + at(R, 0) * n;
+    size_t r = 0;
+    while (n < LANES && mine.count && R.run == R.count && R.count - r >= LANES) {
+        const double *v = V + at(R, r) * n;
+        const size_t end = r + (R.count - r < BLOCK * LANES ? R.count - r : BLOCK * LANES);
         vec sum[LANES] = {0};
-        for (; r + LANES <= R.count; r += LANES)
+        for (; r + LANES <= end; r += LANES)
             for (size_t q = 0; q < n; ++q, v += LANES)
                 sum[q] += *(const vec *)v;
         const double *const lane = (const double *)sum;
+        double all[LANES] = {0};
         for (size_t q = 0; q < n * LANES; ++q)
-            g[q % n] += lane[q];
+            all[q % n] += lane[q];
+        add_to(g, carry, n, *(const vec *)all);
     }
-    for (; i + LANES <= last; i += LANES) {
-        vec sum = *(const vec *)(g + i);
-        for (size_t q = r; q < R.count; ++q)
-            sum += *(const vec *)(V + at(R, q) * n + i);
-        *(vec *)(g + i) = sum;
+    for (size_t count; r < R.count; r += count) {
+        count = R.count - r < BLOCK ? R.count - r : BLOCK;
+        size_t i = mine.first;
+        for (; i + 4 * LANES <= last; i += 4 * LANES)
+            sum_columns(4, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i + LANES <= last; i += LANES)
+            sum_columns(1, R, r, count, n, V + i, g + i, carry ? carry + i : NULL);
+        for (; i < last; ++i) {
+            double sum = 0.0;
+            for (size_t q = r; q < r + count; ++q)
+                sum += V[at(R, q) * n + i];
+            add_one(g + i, carry ? carry + i : NULL, sum);
+        }
     }
-    for (; i < last; ++i)
-        for (size_t q = r; q < R.count; ++q)
-            g[i] += V[at(R, q) * n + i];
 }
 
-/* The sum of all numbers in the given rows of V (…, n) */
+/* The sum of eight sums, which begin again */
+INLINE double emptied(double *sum)
+{
+    const double all = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    for (size_t q = 0; q < 8; ++q)
+        sum[q] = 0;
+    return all;
+}
+
+/* The sum of all numbers in the given rows of V (…, n), in blocks */
 static double total(rows R, size_t n, const double *V)
 {
-    double sum[8] = {0};
+    enum { BLOCK = 8 * 256 };
+    double all = 0, carry = 0, sum[8] = {0};
+    size_t block = 0;
     for (size_t r = 0; r < R.count; r += R.run) {
-        const double *const v = V + at(R, r) * n;
-        size_t i = 0;
-        for (; i + 8 <= R.run * n; i += 8)
-            for (size_t q = 0; q < 8; ++q)
-                sum[q] += v[i + q];
-        for (size_t q = 0; i < R.run * n; ++i, ++q)
-            sum[q] += v[i];
+        const double *v = V + at(R, r) * n;
+        for (size_t left = R.run * n, count; left; left -= count, v += count) {
+            size_t i = 0;
+            count = left < BLOCK ? left : BLOCK;
+            for (; i + 8 <= count; i += 8)
+                for (size_t q = 0; q < 8; ++q)
+                    sum[q] += v[i + q];
+            for (size_t q = 0; i < count; ++i, ++q)
+                sum[q] += v[i];
+            block += count;
+            if (block >= BLOCK) {
+                add_total(&all, &carry, emptied(sum));
+                block = 0;
+            }
+        }
     }
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    add_total(&all, &carry, emptied(sum));
+    return all;
 }
 
-NOINLINE void outer_12_12(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_12_12(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 12, 12, A, X, G, me, team);
+    outer(R, 12, 12, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_12_5(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_12_5(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 12, 5, A, X, G, me, team);
+    outer(R, 12, 5, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_12_6(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_12_6(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 12, 6, A, X, G, me, team);
+    outer(R, 12, 6, A, X, G, carry, me, team);
 }
 
-NOINLINE void outer_5_12(rows R, const double *restrict A, const double *restrict X, double *restrict G, size_t me,
-                        size_t team)
+NOINLINE void outer_5_12(rows R, const double *restrict A, const double *restrict X, double *restrict G,
+                        double *restrict carry, size_t me, size_t team)
 {
-    outer(R, 5, 12, A, X, G, me, team);
+    outer(R, 5, 12, A, X, G, carry, me, team);
 }
 
 NOINLINE void product_12_12(rows R, const double *X, const double *M, double factor, const double *base,
@@ -861,7 +992,30 @@ size_t translation_loss_and_grad_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(6) * LANES * sizeof(double))
         + padded(12 * vectors(6) * LANES * sizeof(double))
-        + padded(12 * vectors(6) * LANES * sizeof(double));
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 1 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 5 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)));
 }
 
 /* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
@@ -941,6 +1095,29 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const loss_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 1 * sizeof(double)));
+    double *restrict const d_dec_W_za_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_zx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_z_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ra_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_rx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_r_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_c_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 5 * 12 * sizeof(double)));
+    double *restrict const d_dec_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 5 * sizeof(double)));
+    double *restrict const d_enc_W_za_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_zx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_z_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_W_ra_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_rx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_r_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_c_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
     pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT, me, team);
     pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT, me, team);
     pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT, me, team);
@@ -968,28 +1145,51 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
     if (p->d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
     if (p->d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
     if (me == 0) loss[0] = 0.0;
+    if (loss_carry) clear(loss_carry, 1 * sizeof *loss_carry, me, team);
     if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
+    if (d_dec_W_za_carry) clear(d_dec_W_za_carry, 12 * 12 * sizeof *d_dec_W_za_carry, me, team);
     if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
+    if (d_dec_W_zx_carry) clear(d_dec_W_zx_carry, 12 * 5 * sizeof *d_dec_W_zx_carry, me, team);
     if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
+    if (d_dec_b_z_carry) clear(d_dec_b_z_carry, 12 * sizeof *d_dec_b_z_carry, me, team);
     if (d_dec_W_ra) clear(d_dec_W_ra, 12 * 12 * sizeof *d_dec_W_ra, me, team);
+    if (d_dec_W_ra_carry) clear(d_dec_W_ra_carry, 12 * 12 * sizeof *d_dec_W_ra_carry, me, team);
     if (d_dec_W_rx) clear(d_dec_W_rx, 12 * 5 * sizeof *d_dec_W_rx, me, team);
+    if (d_dec_W_rx_carry) clear(d_dec_W_rx_carry, 12 * 5 * sizeof *d_dec_W_rx_carry, me, team);
     if (d_dec_b_r) clear(d_dec_b_r, 12 * sizeof *d_dec_b_r, me, team);
+    if (d_dec_b_r_carry) clear(d_dec_b_r_carry, 12 * sizeof *d_dec_b_r_carry, me, team);
     if (d_dec_W_ka) clear(d_dec_W_ka, 12 * 12 * sizeof *d_dec_W_ka, me, team);
+    if (d_dec_W_ka_carry) clear(d_dec_W_ka_carry, 12 * 12 * sizeof *d_dec_W_ka_carry, me, team);
     if (d_dec_W_kx) clear(d_dec_W_kx, 12 * 5 * sizeof *d_dec_W_kx, me, team);
+    if (d_dec_W_kx_carry) clear(d_dec_W_kx_carry, 12 * 5 * sizeof *d_dec_W_kx_carry, me, team);
     if (d_dec_b_k) clear(d_dec_b_k, 12 * sizeof *d_dec_b_k, me, team);
+    if (d_dec_b_k_carry) clear(d_dec_b_k_carry, 12 * sizeof *d_dec_b_k_carry, me, team);
     if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
+    if (d_dec_c_k_carry) clear(d_dec_c_k_carry, 12 * sizeof *d_dec_c_k_carry, me, team);
     if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
+    if (d_dec_W_ya_carry) clear(d_dec_W_ya_carry, 5 * 12 * sizeof *d_dec_W_ya_carry, me, team);
     if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
+    if (d_dec_b_y_carry) clear(d_dec_b_y_carry, 5 * sizeof *d_dec_b_y_carry, me, team);
     if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
+    if (d_enc_W_za_carry) clear(d_enc_W_za_carry, 12 * 12 * sizeof *d_enc_W_za_carry, me, team);
     if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
+    if (d_enc_W_zx_carry) clear(d_enc_W_zx_carry, 12 * 6 * sizeof *d_enc_W_zx_carry, me, team);
     if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
+    if (d_enc_b_z_carry) clear(d_enc_b_z_carry, 12 * sizeof *d_enc_b_z_carry, me, team);
     if (d_enc_W_ra) clear(d_enc_W_ra, 12 * 12 * sizeof *d_enc_W_ra, me, team);
+    if (d_enc_W_ra_carry) clear(d_enc_W_ra_carry, 12 * 12 * sizeof *d_enc_W_ra_carry, me, team);
     if (d_enc_W_rx) clear(d_enc_W_rx, 12 * 6 * sizeof *d_enc_W_rx, me, team);
+    if (d_enc_W_rx_carry) clear(d_enc_W_rx_carry, 12 * 6 * sizeof *d_enc_W_rx_carry, me, team);
     if (d_enc_b_r) clear(d_enc_b_r, 12 * sizeof *d_enc_b_r, me, team);
+    if (d_enc_b_r_carry) clear(d_enc_b_r_carry, 12 * sizeof *d_enc_b_r_carry, me, team);
     if (d_enc_W_ka) clear(d_enc_W_ka, 12 * 12 * sizeof *d_enc_W_ka, me, team);
+    if (d_enc_W_ka_carry) clear(d_enc_W_ka_carry, 12 * 12 * sizeof *d_enc_W_ka_carry, me, team);
     if (d_enc_W_kx) clear(d_enc_W_kx, 12 * 6 * sizeof *d_enc_W_kx, me, team);
+    if (d_enc_W_kx_carry) clear(d_enc_W_kx_carry, 12 * 6 * sizeof *d_enc_W_kx_carry, me, team);
     if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
+    if (d_enc_b_k_carry) clear(d_enc_b_k_carry, 12 * sizeof *d_enc_b_k_carry, me, team);
     if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
+    if (d_enc_c_k_carry) clear(d_enc_c_k_carry, 12 * sizeof *d_enc_c_k_carry, me, team);
     meet(team);
     const size_t size = translation_loss_and_grad_size(T_x, T_y, p->B);
     const size_t bytes = translation_loss_and_grad_bytes(T_x, T_y, p->B, size);
@@ -1229,7 +1429,8 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(loss_part2_t + i, left, get(delta_dec_u_yhat_t + i, left) - dec_m_yhat[b]);
+                    put(loss_part2_t + i, left, get(delta_dec_u_yhat_t + i, left)
+                        - all_v(dec_m_yhat[b]));
                 }
                 /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp = 0.0;
@@ -1245,9 +1446,10 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left) - dec_l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left)
+                        - all_v(dec_l_yhat[b])));
                     put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
-                        dec_l_yhat[b] - get(loss_part2_t + i, left)));
+                        all_v(dec_l_yhat[b]) - get(loss_part2_t + i, left)));
                 }
             }
         }
@@ -1359,7 +1561,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                         put(loss_part2_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                            - all_v(dec_m_yhat[(t - T_x - 1) * B + b]));
                     }
                     /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                     double dec_l_yhat_logsumexp2 = 0.0;
@@ -1376,7 +1578,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                         put(yhat_t + i, left, exp_v(get(loss_part2_t + i, left)
-                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                            - all_v(dec_l_yhat[(t - T_x - 1) * B + b])));
                     }
                 }
             }
@@ -1393,7 +1595,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     put(loss_part2_t + i, left, weighted_v(get(y_t + i, left),
-                        (dec_l_yhat[B + b]) - get(loss_part2_t + i, left)));
+                        all_v(dec_l_yhat[B + b]) - get(loss_part2_t + i, left)));
                 }
             }
         }
@@ -1447,7 +1649,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                             /* (59)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                             put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
                                 + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                                + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
+                                + all_v(delta_dec_l_yhat[(t - T_x - 1) * B + b])
                                 * get(yhat_t + i, left));
                             /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                             put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
@@ -1580,7 +1782,7 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                         /* (47)  delta_dec_u_yhat = -y[t] + delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_dec_u_yhat_t + i, left, -get(y_t + i, left)
                             + get(delta_yhat_t + i, left) * get(yhat_t + i, left)
-                            + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                            + all_v(delta_dec_l_yhat[b]) * get(yhat_t + i, left));
                         /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                         put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                     }
@@ -1784,99 +1986,115 @@ static void translation_loss_and_grad_part(const translation_args *p, size_t me,
                 const rows all = whole(1 * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
                 /* (22)  loss += sum over examples: sum(weighted(y[t], dec_l_yhat - dec_u_yhat)) */
-                if (me == 0) loss[0] += total(active, 5, loss_part_k);
+                if (me == 0) add_total(loss, loss_carry, total(active, 5, loss_part_k));
             }
             {
                 const rows all = whole((T_y - 1) * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
                 /* (36)  loss += sum over examples: sum(weighted(y[t], dec_l_yhat - dec_u_yhat)) */
-                if (me == 0) loss[0] += total(active, 5, loss_part2_k + count * 5);
+                if (me == 0) add_total(loss, loss_carry, total(active, 5,
+                    loss_part2_k + count * 5));
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_za, d_dec_W_za_carry, me, team);
                 /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k,
-                    d_dec_W_zx, me, team);
+                    d_dec_W_zx, d_dec_W_zx_carry, me, team);
                 /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me,
-                    team);
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z,
+                    d_dec_b_z_carry, me, team);
                 /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, d_dec_W_ra_carry, me, team);
                 /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k,
-                    d_dec_W_rx, me, team);
+                    d_dec_W_rx, d_dec_W_rx_carry, me, team);
                 /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me,
-                    team);
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r,
+                    d_dec_b_r_carry, me, team);
                 /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, d_dec_W_ka_carry, me, team);
                 /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k,
-                    d_dec_W_kx, me, team);
+                    d_dec_W_kx, d_dec_W_kx_carry, me, team);
                 /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me,
-                    team);
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k,
+                    d_dec_b_k_carry, me, team);
                 /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me,
-                    team);
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k,
+                    d_dec_c_k_carry, me, team);
                 /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
-                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, d_dec_W_ya_carry, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me,
-                    team);
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y,
+                    d_dec_b_y_carry, me, team);
             }
             {
                 const rows all = whole(1 * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
                 /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, d_dec_W_ya_carry, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, d_dec_b_y_carry,
+                    me, team);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
-                    d_dec_W_za, me, team);
+                    d_dec_W_za, d_dec_W_za_carry, me, team);
                 /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, d_dec_b_z_carry,
+                    me, team);
                 /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
-                    d_dec_W_ra, me, team);
+                    d_dec_W_ra, d_dec_W_ra_carry, me, team);
                 /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, d_dec_b_r_carry,
+                    me, team);
                 /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
-                    d_dec_W_ka, me, team);
+                    d_dec_W_ka, d_dec_W_ka_carry, me, team);
                 /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, d_dec_b_k_carry,
+                    me, team);
                 /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, d_dec_c_k_carry,
+                    me, team);
             }
             {
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za,
+                    d_enc_W_za_carry, me, team);
                 /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx,
+                    d_enc_W_zx_carry, me, team);
                 /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, d_enc_b_z_carry,
+                    me, team);
                 /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra,
+                    d_enc_W_ra_carry, me, team);
                 /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx,
+                    d_enc_W_rx_carry, me, team);
                 /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, d_enc_b_r_carry,
+                    me, team);
                 /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka,
+                    d_enc_W_ka_carry, me, team);
                 /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx,
+                    d_enc_W_kx_carry, me, team);
                 /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, d_enc_b_k_carry,
+                    me, team);
                 /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
+                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, d_enc_c_k_carry,
+                    me, team);
             }
         }
         meet(team);
@@ -2235,7 +2453,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
-                    put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left) - dec_m_yhat[b]);
+                    put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left) - all_v(dec_m_yhat[b]));
                 }
                 /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp = 0.0;
@@ -2252,7 +2470,8 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                     if (yhat) {
-                        put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left) - dec_l_yhat[b]));
+                        put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left)
+                            - all_v(dec_l_yhat[b])));
                     }
                 }
             }
@@ -2364,7 +2583,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                         put(dec_u_yhat_t + i, left, get(dec_z_yhat_t + i, left)
-                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                            - all_v(dec_m_yhat[(t - T_x - 1) * B + b]));
                     }
                     /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                     double dec_l_yhat_logsumexp2 = 0.0;
@@ -2382,7 +2601,7 @@ static void translation_forward_part(const translation_args *p, size_t me, size_
                         /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                         if (yhat) {
                             put(yhat_t + i, left, exp_v(get(dec_u_yhat_t + i, left)
-                                - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                                - all_v(dec_l_yhat[(t - T_x - 1) * B + b])));
                         }
                     }
                 }
@@ -2477,7 +2696,29 @@ size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B)
         + padded(12 * vectors(12) * LANES * sizeof(double))
         + padded(12 * vectors(6) * LANES * sizeof(double))
         + padded(12 * vectors(6) * LANES * sizeof(double))
-        + padded(12 * vectors(6) * LANES * sizeof(double));
+        + padded(12 * vectors(6) * LANES * sizeof(double))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 5 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 5 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * 6 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)))
+        + padded(carried(T_x, T_y, B, 8192, 12 * sizeof(double)));
 }
 
 /* What thread `me` of a team does: in every round it takes one slice of the batch through all steps. */
@@ -2556,6 +2797,28 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     double *restrict const enc_W_kx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_rx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
     double *restrict const enc_W_zx_P = take(&work, 12 * vectors(6) * LANES * sizeof(double));
+    double *restrict const d_dec_W_za_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_zx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_z_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ra_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_rx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_r_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_dec_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 5 * sizeof(double)));
+    double *restrict const d_dec_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_c_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_dec_W_ya_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 5 * 12 * sizeof(double)));
+    double *restrict const d_dec_b_y_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 5 * sizeof(double)));
+    double *restrict const d_enc_W_za_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_zx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_z_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_W_ra_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_rx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_r_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_W_ka_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 12 * sizeof(double)));
+    double *restrict const d_enc_W_kx_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * 6 * sizeof(double)));
+    double *restrict const d_enc_b_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
+    double *restrict const d_enc_c_k_carry = take_any(&work, carried(T_x, T_y, p->B, 8192, 12 * sizeof(double)));
     pack_transposed(6, 12, enc_W_zx, enc_W_zx_PT, me, team);
     pack_transposed(6, 12, enc_W_rx, enc_W_rx_PT, me, team);
     pack_transposed(6, 12, enc_W_kx, enc_W_kx_PT, me, team);
@@ -2583,27 +2846,49 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
     if (p->d_x) pack(12, 6, enc_W_rx, enc_W_rx_P, me, team);
     if (p->d_x) pack(12, 6, enc_W_zx, enc_W_zx_P, me, team);
     if (d_dec_W_za) clear(d_dec_W_za, 12 * 12 * sizeof *d_dec_W_za, me, team);
+    if (d_dec_W_za_carry) clear(d_dec_W_za_carry, 12 * 12 * sizeof *d_dec_W_za_carry, me, team);
     if (d_dec_W_zx) clear(d_dec_W_zx, 12 * 5 * sizeof *d_dec_W_zx, me, team);
+    if (d_dec_W_zx_carry) clear(d_dec_W_zx_carry, 12 * 5 * sizeof *d_dec_W_zx_carry, me, team);
     if (d_dec_b_z) clear(d_dec_b_z, 12 * sizeof *d_dec_b_z, me, team);
+    if (d_dec_b_z_carry) clear(d_dec_b_z_carry, 12 * sizeof *d_dec_b_z_carry, me, team);
     if (d_dec_W_ra) clear(d_dec_W_ra, 12 * 12 * sizeof *d_dec_W_ra, me, team);
+    if (d_dec_W_ra_carry) clear(d_dec_W_ra_carry, 12 * 12 * sizeof *d_dec_W_ra_carry, me, team);
     if (d_dec_W_rx) clear(d_dec_W_rx, 12 * 5 * sizeof *d_dec_W_rx, me, team);
+    if (d_dec_W_rx_carry) clear(d_dec_W_rx_carry, 12 * 5 * sizeof *d_dec_W_rx_carry, me, team);
     if (d_dec_b_r) clear(d_dec_b_r, 12 * sizeof *d_dec_b_r, me, team);
+    if (d_dec_b_r_carry) clear(d_dec_b_r_carry, 12 * sizeof *d_dec_b_r_carry, me, team);
     if (d_dec_W_ka) clear(d_dec_W_ka, 12 * 12 * sizeof *d_dec_W_ka, me, team);
+    if (d_dec_W_ka_carry) clear(d_dec_W_ka_carry, 12 * 12 * sizeof *d_dec_W_ka_carry, me, team);
     if (d_dec_W_kx) clear(d_dec_W_kx, 12 * 5 * sizeof *d_dec_W_kx, me, team);
+    if (d_dec_W_kx_carry) clear(d_dec_W_kx_carry, 12 * 5 * sizeof *d_dec_W_kx_carry, me, team);
     if (d_dec_b_k) clear(d_dec_b_k, 12 * sizeof *d_dec_b_k, me, team);
+    if (d_dec_b_k_carry) clear(d_dec_b_k_carry, 12 * sizeof *d_dec_b_k_carry, me, team);
     if (d_dec_c_k) clear(d_dec_c_k, 12 * sizeof *d_dec_c_k, me, team);
+    if (d_dec_c_k_carry) clear(d_dec_c_k_carry, 12 * sizeof *d_dec_c_k_carry, me, team);
     if (d_dec_W_ya) clear(d_dec_W_ya, 5 * 12 * sizeof *d_dec_W_ya, me, team);
+    if (d_dec_W_ya_carry) clear(d_dec_W_ya_carry, 5 * 12 * sizeof *d_dec_W_ya_carry, me, team);
     if (d_dec_b_y) clear(d_dec_b_y, 5 * sizeof *d_dec_b_y, me, team);
+    if (d_dec_b_y_carry) clear(d_dec_b_y_carry, 5 * sizeof *d_dec_b_y_carry, me, team);
     if (d_enc_W_za) clear(d_enc_W_za, 12 * 12 * sizeof *d_enc_W_za, me, team);
+    if (d_enc_W_za_carry) clear(d_enc_W_za_carry, 12 * 12 * sizeof *d_enc_W_za_carry, me, team);
     if (d_enc_W_zx) clear(d_enc_W_zx, 12 * 6 * sizeof *d_enc_W_zx, me, team);
+    if (d_enc_W_zx_carry) clear(d_enc_W_zx_carry, 12 * 6 * sizeof *d_enc_W_zx_carry, me, team);
     if (d_enc_b_z) clear(d_enc_b_z, 12 * sizeof *d_enc_b_z, me, team);
+    if (d_enc_b_z_carry) clear(d_enc_b_z_carry, 12 * sizeof *d_enc_b_z_carry, me, team);
     if (d_enc_W_ra) clear(d_enc_W_ra, 12 * 12 * sizeof *d_enc_W_ra, me, team);
+    if (d_enc_W_ra_carry) clear(d_enc_W_ra_carry, 12 * 12 * sizeof *d_enc_W_ra_carry, me, team);
     if (d_enc_W_rx) clear(d_enc_W_rx, 12 * 6 * sizeof *d_enc_W_rx, me, team);
+    if (d_enc_W_rx_carry) clear(d_enc_W_rx_carry, 12 * 6 * sizeof *d_enc_W_rx_carry, me, team);
     if (d_enc_b_r) clear(d_enc_b_r, 12 * sizeof *d_enc_b_r, me, team);
+    if (d_enc_b_r_carry) clear(d_enc_b_r_carry, 12 * sizeof *d_enc_b_r_carry, me, team);
     if (d_enc_W_ka) clear(d_enc_W_ka, 12 * 12 * sizeof *d_enc_W_ka, me, team);
+    if (d_enc_W_ka_carry) clear(d_enc_W_ka_carry, 12 * 12 * sizeof *d_enc_W_ka_carry, me, team);
     if (d_enc_W_kx) clear(d_enc_W_kx, 12 * 6 * sizeof *d_enc_W_kx, me, team);
+    if (d_enc_W_kx_carry) clear(d_enc_W_kx_carry, 12 * 6 * sizeof *d_enc_W_kx_carry, me, team);
     if (d_enc_b_k) clear(d_enc_b_k, 12 * sizeof *d_enc_b_k, me, team);
+    if (d_enc_b_k_carry) clear(d_enc_b_k_carry, 12 * sizeof *d_enc_b_k_carry, me, team);
     if (d_enc_c_k) clear(d_enc_c_k, 12 * sizeof *d_enc_c_k, me, team);
+    if (d_enc_c_k_carry) clear(d_enc_c_k_carry, 12 * sizeof *d_enc_c_k_carry, me, team);
     meet(team);
     const size_t size = translation_vjp_size(T_x, T_y, p->B);
     const size_t bytes = translation_vjp_bytes(T_x, T_y, p->B, size);
@@ -2839,7 +3124,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (19)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                     put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                        - dec_m_yhat[b]);
+                        - all_v(dec_m_yhat[b]));
                 }
                 /* (20)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                 double dec_l_yhat_logsumexp = 0.0;
@@ -2855,7 +3140,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 for (size_t i = 0; i < 5; i += LANES) {
                     const size_t left = 5 % LANES ? 5 - i : LANES;
                     /* (21)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
-                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left) - dec_l_yhat[b]));
+                    put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
+                        - all_v(dec_l_yhat[b])));
                 }
             }
         }
@@ -2968,7 +3254,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (33)  dec_u_yhat = dec_z_yhat - dec_m_yhat    (B, n_y) */
                         put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left)
-                            - (dec_m_yhat[(t - T_x - 1) * B + b]));
+                            - all_v(dec_m_yhat[(t - T_x - 1) * B + b]));
                     }
                     /* (34)  dec_l_yhat = logsumexp(dec_u_yhat)    (B) */
                     double dec_l_yhat_logsumexp2 = 0.0;
@@ -2985,7 +3271,7 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (35)  yhat[t] = exp(dec_u_yhat - dec_l_yhat)    (B, n_y) */
                         put(yhat_t + i, left, exp_v(get(delta_dec_z_yhat_t + i, left)
-                            - (dec_l_yhat[(t - T_x - 1) * B + b])));
+                            - all_v(dec_l_yhat[(t - T_x - 1) * B + b])));
                     }
                 }
             }
@@ -3054,8 +3340,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                             const size_t left = 5 % LANES ? 5 - i : LANES;
                             /* (59)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                             put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                                * get(yhat_t + i, left) + (delta_dec_l_yhat[(t - T_x - 1) * B + b])
-                                * get(yhat_t + i, left));
+                                * get(yhat_t + i, left) + all_v(delta_dec_l_yhat[(t - T_x - 1) * B
+                                + b]) * get(yhat_t + i, left));
                             /* (60)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                             put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                         }
@@ -3181,7 +3467,8 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                         const size_t left = 5 % LANES ? 5 - i : LANES;
                         /* (47)  delta_dec_u_yhat = delta_yhat[t] * yhat[t] + delta_dec_l_yhat * yhat[t]    (B, n_y) */
                         put(delta_dec_u_yhat_t + i, left, get(delta_yhat_t + i, left)
-                            * get(yhat_t + i, left) + delta_dec_l_yhat[b] * get(yhat_t + i, left));
+                            * get(yhat_t + i, left) + all_v(delta_dec_l_yhat[b])
+                            * get(yhat_t + i, left));
                         /* (48)  delta_dec_z_yhat = delta_dec_u_yhat    (B, n_y) */
                         put(delta_dec_z_yhat_t + i, left, get(delta_dec_u_yhat_t + i, left));
                     }
@@ -3411,90 +3698,105 @@ static void translation_vjp_part(const translation_args *p, size_t me, size_t te
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 2), list);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_za, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_za, d_dec_W_za_carry, me, team);
                 /* (80)  d_dec_W_zx += sum over examples: delta_dec_z_z yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_zx) outer_12_5(active, delta_dec_z_z_k + count * 12, yhat_k,
-                    d_dec_W_zx, me, team);
+                    d_dec_W_zx, d_dec_W_zx_carry, me, team);
                 /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z, me,
-                    team);
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k + count * 12, d_dec_b_z,
+                    d_dec_b_z_carry, me, team);
                 /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ra, d_dec_W_ra_carry, me, team);
                 /* (83)  d_dec_W_rx += sum over examples: delta_dec_z_r yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_rx) outer_12_5(active, delta_dec_z_r_k + count * 12, yhat_k,
-                    d_dec_W_rx, me, team);
+                    d_dec_W_rx, d_dec_W_rx_carry, me, team);
                 /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r, me,
-                    team);
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k + count * 12, d_dec_b_r,
+                    d_dec_b_r_carry, me, team);
                 /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k + count * 12,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ka, d_dec_W_ka_carry, me, team);
                 /* (86)  d_dec_W_kx += sum over examples: delta_dec_z_k yhat[t-1]^T    (n_a, n_y) */
                 if (d_dec_W_kx) outer_12_5(active, delta_dec_z_k_k + count * 12, yhat_k,
-                    d_dec_W_kx, me, team);
+                    d_dec_W_kx, d_dec_W_kx_carry, me, team);
                 /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k, me,
-                    team);
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k + count * 12, d_dec_b_k,
+                    d_dec_b_k_carry, me, team);
                 /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k, me,
-                    team);
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k + count * 12, d_dec_c_k,
+                    d_dec_c_k_carry, me, team);
                 /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k + count * 5,
-                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, me, team);
+                    a_k + (T_x + 2) * count * 12, d_dec_W_ya, d_dec_W_ya_carry, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y, me,
-                    team);
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k + count * 5, d_dec_b_y,
+                    d_dec_b_y_carry, me, team);
             }
             {
                 const rows all = whole(1 * count);
                 const rows active = active_steps(all, count, yends, T_x, (T_x + 1), list);
                 /* (89)  d_dec_W_ya += sum over examples: delta_dec_z_yhat a[t]^T    (n_y, n_a) */
                 if (d_dec_W_ya) outer_5_12(active, delta_dec_z_yhat_k,
-                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, me, team);
+                    a_k + (T_x + 1) * count * 12, d_dec_W_ya, d_dec_W_ya_carry, me, team);
                 /* (90)  d_dec_b_y += sum over examples: delta_dec_z_yhat    (n_y) */
-                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, me, team);
+                if (d_dec_b_y) sum_rows(active, 5, delta_dec_z_yhat_k, d_dec_b_y, d_dec_b_y_carry,
+                    me, team);
                 /* (79)  d_dec_W_za += sum over examples: delta_dec_z_z a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_za) outer_12_12(active, delta_dec_z_z_k, a_k + T_x * count * 12,
-                    d_dec_W_za, me, team);
+                    d_dec_W_za, d_dec_W_za_carry, me, team);
                 /* (81)  d_dec_b_z += sum over examples: delta_dec_z_z    (n_a) */
-                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, me, team);
+                if (d_dec_b_z) sum_rows(active, 12, delta_dec_z_z_k, d_dec_b_z, d_dec_b_z_carry,
+                    me, team);
                 /* (82)  d_dec_W_ra += sum over examples: delta_dec_z_r a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ra) outer_12_12(active, delta_dec_z_r_k, a_k + T_x * count * 12,
-                    d_dec_W_ra, me, team);
+                    d_dec_W_ra, d_dec_W_ra_carry, me, team);
                 /* (84)  d_dec_b_r += sum over examples: delta_dec_z_r    (n_a) */
-                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, me, team);
+                if (d_dec_b_r) sum_rows(active, 12, delta_dec_z_r_k, d_dec_b_r, d_dec_b_r_carry,
+                    me, team);
                 /* (85)  d_dec_W_ka += sum over examples: delta_dec_u_k a[t-1]^T    (n_a, n_a) */
                 if (d_dec_W_ka) outer_12_12(active, delta_dec_u_k_k, a_k + T_x * count * 12,
-                    d_dec_W_ka, me, team);
+                    d_dec_W_ka, d_dec_W_ka_carry, me, team);
                 /* (87)  d_dec_b_k += sum over examples: delta_dec_z_k    (n_a) */
-                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, me, team);
+                if (d_dec_b_k) sum_rows(active, 12, delta_dec_z_k_k, d_dec_b_k, d_dec_b_k_carry,
+                    me, team);
                 /* (88)  d_dec_c_k += sum over examples: delta_dec_u_k    (n_a) */
-                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, me, team);
+                if (d_dec_c_k) sum_rows(active, 12, delta_dec_u_k_k, d_dec_c_k, d_dec_c_k_carry,
+                    me, team);
             }
             {
                 const rows all = whole(T_x * count);
                 const rows active = active_steps(all, count, xends, 0, 1, list);
                 /* (69)  d_enc_W_za += sum over examples: delta_enc_z_z a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za, me, team);
+                if (d_enc_W_za) outer_12_12(active, delta_enc_z_z_k, a_k, d_enc_W_za,
+                    d_enc_W_za_carry, me, team);
                 /* (70)  d_enc_W_zx += sum over examples: delta_enc_z_z x[t]^T    (n_a, n_x) */
-                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx, me, team);
+                if (d_enc_W_zx) outer_12_6(active, delta_enc_z_z_k, x_k, d_enc_W_zx,
+                    d_enc_W_zx_carry, me, team);
                 /* (71)  d_enc_b_z += sum over examples: delta_enc_z_z    (n_a) */
-                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, me, team);
+                if (d_enc_b_z) sum_rows(active, 12, delta_enc_z_z_k, d_enc_b_z, d_enc_b_z_carry,
+                    me, team);
                 /* (72)  d_enc_W_ra += sum over examples: delta_enc_z_r a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra, me, team);
+                if (d_enc_W_ra) outer_12_12(active, delta_enc_z_r_k, a_k, d_enc_W_ra,
+                    d_enc_W_ra_carry, me, team);
                 /* (73)  d_enc_W_rx += sum over examples: delta_enc_z_r x[t]^T    (n_a, n_x) */
-                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx, me, team);
+                if (d_enc_W_rx) outer_12_6(active, delta_enc_z_r_k, x_k, d_enc_W_rx,
+                    d_enc_W_rx_carry, me, team);
                 /* (74)  d_enc_b_r += sum over examples: delta_enc_z_r    (n_a) */
-                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, me, team);
+                if (d_enc_b_r) sum_rows(active, 12, delta_enc_z_r_k, d_enc_b_r, d_enc_b_r_carry,
+                    me, team);
                 /* (75)  d_enc_W_ka += sum over examples: delta_enc_u_k a[t-1]^T    (n_a, n_a) */
-                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka, me, team);
+                if (d_enc_W_ka) outer_12_12(active, delta_enc_u_k_k, a_k, d_enc_W_ka,
+                    d_enc_W_ka_carry, me, team);
                 /* (76)  d_enc_W_kx += sum over examples: delta_enc_z_k x[t]^T    (n_a, n_x) */
-                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx, me, team);
+                if (d_enc_W_kx) outer_12_6(active, delta_enc_z_k_k, x_k, d_enc_W_kx,
+                    d_enc_W_kx_carry, me, team);
                 /* (77)  d_enc_b_k += sum over examples: delta_enc_z_k    (n_a) */
-                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, me, team);
+                if (d_enc_b_k) sum_rows(active, 12, delta_enc_z_k_k, d_enc_b_k, d_enc_b_k_carry,
+                    me, team);
                 /* (78)  d_enc_c_k += sum over examples: delta_enc_u_k    (n_a) */
-                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, me, team);
+                if (d_enc_c_k) sum_rows(active, 12, delta_enc_u_k_k, d_enc_c_k, d_enc_c_k_carry,
+                    me, team);
             }
         }
         meet(team);

@@ -6,6 +6,7 @@ arrays of a twin. Here it gives NaN, so that a number which was never written sh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 _EMPTY = np.empty
 
 
+@functools.wraps(_EMPTY)
 def _poisoned(*args: Any, **kwargs: Any) -> Any:
     """As numpy.empty; a workspace of bytes reads as NaN in every floating type."""
     array = _EMPTY(*args, **kwargs)

@@ -1,21 +1,16 @@
-"""What everything is held to, the oracle that reads the model file itself; and how far off something may be."""
+"""What everything is held to, an oracle that reads the model file itself; and how far off it may be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-import sympy
 
-import codegen
 from codegen import Network
 from derive import Derivation, evaluate
-from derive.algebra import elementwise
-from derive.derivation import Forward
 from tests import oracle
 from tests.agreement.cases import TOLERANCE, Array, Case, Data, data_of, derivation_of, sizes_of
 from tests.agreement.cells import CELLS
@@ -57,16 +52,7 @@ def oracle_of(case: Case) -> oracle.Network:
 
 def told(case: Case, data: Data) -> Reference:
     """What the oracle says; a parameter that the network does not have must have no part in anything."""
-    found = oracle_of(case).run(
-        sizes_of(case),
-        data.params,
-        data.x,
-        data.y,
-        initial=data.initial,
-        lengths=data.lengths,
-        dyhat=data.dyhat,
-        dstates=data.dstates,
-    )
+    found = oracle_of(case).run(*_arguments(case, data), **_options(data))
     assert found.defined and found.loss is not None and found.yhat is not None, f"{case}: out of the domain"
     states = (f"{name}0" for name in found.states)
     names = (*(p.name for p in derivation_of(case).schedule.parameters), "x", *states)
@@ -169,7 +155,6 @@ def disagreements(case: Case, net: Network, tolerance: float | None = None) -> d
 
 # ----------------------------------------------------------------------------- where less can be promised
 
-NUDGE = Fraction(1, 2**30)  # relative
 UNITS = 8  # in the last place of every number, and what they grow to is what is allowed
 
 
@@ -184,48 +169,13 @@ def beyond_its_condition(case: Case, net: Network) -> dict[str, float]:
 
 @cache
 def conditions(case: Case) -> Mapping[str, float]:
-    """How much larger the relative change of each result is than that of the numbers behind it.
-
-    A condition number, from below: the most that comes of six nudges, in float64, of all that goes in and
-    of all values that the forward pass stores, each up or down.
-    """
-    data, names = _each(data_of(case), lambda array: array.astype(np.float64)), reference_of(case).names
-    base = results(case, codegen.numpy_twin(derivation_of(case)), data, names)
-    rng = np.random.default_rng(0)
-
-    def nudged() -> dict[str, Any]:
-        twin = codegen.numpy_twin(_with_nudged_equations(derivation_of(case), rng))
-        return results(
-            case, twin, _each(data, lambda a: a * (1 + float(NUDGE) * _signs(rng, a.shape))), names
-        )
-
-    moved = [nudged() for _ in range(6)]
-    return {name: max(distance(m[name], value) for m in moved) / float(NUDGE) for name, value in base.items()}
+    """How much larger the relative change of each result is than that of the numbers behind it."""
+    return oracle_of(case).condition(*_arguments(case, data_of(case)), **_options(data_of(case)))
 
 
-def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    return rng.choice((-1, 1), shape)
+def _arguments(case: Case, data: Data) -> tuple[Any, ...]:
+    return sizes_of(case), data.params, data.x, data.y
 
 
-def _with_nudged_equations(derivation: Derivation, rng: np.random.Generator) -> Derivation:
-    def nudged(forward: Forward) -> Forward:
-        factor = 1 + sympy.Rational(NUDGE) * int(_signs(rng, ()))
-        return replace(forward, value=elementwise(lambda v: factor * v, (forward.value,)))
-
-    phases = (replace(p, forward=tuple(map(nudged, p.forward))) for p in derivation.phases)
-    return replace(derivation, phases=tuple(phases))
-
-
-def _each(data: Data, change: Callable[[Array], Array]) -> Data:
-    def all_of(arrays: Mapping[str, Array]) -> dict[str, Array]:
-        return {name: change(array) for name, array in arrays.items()}
-
-    return replace(
-        data,
-        params=all_of(data.params),
-        x=change(data.x),
-        y=change(data.y),
-        initial=all_of(data.initial),
-        dyhat=change(data.dyhat),
-        dstates=all_of(data.dstates),
-    )
+def _options(data: Data) -> dict[str, Any]:
+    return {"initial": data.initial, "lengths": data.lengths, "dyhat": data.dyhat, "dstates": data.dstates}

@@ -1,4 +1,4 @@
-"""Two judges that know nothing of our derivation: complex steps through the forward pass, and PyTorch."""
+"""The oracle beside other judges: the derivation at 50 digits, complex steps, and PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codegen.interpret import interpret
 from codegen.ir import Program
 from tests.agreement.backends import interface_of, programs_of
 from tests.agreement.cases import Array, Case, data_of, sizes_of
-from tests.agreement.reference import distance, far, reference_of
+from tests.agreement.reference import distance, evaluated, far, reference_of
 from tests.agreement.test_agreement import SUITE, in_group
 from tests.agreement.test_new_cells import SUITE as NEW_CELLS
 
@@ -55,6 +55,11 @@ def test_complex_steps_through_the_forward_pass(case: Case) -> None:
         direction = rng.normal(size=gradient.shape)
         error = abs(_slope(case, program, name, direction) - float((gradient * direction).sum()))
         assert error <= TOLERANCE * np.linalg.norm(gradient) * np.linalg.norm(direction), name
+
+
+@pytest.mark.parametrize("case", SUITE.cases, ids=str)
+def test_the_equations_of_the_derivation_at_50_digits(case: Case) -> None:
+    assert far(evaluated(case, data_of(case)).results, reference_of(case).results, 1e-14) == {}
 
 
 @pytest.mark.parametrize("case", CASES)

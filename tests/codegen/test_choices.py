@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ def bits(loss: float, grads: Mapping[str, Array]) -> list[bytes]:
     return [np.float64(loss).tobytes(), *(grads[name].tobytes() for name in sorted(grads))]
 
 
-def has_threads() -> bool:
-    return toolchain.has_threads(toolchain.find_compiler())
+def has_threads(folder: Path) -> bool:
+    return toolchain.has_threads(toolchain.find_compiler(), folder)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -58,8 +59,8 @@ def test_results_are_the_same_bits_for_any_number_of_threads(name: str, dtype: s
     assert all(one == found[0] for one in found)
 
 
-def test_several_threads_are_used() -> None:
-    if not has_threads():
+def test_several_threads_are_used(tmp_path: Path) -> None:
+    if not has_threads(tmp_path):
         pytest.skip("this compiler has no OpenMP")
     rnn = codegen.build(derive.load("lstm"), SIZES, threads=3)
     params, x, y = arguments(rnn, "float64")

@@ -39,11 +39,13 @@ static rows chosen(size_t count, const size_t *list)
 }
 size_t panels(size_t k, size_t n);
 size_t panels(size_t k, size_t n) { return k * vectors(n) * LANES; }
-void run_sum_rows(size_t count, const size_t *list, size_t n, const REAL *V, REAL *g, size_t team);
-void run_sum_rows(size_t count, const size_t *list, size_t n, const REAL *V, REAL *g, size_t team)
+void run_sum_rows(size_t count, const size_t *list, size_t n, const REAL *V, REAL *g, REAL *carry,
+                  size_t team);
+void run_sum_rows(size_t count, const size_t *list, size_t n, const REAL *V, REAL *g, REAL *carry,
+                  size_t team)
 {
     for (size_t me = 0; me < team; ++me)
-        sum_rows(chosen(count, list), n, V, g, me, team);
+        sum_rows(chosen(count, list), n, V, g, carry, me, team);
 }
 double run_total(size_t count, const size_t *list, size_t n, const REAL *V);
 double run_total(size_t count, const size_t *list, size_t n, const REAL *V)
@@ -65,11 +67,13 @@ void run_product_K_N(size_t count, const size_t *list, int transposed, const REA
             pack(K, N, M, P, me, team);
     product_K_N(chosen(count, list), X, P, factor, base, step, Y, turn);
 }
-void run_outer_K_N(size_t count, const size_t *list, const REAL *A, const REAL *X, REAL *G, size_t team);
-void run_outer_K_N(size_t count, const size_t *list, const REAL *A, const REAL *X, REAL *G, size_t team)
+void run_outer_K_N(size_t count, const size_t *list, const REAL *A, const REAL *X, REAL *G, REAL *carry,
+                   size_t team);
+void run_outer_K_N(size_t count, const size_t *list, const REAL *A, const REAL *X, REAL *G, REAL *carry,
+                   size_t team)
 {
     for (size_t me = 0; me < team; ++me)
-        outer_K_N(chosen(count, list), A, X, G, me, team);
+        outer_K_N(chosen(count, list), A, X, G, carry, me, team);
 }
 """
 
@@ -195,7 +199,8 @@ def test_outer(kernels: Kernels, n: int, m: int, count: int) -> None:
         results = []
         for team in (1, 2, 3):
             G = guarded(np.ones((n, m), kernels.dtype))
-            kernels(f"outer_{n}_{m}", size_of(rows, count), rows, A, X, G, team)
+            carry = guarded(np.zeros_like(G)) if count % 2 else None
+            kernels(f"outer_{n}_{m}", size_of(rows, count), rows, A, X, G, carry, team)
             assert kernels.near(G, 1 + of(A, rows).T @ of(X, rows))
             results.append(G)
         np.testing.assert_array_equal(results[0], results[1])
@@ -203,7 +208,7 @@ def test_outer(kernels: Kernels, n: int, m: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", ROWS)
-@pytest.mark.parametrize("n", sorted({n for size in SIZES for n in size}))
+@pytest.mark.parametrize("n", sorted({12, *(n for size in SIZES for n in size)}))
 def test_sums(kernels: Kernels, n: int, count: int) -> None:
     random = np.random.default_rng(n * 1000 + count)
     V = guarded(random.standard_normal((count, n)).astype(kernels.dtype))
@@ -212,9 +217,43 @@ def test_sums(kernels: Kernels, n: int, count: int) -> None:
         results = []
         for team in (1, 2, 3):
             g = guarded(np.ones(n, kernels.dtype))
-            kernels("sum_rows", size, rows, n, V, g, team)
+            carry = guarded(np.zeros_like(g)) if count % 2 else None
+            kernels("sum_rows", size, rows, n, V, g, carry, team)
             assert kernels.near(g, 1 + of(V, rows).sum(axis=0))
             results.append(g)
         np.testing.assert_array_equal(results[0], results[1])
         np.testing.assert_array_equal(results[0], results[2])
         assert abs(kernels("total", size, rows, n, V) - of(V, rows).sum()) <= 1e-12 * np.abs(V).sum()
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 4), (17, 51), (96, 70)])
+def test_sums_of_many_rows(kernels: Kernels, n: int, m: int) -> None:
+    """Numbers of one sign, whose rounding adds up: what one call rounds, the carry gives to the next."""
+    count, calls, exact = 9_000, 40, np.longdouble
+    random = np.random.default_rng(n)
+    A = random.uniform(0.1, 0.2, n).astype(kernels.dtype) * np.ones((count, 1), kernels.dtype)
+    X = random.uniform(0.1, 0.2, m).astype(kernels.dtype) * np.ones((count, 1), kernels.dtype)
+    G, carry = np.zeros((2, n, m), kernels.dtype)
+    g, g_carry = np.zeros((2, n), kernels.dtype)
+    for rows in [None, *[np.arange(count, dtype=np.uintp)[::-1].copy()] * (calls - 1)]:
+        kernels(f"outer_{n}_{m}", count, rows, A, X, G, carry, 1)
+        kernels("sum_rows", count, rows, n, A, g, g_carry, 1)
+    expected = calls * count * np.outer(A[0].astype(exact), X[0].astype(exact))
+    assert kernels.near(G, expected)
+    assert kernels.near(g, calls * count * A[0].astype(exact))
+    whole = float(count * A[0].astype(exact).sum())
+    assert abs(kernels("total", count, None, n, A) - whole) <= 1e-14 * whole
+
+
+def test_infinite_sums_leave_no_carry(kernels: Kernels) -> None:
+    """What is added to an infinite number later does not make it NaN."""
+    V = np.ones((600, 3), kernels.dtype)
+    V[0] = np.inf, -np.inf, np.nan
+    g, carry = np.zeros((2, 3), kernels.dtype)
+    for _ in range(2):
+        kernels("sum_rows", 600, None, 3, V, g, carry, 1)
+    np.testing.assert_array_equal(g, V[0])
+    G, carries = np.zeros((2, 3, 4), kernels.dtype)
+    for _ in range(2):
+        kernels("outer_3_4", 600, None, V, np.ones((600, 4), kernels.dtype), G, carries, 1)
+    np.testing.assert_array_equal(G, np.repeat(V[:1].T, 4, axis=1))
