@@ -9,18 +9,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
 from codegen import Network
-from codegen.passes.unroll import OverBudget
 from tests.programs import backends
 from tests.programs.cases import Case
 from tests.programs.grammar import Drawn, Program, program
 
-COST = ("derive", "twin", "vector", "loops", "straight", "c", "c, full lengths")
+FULL = "c, full lengths"
+COST = ("program", "twin", "vector", "loops", "straight", "c", FULL)
 """All that may fail, cheapest first."""
 TRIVIAL = 16  # characters of an equation that may come again
 
@@ -136,44 +137,44 @@ def usable(drawn: Iterable[Program], count: int, report: Report) -> list[Case]:
 
 def hold(cases: Sequence[Case], report: Report, level: str = "-O1", apart: bool = False) -> None:
     """Every backend of every program, C of all at once."""
-    derived = [case for case in cases if _derives(case, report)]
-    for case in derived:
-        _judge(case, "twin", lambda case=case: backends.twin(case), report)  # type: ignore[misc]
-    for case, net in zip(derived, _compiled(derived, report, level, apart), strict=True):
-        report.asked += 1
-        if net is None:
-            continue
-        _judge(case, "c", lambda net=net: net, report)  # type: ignore[misc]
-        if case.setting.fixed and case.data.lengths is None:
-            _judge(case, "c, full lengths", lambda net=net: net, report)  # type: ignore[misc]
-        for name, make in backends.interpreted(case, backends.interface_of(case)):
-            _judge(case, name, make, report)
+    report.asked += len(cases)
+    cases = [case for case in cases if _has_programs(case, report)]
+    for case, net in zip(cases, _compiled(cases, report, level, apart), strict=True):
+        _judge(case, "twin", partial(backends.twin, case), report)
+        for name, interpreted in backends.interpreted(case).items():
+            _judge(case, name, partial(_itself, interpreted), report)
+        if net is not None:
+            _judge(case, "c", partial(_itself, net), report)
+            if case.setting.fixed and case.data.lengths is None:
+                _judge(case, FULL, partial(_itself, net), report)
 
 
 def fails(case: Case, backend: str) -> str:
     """What differs, alone: "" if nothing does."""
     report = Report()
     match backend:
-        case "derive":
-            _derives(case, report)
+        case "program":
+            _has_programs(case, report)
         case "twin":
-            _judge(case, backend, lambda: backends.twin(case), report)
+            _judge(case, backend, partial(backends.twin, case), report)
         case "c" | "c, full lengths":
             _judge(case, backend, lambda: backends.compiled([case], "-O0")[0], report)
         case _:
-            levels = dict(backends.interpreted(case, backends.interface_of(case)))
-            if backend in levels:
-                _judge(case, backend, levels[backend], report)
+            _judge(case, backend, lambda: backends.interpreted(case)[backend], report)
     return report.failures[0][2] if report.failures else ""
 
 
-def _derives(case: Case, report: Report) -> bool:
+def _has_programs(case: Case, report: Report) -> bool:
     try:
-        _ = case.derivation
+        backends.levels_of(case)
     except Exception:
-        report.failures.append((case, "derive", _last(traceback.format_exc())))
+        report.failures.append((case, "program", _last(traceback.format_exc())))
         return False
     return True
+
+
+def _itself(net: Network) -> Network:
+    return net
 
 
 def _compiled(cases: Sequence[Case], report: Report, level: str, apart: bool) -> Iterator[Network | None]:
@@ -181,12 +182,11 @@ def _compiled(cases: Sequence[Case], report: Report, level: str, apart: bool) ->
     try:
         yield from backends.compiled(cases, level, apart)
         return
-    except Exception as error:
+    except Exception:
         if len(cases) == 1:
             report.failures.append((cases[0], "c", _last(traceback.format_exc())))
             yield None
             return
-        del error
     for case in cases:
         yield from _compiled([case], report, level, apart)
 
@@ -195,10 +195,8 @@ def _judge(case: Case, backend: str, make: Callable[[], Network], report: Report
     try:
         net = make()
         with backends.poisoned():
-            found = case.results(net, full=backend == "c, full lengths")
+            found = case.results(net, full=backend == FULL)
         wrong = case.wrong(found) | case.missing(net.interface)
-    except OverBudget:
-        return
     except Exception:
         report.failures.append((case, backend, _last(traceback.format_exc())))
         return
