@@ -53,8 +53,8 @@ from codegen.passes.sums_last import has_sums, split
 from codegen.passes.to_loops import to_loops
 from codegen.passes.unroll import OverBudget, unroll
 from codegen.walk import parts, rewrite, scalars, within
-from tests.programs import grammar
 from tests.programs.cases import Case
+from tests.programs.program import Program as RandomProgram
 from tests.programs.runs import programs
 
 TOLERANCE = 1e-9  # norm-wise, float64: the sums of the levels have different orders
@@ -106,7 +106,7 @@ def _hold_all_levels(case: Case) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(drawn=programs())
-def test_every_pass_keeps_the_meaning(drawn: grammar.Program) -> None:
+def test_every_pass_keeps_the_meaning(drawn: RandomProgram) -> None:
     """What the programs mean is held to the oracle in tests/programs."""
     _hold_all_levels(Case(drawn))
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from tests.programs import backends, runs
 from tests.programs.cases import Case
-from tests.programs.grammar import Program
+from tests.programs.program import Program
 
 TOGETHER = 50  # programs of a batch
 SPARE = 10  # more of them, for those that have to be drawn again

@@ -18,7 +18,8 @@ from hypothesis.errors import FlakyFailure
 from codegen import Network
 from tests.programs import backends
 from tests.programs.cases import Case
-from tests.programs.grammar import Drawn, Program, program
+from tests.programs.grammar import program
+from tests.programs.program import Drawn, Program
 
 FULL = "c, full lengths"
 COST = ("program", "twin", "vector", "loops", "straight", "c", FULL)
