@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 import sympy
 from calls import Arguments, arguments, compare, everything, fixed, interface_of, interpreted, lowered, steps
-from random_cells import Seeded, cell_file
 
 import derive
 from codegen import numpy_twin
@@ -88,20 +86,6 @@ def _hold_to_complex_step(derivation: derive.Derivation, sizes: Mapping[str, int
         loss = _forward(face, programs["loss_and_grad"], a, step)["loss"]
         assert along("d") == pytest.approx(float(loss[0].imag / H), rel=1e-9, abs=1e-9)
         assert everything(interpreted(face, programs), a)["loss"] == pytest.approx(float(loss[0].real))
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_gradients_of_random_cells(seed: int) -> None:
-    cell = cell_file(Seeded(seed))
-    with tempfile.TemporaryDirectory() as folder:
-        derivation = derive.bptt(cell.model(Path(folder)))
-    _hold_to_complex_step(derivation, cell.sizes(), seed)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("seed", range(40, 400))
-def test_gradients_of_many_random_cells(seed: int) -> None:
-    test_gradients_of_random_cells(seed)
 
 
 @pytest.mark.parametrize("name", derive.builtin_names())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 from unittest.mock import patch
 
@@ -27,6 +26,7 @@ from codegen.ir import Program
 from codegen.lower import functions_of, interface, lower
 from codegen.native import CBackend
 from codegen.passes.unroll import unroll
+from codegen.render import Texts, render
 from codegen.source import Source
 from tests.programs.cases import Array, Case
 from tests.quick import PLAIN_FUNCTIONS
@@ -56,10 +56,34 @@ def budget(operations: int) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Levels:
+    """The programs of all functions at each level, from one lowering; straight ones where they are short."""
+
+    vector: tuple[Program, ...]
+    loops: tuple[Program, ...]
+    straight: Mapping[str, Program]
+
+
+@lru_cache(maxsize=128)
+def levels_of(case: Case) -> Levels:
+    """As `codegen.emit` makes them."""
+    face = interface_of(case)
+    counts = fixed_counts(face)
+    assert face.sizes is not None
+    passes = pipeline.vector_passes()
+    vector = tuple(pipeline.run(lower(case.derivation, f), passes) for f in functions_of(case.derivation))
+    loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes)) for p in vector)
+    straight = {} if counts is None else pipeline.straighten(vector, face.sizes, counts)
+    return Levels(vector, loops, straight)
+
+
 def emitted(case: Case, name: str) -> Emitted:
-    """The C of a program as a build makes it."""
-    T = case.setting.T if case.setting.fixed else None
-    return codegen.emit(case.derivation, case.setting.sizes, case.setting.dtype, T, name)
+    """The C of a program."""
+    face, levels = interface_of(case), levels_of(case)
+    counts = fixed_counts(face)
+    steps = {} if counts is None or not levels.straight else {"T_x": counts.T_x, "T_y": counts.T_y}
+    return Emitted(render(Texts(name, case.model.title, face, levels.loops, levels.straight, steps)), face)
 
 
 def interface_of(case: Case) -> Interface:
@@ -69,30 +93,17 @@ def interface_of(case: Case) -> Interface:
     return replace(plain, sizes=dict(case.setting.sizes), dtype=case.setting.dtype, T=fixed)
 
 
-def interpreted(case: Case, face: Interface) -> Iterator[tuple[str, Callable[[], Network]]]:
-    """The interpreter at each level that there may be: name, and what makes it, or raises OverBudget."""
-    counts = fixed_counts(face)
-    assert face.sizes is not None
-
-    @cache
-    def lowered() -> list[Program]:
-        passes = pipeline.vector_passes()
-        return [pipeline.run(lower(case.derivation, f), passes) for f in functions_of(case.derivation)]
-
-    def taken(passes: Sequence[pipeline.Pass]) -> Network:
-        return Network(face, Interpreted([pipeline.run(p, passes) for p in lowered()], face))
-
-    yield "vector", partial(taken, ())
-    yield "loops", partial(taken, pipeline.loop_passes(face.sizes))
-    if counts is not None and case.data.lengths is None:
-        yield "straight", partial(taken, pipeline.straight_passes(face.sizes, counts))
+def interpreted(case: Case) -> dict[str, Network]:
+    """The interpreter at each level that there is."""
+    face, levels = interface_of(case), levels_of(case)
+    programs = {"vector": levels.vector, "loops": levels.loops}
+    if levels.straight and case.data.lengths is None:
+        programs["straight"] = tuple(levels.straight.values())
+    return {name: Network(face, Interpreted(own, face)) for name, own in programs.items()}
 
 
 def twin(case: Case) -> Network:
-    sized = (
-        {"sizes": case.setting.sizes} if "sizes" in inspect.signature(codegen.numpy_twin).parameters else {}
-    )
-    return codegen.numpy_twin(case.derivation, **sized)
+    return codegen.numpy_twin(case.derivation, case.setting.sizes)
 
 
 @contextmanager
@@ -126,8 +137,8 @@ def compiled(cases: Sequence[Case], level: str = "-O1", apart: bool = False) -> 
     used: dict[str, list[str]] = {}
 
     def collect(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
-        used.setdefault(dtype, []).extend(bodies)
-        return library(bodies, dtype, math) if apart else ""
+        used.setdefault(dtype, []).extend(own := list(bodies))
+        return library(own, dtype, math) if apart else ""
 
     with patch.object(rendering, "library", collect):
         made = [emitted(case, f"program_{n}") for n, case in enumerate(cases)]

@@ -17,7 +17,7 @@ import derive
 from codegen import Network
 from codegen.interface import Interface
 from tests import oracle
-from tests.programs.grammar import Lengths, Program
+from tests.programs.program import Lengths, Program
 
 Array = NDArray[Any]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 
 from tests.programs import backends, runs
 from tests.programs.cases import Case
-from tests.programs.grammar import Program
+from tests.programs.program import Program
 
 TOGETHER = 50  # programs of a batch
 SPARE = 10  # more of them, for those that have to be drawn again
-OPERATIONS = 1000  # of straight-line code
+OPERATIONS = 600  # of straight-line code
 SECONDS = 60.0  # for shrinking one failure
 SHRUNK = 2  # failures of a batch that are shrunk: more are mostly the same
 MOST_AGAIN = 0.1
@@ -53,7 +53,7 @@ def run(number: int, seed: int, count: int) -> Batch:
     """One batch of at most `count` programs, in a process of its own choices."""
     rng = random.Random(f"{seed} {number}")
     batch = Batch(number, rng.choice(COMPILERS), rng.choice(LEVELS))
-    apart, own = rng.random() < 0.2, rng.randrange(2**32)
+    apart, own = rng.random() < 0.1, rng.randrange(2**32)
     os.environ["CC"] = batch.compiler
     report = runs.Report()
     with tempfile.TemporaryDirectory() as cache, backends.budget(OPERATIONS):

@@ -14,14 +14,12 @@ hypothesis can shrink what a seed can repeat.
 
 from __future__ import annotations
 
-import random
 import re
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-V = TypeVar("V")
+from tests.programs.program import Choices, Program, Setting
 
 ARCHITECTURES = ("many-to-many", "one-to-one", "many-to-one", "one-to-many", "encoder-decoder")
 FEEDS = ("none", "output", "target")
@@ -104,8 +102,8 @@ VANISHING = (
 """<X> a matrix times x, <b> a vector: a state that is zero, at steps without an input, or never recurs."""
 PROBABILITIES = (
     "sigmoid(<e>)", "1 - sigmoid(<e>)", "0.5 + 0.25 * sin(<e>)", "1 / (1.5 + square(<e>))",
-    "exp(-softplus(<e>))", "sigmoid(<e>) ** 2", "sigmoid(<e1> - <e1>)", "h(<e>)",
-    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(<e>))", "sigmoid(20 * <e>)",
+    "exp(-softplus(sin(<e>)))", "sigmoid(<e>) ** 2", "sigmoid(<e1> - <e1>)", "h(<e>)",
+    "0.25 + 0.5 * sigmoid(<e>)", "sigmoid(-<e>)", "1 - exp(-1 - square(tanh(<e>)))", "sigmoid(20 * <e>)",
     "1 - (1 - sigmoid(<e>))", "sigmoid(<e>) * sigmoid(<s>)",
 )  # fmt: skip
 SHARES = (
@@ -118,79 +116,10 @@ OUTPUTS = (
 )  # fmt: skip
 """Of ŷ: what every loss takes, and what only the squared error does."""
 
-Lengths = str | tuple[int, ...]
 LENGTHS = ("none", "drawn", "full", "ones")
 """How many steps examples have: not said, any, all, one; or numbers, in a setting that somebody writes."""
 DTYPES = ("float64", "float64", "float32")
 NUMBERS_OF = {"small": (2, 3, 1, 5, 4), "wide": (7, 2, 13, 3, 1, 11, 17)}
-
-
-class Choices(Protocol):
-    def pick(self, options: Sequence[V]) -> V: ...
-
-
-class Seeded:
-    """The same choices for the same seed."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def pick(self, options: Sequence[V]) -> V:
-        return self._random.choice(options)
-
-
-class Drawn:
-    """Choices that hypothesis makes; `draw` is that of a composite strategy or of `st.data()`."""
-
-    def __init__(self, draw: Callable[[Any], Any]) -> None:
-        from hypothesis import strategies
-
-        self._draw, self._integers = draw, strategies.integers
-
-    def pick(self, options: Sequence[V]) -> V:
-        return options[self._draw(self._integers(0, len(options) - 1))]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a program is run with.
-
-    sizes: name → number. T: the steps, a pair (T_x, T_y) for an encoder–decoder. batched: False leaves the
-    axis of the one example away. lengths: how those of x and of y are made. fixed: whether the C knows T.
-    sliced: whether it takes two examples at a time. initial, wrt, cotangents: "all", "some" or "none" of
-    what there is. seed: of the numbers.
-    """
-
-    sizes: Mapping[str, int] = field(hash=False)
-    T: int | tuple[int, int] = 2
-    B: int = 2
-    batched: bool = True
-    lengths: tuple[Lengths, Lengths] = ("none", "none")
-    dtype: str = "float64"
-    fixed: bool = False
-    initial: str = "all"
-    sliced: bool = False
-    wrt: str = "all"
-    cotangents: str = "all"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Program:
-    """A model file, the choices to load it with, and a setting."""
-
-    text: str
-    setting: Setting
-    architecture: str = "many-to-many"
-    feed: str = "none"
-    loss: str = "auto"
-    functions: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-    @property
-    def equations(self) -> list[str]:
-        """The right-hand sides."""
-        tables = tomllib.loads(self.text)
-        return [*tables["equations"].values(), *tables.get("output", {}).values()]
 
 
 def program(choices: Choices) -> Program:

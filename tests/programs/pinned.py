@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.programs.grammar import Program, Setting, file_text
+from tests.programs.grammar import file_text
+from tests.programs.program import Program, Setting
 
 SIZES = {"n_x": 3, "n_p": 4, "n_q": 5, "n_y": 2}
 SHAPES: dict[str, tuple[str, ...]] = {

@@ -9,18 +9,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
 from codegen import Network
-from codegen.passes.unroll import OverBudget
 from tests.programs import backends
 from tests.programs.cases import Case
-from tests.programs.grammar import Drawn, Program, program
+from tests.programs.grammar import program
+from tests.programs.program import Drawn, Program
 
-COST = ("derive", "twin", "vector", "loops", "straight", "c", "c, full lengths")
+FULL = "c, full lengths"
+COST = ("program", "twin", "vector", "loops", "straight", "c", FULL)
 """All that may fail, cheapest first."""
 TRIVIAL = 16  # characters of an equation that may come again
 
@@ -53,10 +55,10 @@ def draw(count: int, number: int) -> list[Program]:
 
     def collect(drawn: Program) -> bool:
         own = {line for line in drawn.equations if len(line) > TRIVIAL}
-        if len(found) < count and own and not own & seen:
+        if own and not own & seen:
             found.append(drawn)
         seen.update(own)
-        return True
+        return len(found) < count
 
     _each(collect, count, number)
     return found
@@ -86,17 +88,18 @@ def shrunk(target: Program, backend: str, count: int, number: int, seconds: floa
             best.append(drawn)
         return not same
 
-    with contextlib.suppress(AssertionError, FlakyFailure), contextlib.redirect_stdout(io.StringIO()):
-        _each(passes, count, number, (Phase.generate, Phase.shrink))
+    _each(passes, count, number, (Phase.generate, Phase.shrink))
     return best[-1] if best else target
 
 
 def _each(
     passes: Callable[[Program], bool], count: int, number: int, phases: Sequence[Phase] = (Phase.generate,)
 ) -> None:
+    """Draw programs until one does not pass."""
+
     @seed(number)
     @settings(
-        max_examples=4 * count,
+        max_examples=10 * count,
         database=None,
         deadline=None,
         phases=phases,
@@ -106,7 +109,8 @@ def _each(
     def run(drawn: Program) -> None:
         assert passes(drawn)
 
-    run()
+    with contextlib.suppress(AssertionError, FlakyFailure), contextlib.redirect_stdout(io.StringIO()):
+        run()
 
 
 def _kind(failure: str) -> str:
@@ -134,44 +138,44 @@ def usable(drawn: Iterable[Program], count: int, report: Report) -> list[Case]:
 
 def hold(cases: Sequence[Case], report: Report, level: str = "-O1", apart: bool = False) -> None:
     """Every backend of every program, C of all at once."""
-    derived = [case for case in cases if _derives(case, report)]
-    for case in derived:
-        _judge(case, "twin", lambda case=case: backends.twin(case), report)  # type: ignore[misc]
-    for case, net in zip(derived, _compiled(derived, report, level, apart), strict=True):
-        report.asked += 1
-        if net is None:
-            continue
-        _judge(case, "c", lambda net=net: net, report)  # type: ignore[misc]
-        if case.setting.fixed and case.data.lengths is None:
-            _judge(case, "c, full lengths", lambda net=net: net, report)  # type: ignore[misc]
-        for name, make in backends.interpreted(case, backends.interface_of(case)):
-            _judge(case, name, make, report)
+    report.asked += len(cases)
+    cases = [case for case in cases if _has_programs(case, report)]
+    for case, net in zip(cases, _compiled(cases, report, level, apart), strict=True):
+        _judge(case, "twin", partial(backends.twin, case), report)
+        for name, interpreted in backends.interpreted(case).items():
+            _judge(case, name, partial(_itself, interpreted), report)
+        if net is not None:
+            _judge(case, "c", partial(_itself, net), report)
+            if case.setting.fixed and case.data.lengths is None:
+                _judge(case, FULL, partial(_itself, net), report)
 
 
 def fails(case: Case, backend: str) -> str:
     """What differs, alone: "" if nothing does."""
     report = Report()
     match backend:
-        case "derive":
-            _derives(case, report)
+        case "program":
+            _has_programs(case, report)
         case "twin":
-            _judge(case, backend, lambda: backends.twin(case), report)
+            _judge(case, backend, partial(backends.twin, case), report)
         case "c" | "c, full lengths":
             _judge(case, backend, lambda: backends.compiled([case], "-O0")[0], report)
         case _:
-            levels = dict(backends.interpreted(case, backends.interface_of(case)))
-            if backend in levels:
-                _judge(case, backend, levels[backend], report)
+            _judge(case, backend, lambda: backends.interpreted(case)[backend], report)
     return report.failures[0][2] if report.failures else ""
 
 
-def _derives(case: Case, report: Report) -> bool:
+def _has_programs(case: Case, report: Report) -> bool:
     try:
-        _ = case.derivation
+        backends.levels_of(case)
     except Exception:
-        report.failures.append((case, "derive", _last(traceback.format_exc())))
+        report.failures.append((case, "program", _last(traceback.format_exc())))
         return False
     return True
+
+
+def _itself(net: Network) -> Network:
+    return net
 
 
 def _compiled(cases: Sequence[Case], report: Report, level: str, apart: bool) -> Iterator[Network | None]:
@@ -179,12 +183,11 @@ def _compiled(cases: Sequence[Case], report: Report, level: str, apart: bool) ->
     try:
         yield from backends.compiled(cases, level, apart)
         return
-    except Exception as error:
+    except Exception:
         if len(cases) == 1:
             report.failures.append((cases[0], "c", _last(traceback.format_exc())))
             yield None
             return
-        del error
     for case in cases:
         yield from _compiled([case], report, level, apart)
 
@@ -193,10 +196,8 @@ def _judge(case: Case, backend: str, make: Callable[[], Network], report: Report
     try:
         net = make()
         with backends.poisoned():
-            found = case.results(net, full=backend == "c, full lengths")
+            found = case.results(net, full=backend == FULL)
         wrong = case.wrong(found) | case.missing(net.interface)
-    except OverBudget:
-        return
     except Exception:
         report.failures.append((case, backend, _last(traceback.format_exc())))
         return

@@ -16,7 +16,7 @@ from derive.architecture import schedule
 from derive.functions import NAMES
 from tests.programs import grammar
 from tests.programs.cases import Case
-from tests.programs.grammar import Program, Seeded
+from tests.programs.program import Program, Seeded
 
 COUNT = 1000
 

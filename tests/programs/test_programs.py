@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
+import derive
+from derive.algebra import elementwise
 from tests.programs import backends, runs
+from tests.programs.cases import Case
+from tests.programs.pinned import PINNED
 
 NUMBER = 20260714
-COUNT, TOGETHER = 100, 20
-OPERATIONS = 400  # of straight-line code: what is longer runs in loops
+COUNT, TOGETHER = 100, 25
+OPERATIONS = 200  # of straight-line code: what is longer runs in loops
 
 
 @cache
@@ -38,3 +43,34 @@ def test_random_programs(batch: int) -> None:
 def test_few_programs_are_drawn_again() -> None:
     cases, report = _drawn()
     assert len(report.again) <= 0.1 * (len(cases) + len(report.again)), [why for _, why in report.again]
+
+
+def test_a_wrong_sign_is_found() -> None:
+    """By everything that computes a gradient."""
+    case = Case(PINNED["one minus sigmoid"])
+    case.derivation = _turned(case.derivation)
+    report = runs.Report()
+    with backends.budget(OPERATIONS):
+        runs.hold([case], report, "-O0")
+    assert [backend for _, backend, _ in report.failures] == ["twin", "vector", "loops", "c"]
+    assert all("W by" in what and "forward" not in what for _, _, what in report.failures)
+
+
+def _turned(derivation: derive.Derivation) -> derive.Derivation:
+    """The derivation with the sign of one equation of the adjoint turned round."""
+    (phase,) = derivation.phases
+    adjoint = tuple(
+        replace(e, terms=tuple(replace(t, expr=elementwise(lambda v: -v, (t.expr,))) for t in e.terms))
+        if e.target.name == "z_a"
+        else e
+        for e in phase.adjoint
+    )
+    return replace(derivation, phases=(replace(phase, adjoint=adjoint),))
+
+
+def test_shrinking_keeps_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a program with a cosine and little else, where cosines fail."""
+    monkeypatch.setattr(runs, "fails", lambda case, backend: "cos" * ("cos(" in case.program.text))
+    target = next(p for p in runs.draw(40, NUMBER) if "cos(" in p.text and len(p.equations) > 2)
+    small = runs.shrunk(target, "vector", 40, NUMBER, seconds=5)
+    assert "cos(" in small.text and len("".join(small.equations)) < len("".join(target.equations)) / 2
