@@ -313,4 +313,8 @@ class _Reader:
                 return self.constant(left) * self.constant(right)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self.constant(left) / self.constant(right)
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                base, exponent = self.constant(left), self.constant(right)
+                if exponent.denominator == 1:
+                    return base**exponent.numerator
         raise self.error(f"an exponent is constant, {ast.unparse(tree)} is not")

@@ -36,7 +36,7 @@ MAPS = (
 CHOSEN = ("tanh", "relu", "softplus", "square", "sigmoid", "sin")
 """What `g` may be chosen to be."""
 NUMBERS = ("2", "0.5", "1.5", "3", "1e-1", ".25", "0.", "1", "2 ** -1", "(1 + 2) / 4", "sqrt(2)")
-EXPONENTS = ("2", "3", "1", "0", "(4 / 2)")
+EXPONENTS = ("2", "3", "1", "0", "(4 / 2)", "2 ** 1")
 ROOTS = ("0.5", "-1", "-2", "1.5", "(1 / 2)", "-(0.5)", "(1 / 3)")
 """Exponents of what is positive."""
 
