@@ -165,8 +165,8 @@ static rows active_steps(rows R, size_t B, const size_t *last, size_t before, si
     return (rows){list, 0, active, 1};
 }
 
-/* A few numbers at once, in whatever registers the target has. */
-#if defined(__GNUC__)
+/* A few numbers at once, in whatever registers the target has: x87 has none for that. */
+#if defined(__GNUC__) && (!defined(__i386__) || defined(__SSE2__))
 #pragma GCC diagnostic ignored "-Wpsabi" /* only static functions take or give vectors */
 #if defined(VEC_BYTES)
 #elif defined(__AVX512F__)
