@@ -69,7 +69,10 @@ def broken(
         return [node]
     start = transform(node, _listed) if linear else node
     first, *others = paper.filled([_items(start)])
-    return [_node(first), *map(_continued, others)]
+    pieces = [_node(first), *map(_continued, others)]
+    if len(pieces) == 1:
+        return pieces
+    return [part for piece in pieces for part in broken(piece, notation, width, measure, linear)]
 
 
 @dataclass(frozen=True)
