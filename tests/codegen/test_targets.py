@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from calls import arguments, fixed
 from programs import expecting
 
 import derive
-from codegen import Emitted, emit, numpy_twin, toolchain
+from codegen import Emitted, arithmetic, emit, numpy_twin, toolchain
 from tests.quick import PLAIN_FUNCTIONS
 
 SPECIAL = """
@@ -89,27 +90,37 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("targets")
 
 
+def ran(where: Target, flags: Sequence[str], texts: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """The exit status and the output of a program made of these files. Skips where a tool is missing."""
+    if shutil.which(where.compiler) is None:
+        pytest.skip(f"no {where.compiler} here")
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    sources = [name for name in texts if name.endswith(".c")]
+    command = [where.compiler, *STRICT, *flags, *where.flags, *sources, "-o", "main", "-lm"]
+    built = subprocess.run(command, cwd=folder, text=True, capture_output=True)
+    assert built.returncode == 0, built.stderr[:3000]
+    if where.run and shutil.which(where.run[0]) is None:
+        pytest.skip(f"compiled, but no {where.run[0]} here")
+    done = subprocess.run([*where.run, "./main"], cwd=folder, text=True, capture_output=True)
+    return done.returncode, (done.stdout + done.stderr)[:3000]
+
+
 @pytest.mark.parametrize(
     "target, plan, dtype", [(target, *case) for target, cases in CASES.items() for case in cases]
 )
 def test_target(target: str, plan: str, dtype: str, shared: Path, tmp_path: Path) -> None:
     """Loss and gradients are those of the NumPy twin in float64."""
-    where = TARGETS[target]
-    if shutil.which(where.compiler) is None:
-        pytest.skip(f"no {where.compiler} here")
     source, main = emitted(plan, dtype, shared)
-    (tmp_path / "net.h").write_text(source.h)
-    (tmp_path / "net.c").write_text(source.c)
-    (tmp_path / "main.c").write_text(main)
-    command = [where.compiler, *STRICT, "-O1", PLAIN_FUNCTIONS, *where.flags]
-    built = subprocess.run(
-        [*command, "net.c", "main.c", "-o", "main", "-lm"], cwd=tmp_path, text=True, capture_output=True
-    )
-    assert built.returncode == 0, built.stderr[:3000]
-    if where.run and shutil.which(where.run[0]) is None:
-        pytest.skip(f"compiled, but no {where.run[0]} here")
-    done = subprocess.run([*where.run, "./main"], cwd=tmp_path, text=True, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, "good\n"), (done.stdout + done.stderr)[:3000]
+    texts = {"net.h": source.h, "net.c": source.c, "main.c": main}
+    assert ran(TARGETS[target], ("-O1", PLAIN_FUNCTIONS), texts, tmp_path) == (0, "good\n")
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O3"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_target_is_taken_for_one_that_relaxes_arithmetic(target: str, level: str, tmp_path: Path) -> None:
+    flags = (level, "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+    assert ran(TARGETS[target], flags, {"trial.c": arithmetic.text()}, tmp_path) == (0, "")
 
 
 def test_the_program_knows_a_wrong_result(shared: Path, tmp_path: Path) -> None:
