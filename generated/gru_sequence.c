@@ -355,13 +355,6 @@ INLINE void transpose(vec *v)
 #endif
 }
 
-/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
-INLINE double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
-INLINE vec weighted_v(vec w, vec v)
-{
-    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
-}
-
 INLINE vec square_v(vec v) { return v * v; }
 
 INLINE vec magnitude_v(vec x) { return from_bits_v(bits_v(x) & UINT64_C(0x7fffffffffffffff)); }
@@ -455,9 +448,6 @@ INLINE vec tail_v(vec z)
     const vec more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
     return (rough + more) * lifted * 0x1p-64;
 }
-
-/* NaN passes; the slope at 0 is taken as 0 */
-INLINE vec relu_v(vec z) { return pick_v((words)(z <= 0.0), all_v(0.0), z); }
 
 /* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
@@ -1130,10 +1120,12 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                     const size_t left = 4 % LANES ? m - i : LANES;
                     /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
-                        relu_v(-get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                        + weighted_v(1.0 - get(y_t + i, left),
-                        relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left))));
+                    put(loss_part_t + i, left, tail_v(get(loss_part_t + i, left))
+                        + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
+                        get(y_t + i, left), 1.0 - get(y_t + i, left)) == 0.0), all_v(0.0),
+                        pick_v((words)(get(loss_part_t + i, left) < 0.0), get(y_t + i, left),
+                        1.0 - get(y_t + i, left)) * pick_v((words)(get(loss_part_t + i,
+                        left) < 0.0), -get(loss_part_t + i, left), get(loss_part_t + i, left))));
                 }
             }
         }

@@ -491,13 +491,6 @@ NOINLINE void add_sums(size_t n, const vec *v, double *g, double *carry)
         add_one(g + i, carry + i, sum_of(v[i]));
 }
 
-/* w v, and 0 where w is 0 whatever v is, unless it is NaN */
-INLINE double weighted_1(double w, double v) { return w == 0 ? (v != v ? v : 0.0) : w * v; }
-INLINE vec weighted_v(vec w, vec v)
-{
-    return pick_v((words)(w == 0), pick_v((words)(v != v), v, all_v(0.0)), w * v);
-}
-
 INLINE vec square_v(vec v) { return v * v; }
 
 static inline double from_bits_1(uint64_t i) { union { uint64_t i; double x; } u = {i}; return u.x; }
@@ -601,9 +594,6 @@ NOINLINE double tail_1(double z)
     const double more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
     return (rough + more) * lifted * 0x1p-64;
 }
-
-/* NaN passes; the slope at 0 is taken as 0 */
-NOINLINE double relu_1(double z) { return pick_1((uint64_t)(z <= 0.0), all_1(0.0), z); }
 
 #if defined(VEC_BYTES)
 INLINE four magnitude_f(four x) { return from_bits_f(bits_f(x) & UINT64_C(0x7fffffffffffffff)); }
@@ -790,9 +780,6 @@ INLINE vec tail_v(vec z)
     const vec more = rough * (((1.0 - rough * sum) - rough * rest) + square * series);
     return (rough + more) * lifted * 0x1p-64;
 }
-
-/* NaN passes; the slope at 0 is taken as 0 */
-INLINE vec relu_v(vec z) { return pick_v((words)(z <= 0.0), all_v(0.0), z); }
 
 /* A row of n numbers takes so many vectors. */
 static size_t vectors(size_t n) { return (n + LANES - 1) / LANES; }
@@ -1410,14 +1397,16 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double common2 = common__4[1];
         const double common3 = common__4[2];
         const double common4 = common__4[3];
-        loss[0] += weighted_1(y[b * 2], relu_1(-z_yhat_1_1) + common_)
-            + weighted_1(1.0 - y[b * 2], relu_1(z_yhat_1_1) + common_)
-            + weighted_1(y[b * 2 + 1], relu_1(-z_yhat_1_2) + common2)
-            + weighted_1(1.0 - y[b * 2 + 1], relu_1(z_yhat_1_2) + common2)
-            + weighted_1(y[(B + b) * 2], relu_1(-z_yhat_2_1) + common3)
-            + weighted_1(1.0 - y[(B + b) * 2], relu_1(z_yhat_2_1) + common3)
-            + weighted_1(y[(B + b) * 2 + 1], relu_1(-z_yhat_2_2) + common4)
-            + weighted_1(1.0 - y[(B + b) * 2 + 1], relu_1(z_yhat_2_2) + common4);
+        const double common5 = z_yhat_1_1 < 0.0 ? y[b * 2] : 1.0 - y[b * 2];
+        const double common6 = z_yhat_1_2 < 0.0 ? y[b * 2 + 1] : 1.0 - y[b * 2 + 1];
+        const double common7 = z_yhat_2_1 < 0.0 ? y[(B + b) * 2] : 1.0 - y[(B + b) * 2];
+        const double common8 = z_yhat_2_2 < 0.0 ? y[(B + b) * 2 + 1] : 1.0 - y[(B + b) * 2 + 1];
+        loss[0] += common_ + (common5 == 0.0 ? 0.0 : common5
+            * (z_yhat_1_1 < 0.0 ? -z_yhat_1_1 : z_yhat_1_1)) + common2
+            + (common6 == 0.0 ? 0.0 : common6 * (z_yhat_1_2 < 0.0 ? -z_yhat_1_2 : z_yhat_1_2))
+            + common3 + (common7 == 0.0 ? 0.0 : common7
+            * (z_yhat_2_1 < 0.0 ? -z_yhat_2_1 : z_yhat_2_1)) + common4
+            + (common8 == 0.0 ? 0.0 : common8 * (z_yhat_2_2 < 0.0 ? -z_yhat_2_2 : z_yhat_2_2));
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -1631,14 +1620,18 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
                 const vec common2 = tail_v(z_yhat_1_2);
                 const vec common3 = tail_v(z_yhat_2_1);
                 const vec common4 = tail_v(z_yhat_2_2);
-                add_lanes(loss_sum, weighted_v(y_1[0], relu_v(-z_yhat_1_1) + common_)
-                    + weighted_v(1.0 - y_1[0], relu_v(z_yhat_1_1) + common_)
-                    + weighted_v(y_1[1], relu_v(-z_yhat_1_2) + common2)
-                    + weighted_v(1.0 - y_1[1], relu_v(z_yhat_1_2) + common2)
-                    + weighted_v(y_2[0], relu_v(-z_yhat_2_1) + common3)
-                    + weighted_v(1.0 - y_2[0], relu_v(z_yhat_2_1) + common3)
-                    + weighted_v(y_2[1], relu_v(-z_yhat_2_2) + common4)
-                    + weighted_v(1.0 - y_2[1], relu_v(z_yhat_2_2) + common4), many);
+                const vec common5 = pick_v((words)(z_yhat_1_1 < 0.0), y_1[0], 1.0 - y_1[0]);
+                const vec common6 = pick_v((words)(z_yhat_1_2 < 0.0), y_1[1], 1.0 - y_1[1]);
+                const vec common7 = pick_v((words)(z_yhat_2_1 < 0.0), y_2[0], 1.0 - y_2[0]);
+                const vec common8 = pick_v((words)(z_yhat_2_2 < 0.0), y_2[1], 1.0 - y_2[1]);
+                add_lanes(loss_sum, common_ + pick_v((words)(common5 == 0.0), all_v(0.0),
+                    common5 * pick_v((words)(z_yhat_1_1 < 0.0), -z_yhat_1_1, z_yhat_1_1)) + common2
+                    + pick_v((words)(common6 == 0.0), all_v(0.0),
+                    common6 * pick_v((words)(z_yhat_1_2 < 0.0), -z_yhat_1_2, z_yhat_1_2)) + common3
+                    + pick_v((words)(common7 == 0.0), all_v(0.0),
+                    common7 * pick_v((words)(z_yhat_2_1 < 0.0), -z_yhat_2_1, z_yhat_2_1)) + common4
+                    + pick_v((words)(common8 == 0.0), all_v(0.0),
+                    common8 * pick_v((words)(z_yhat_2_2 < 0.0), -z_yhat_2_2, z_yhat_2_2)), many);
                 if (d_x) {
                     put_column(d_x, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_1_1
                         + all_v(W_ax[3]) * delta_z_a_1_2 + all_v(W_ax[6]) * delta_z_a_1_3
@@ -1902,10 +1895,12 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                     const size_t left = 2 % LANES ? m - i : LANES;
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, weighted_v(get(y_t + i, left),
-                        relu_v(-get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left)))
-                        + weighted_v(1.0 - get(y_t + i, left),
-                        relu_v(get(loss_part_t + i, left)) + tail_v(get(loss_part_t + i, left))));
+                    put(loss_part_t + i, left, tail_v(get(loss_part_t + i, left))
+                        + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
+                        get(y_t + i, left), 1.0 - get(y_t + i, left)) == 0.0), all_v(0.0),
+                        pick_v((words)(get(loss_part_t + i, left) < 0.0), get(y_t + i, left),
+                        1.0 - get(y_t + i, left)) * pick_v((words)(get(loss_part_t + i,
+                        left) < 0.0), -get(loss_part_t + i, left), get(loss_part_t + i, left))));
                 }
             }
         }
@@ -2152,11 +2147,21 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
             a[(2 * B + b) * 4 + 2] = a_2_3;
             a[(2 * B + b) * 4 + 3] = a_2_4;
         }
+        const double common_ = sigmoid_1(z_yhat_1_1);
         if (yhat) {
-            yhat[b * 2] = sigmoid_1(z_yhat_1_1);
-            yhat[b * 2 + 1] = sigmoid_1(z_yhat_1_2);
-            yhat[(B + b) * 2] = sigmoid_1(z_yhat_2_1);
-            yhat[(B + b) * 2 + 1] = sigmoid_1(z_yhat_2_2);
+            yhat[b * 2] = common_;
+        }
+        const double common2 = sigmoid_1(z_yhat_1_2);
+        if (yhat) {
+            yhat[b * 2 + 1] = common2;
+        }
+        const double common3 = sigmoid_1(z_yhat_2_1);
+        if (yhat) {
+            yhat[(B + b) * 2] = common3;
+        }
+        const double common4 = sigmoid_1(z_yhat_2_2);
+        if (yhat) {
+            yhat[(B + b) * 2 + 1] = common4;
         }
     }
     else {
@@ -2228,11 +2233,21 @@ static void rnn_t2_forward_straight(const rnn_t2_args *p)
                 put_column(a + 2 * B * 4, 4, b, many, 2, a_2_3);
                 put_column(a + 2 * B * 4, 4, b, many, 3, a_2_4);
             }
+            const vec common_ = sigmoid_v(z_yhat_1_1);
             if (yhat) {
-                put_column(yhat, 2, b, many, 0, sigmoid_v(z_yhat_1_1));
-                put_column(yhat, 2, b, many, 1, sigmoid_v(z_yhat_1_2));
-                put_column(yhat + B * 2, 2, b, many, 0, sigmoid_v(z_yhat_2_1));
-                put_column(yhat + B * 2, 2, b, many, 1, sigmoid_v(z_yhat_2_2));
+                put_column(yhat, 2, b, many, 0, common_);
+            }
+            const vec common2 = sigmoid_v(z_yhat_1_2);
+            if (yhat) {
+                put_column(yhat, 2, b, many, 1, common2);
+            }
+            const vec common3 = sigmoid_v(z_yhat_2_1);
+            if (yhat) {
+                put_column(yhat + B * 2, 2, b, many, 0, common3);
+            }
+            const vec common4 = sigmoid_v(z_yhat_2_2);
+            if (yhat) {
+                put_column(yhat + B * 2, 2, b, many, 1, common4);
             }
         }
     }

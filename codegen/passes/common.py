@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import Block, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
+from codegen.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
 from codegen.passes.names import Names
 from codegen.walk import rewrite
 
+DEAR = ("tanh", "sigmoid", "softplus", "tail", "exp", "log")
+"""Functions that get a name wherever they occur: several of a kind side by side cost little more than one."""
+
 
 def share_common(program: Program) -> Program:
-    """Give a name to every expression that occurs twice. Straight level.
+    """Give a name to every expression that occurs twice, and to dear ones. Straight level.
 
-    before   u = d * (1 - a*a);  v = e * (1 - a*a)
-    after    common = 1 - a*a;  u = d * common;  v = e * common
+    before   u = d * (1 - a*a);  v = e * (1 - a*a);  w = tail(u) + tail(v)
+    after    common = 1 - a*a;  u = d * common;  v = e * common;  t = tail(u);  s = tail(v);  w = t + s
     """
 
     def change(statement: Statement) -> tuple[Statement, ...]:
@@ -43,6 +46,8 @@ class _Sharing:
         for statement in self._body:
             match statement:
                 case Let(name=name, value=value):
+                    for operand in value.operands:
+                        self._name_dear(operand)
                     shared = self._inner(value)
                     if shared.operands:
                         self._out.append(Let(name, shared))
@@ -50,6 +55,7 @@ class _Sharing:
                     else:
                         self._known[Local(name)] = shared
                 case Store(value=value):
+                    self._name_dear(value)
                     self._out.append(replace(statement, value=self._share(value)))
                 case _:
                     self._out.append(statement)
@@ -75,9 +81,17 @@ class _Sharing:
         if scalar in self._known or not scalar.operands:
             return self._known.get(scalar, scalar)
         changed = self._inner(scalar)
-        if scalar not in self._twice:
-            return changed
+        return self._named(scalar, changed) if scalar in self._twice else changed
+
+    def _named(self, scalar: Scalar, changed: Scalar) -> Local:
         local = Local(self._names.fresh("common"))
         self._out.append(Let(local.name, changed))
         self._known[scalar] = local
         return local
+
+    def _name_dear(self, scalar: Scalar) -> None:
+        """All those within the expression, one behind the other."""
+        for operand in scalar.operands:
+            self._name_dear(operand)
+        if isinstance(scalar, Call) and scalar.op in DEAR and scalar not in self._known:
+            self._named(scalar, self._inner(scalar))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import AnyValue, Assign, Call, Elementwise, Program, Scalar, Statement, rebuild
-from codegen.passes.scalars import fold
+from codegen.ir import AnyValue, Assign, Call, Elementwise, Program, Scalar, Select, Statement, rebuild
+from codegen.passes.scalars import ONE, ZERO, fold
 from codegen.walk import map_value, parts, rewrite
 
 
@@ -13,7 +13,8 @@ def share_tails(program: Program) -> Program:
     """Write softplus(z) and softplus(-z), where both occur, over the one tail(z) = ln(1 + e^-|z|).
 
     before   y softplus(-z) + (1 - y) softplus(z)
-    after    y (relu(-z) + tail(z)) + (1 - y) (relu(z) + tail(z))
+    after    w |z| + tail(z) with w = y where z < 0, else 1 - y
+             p (relu(-z) + tail(z)) + q (relu(z) + tail(z)) with any other p and q
     """
 
     def value(node: AnyValue) -> AnyValue:
@@ -34,6 +35,8 @@ def _shared(body: Scalar) -> Scalar:
     arguments = {part.args[0] for part in parts(body) if isinstance(part, Call) and part.op == "softplus"}
 
     def over_tail(scalar: Scalar) -> Scalar:
+        if (either := _of_either_sign(scalar)) is not None:
+            return either
         scalar = rebuild(scalar, tuple(over_tail(operand) for operand in scalar.operands))
         match scalar:
             case Call(op="softplus", args=(z,)) if fold(Call("neg", (z,))) in arguments:
@@ -43,3 +46,28 @@ def _shared(body: Scalar) -> Scalar:
                 return scalar
 
     return over_tail(body)
+
+
+def _of_either_sign(scalar: Scalar) -> Scalar | None:
+    """p softplus(-z) + (1 - p) softplus(z), both weighted: one of relu(-z) and relu(z) is 0.
+
+    tail(z) is NaN where z is, so that the weight may select.
+    """
+    match scalar:
+        case Call(
+            op="add",
+            args=(
+                Call(op="weighted", args=(below, Call(op="softplus", args=(Call(op="neg", args=(z,)),)))),
+                Call(op="weighted", args=(above, Call(op="softplus", args=(positive,)))),
+            ),
+        ) if z == positive and (above == _rest(below) or below == _rest(above)):
+            weight = Select("lt", z, ZERO, below, above)
+            size = Select("lt", z, ZERO, Call("neg", (z,)), z)
+            counted = Select("eq", weight, ZERO, ZERO, Call("mul", (weight, size)))
+            return Call("add", (Call("tail", (z,)), counted))
+        case _:
+            return None
+
+
+def _rest(weight: Scalar) -> Scalar:
+    return Call("sub", (ONE, weight))

@@ -273,6 +273,19 @@ def test_straight_code_has_no_loops_and_shares() -> None:
     assert len(set(shared)) == len(shared), "an operation is done twice"
 
 
+def test_dear_functions_stand_side_by_side() -> None:
+    """What binary cross-entropy needs of every output of every step, before the loss adds it up."""
+    counts = Counts(2, 2, 1)
+    program = pipeline.run(lowered(derive.load("vanilla"))["loss_and_grad"], pipeline.vector_passes())
+    program = pipeline.run(program, pipeline.straight_passes(SIZES, counts))
+    values = [s.value for s in statements(program.body) if isinstance(s, (Let, Store))]
+    called = [value.op if isinstance(value, Call) else "" for value in values]
+    first, count = called.index("tail"), 2 * SIZES["n_y"]
+    assert called[first : first + count] == ["tail"] * count
+    inside = [part for value in values for operand in value.operands for part in parts(operand)]
+    assert not any(isinstance(part, Call) and part.op == "tail" for part in inside)
+
+
 def test_unroll_gives_up_beyond_the_budget() -> None:
     counts = fixed_counts(fixed(interface_of(derive.load("vanilla"), SIZES)))
     assert counts is not None
