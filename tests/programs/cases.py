@@ -181,10 +181,16 @@ class Case:
             "y": d.y,
             "initial": d.initial,
             "lengths": d.lengths,
-            "dyhat": d.dyhat,
-            "dstates": d.dstates,
+            "dyhat": np.zeros_like(d.y) if d.dyhat is None and d.y is not None else d.dyhat,
+            "dstates": {name: d.dstates.get(name, nothing) for name, nothing in self._nothing.items()},
             "steps": d.steps,
         }
+
+    @property
+    def _nothing(self) -> dict[str, Array]:
+        """What a cotangent that the caller leaves out counts as: 0, and 0 times an infinite slope is no number."""
+        shape = (self.counts[2], self.setting.B)
+        return {s: np.zeros((*shape, self.setting.sizes[n])) for s, n in self.oracle.states.items()}
 
     @cached_property
     def right(self) -> oracle.Result:
