@@ -188,7 +188,7 @@ class Case:
 
     @property
     def _nothing(self) -> dict[str, Array]:
-        """What a cotangent that the caller leaves out counts as: 0, and 0 times an infinite slope is no number."""
+        """What a cotangent that is left out counts as: 0, and 0 times an infinite slope is no number."""
         shape = (self.counts[2], self.setting.B)
         return {s: np.zeros((*shape, self.setting.sizes[n])) for s, n in self.oracle.states.items()}
 
