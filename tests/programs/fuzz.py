@@ -20,7 +20,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from tests.programs import backends, runs
@@ -66,6 +67,15 @@ def run(number: int, seed: int, count: int) -> Batch:
     return batch
 
 
+def _alone(number: int, seed: int, count: int) -> Batch:
+    """`run` in a process of its own, which may crash."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        try:
+            return process.submit(run, number, seed, count).result()
+        except BrokenProcessPool:
+            return Batch(number, "?", "?", failures=["the process has crashed"])
+
+
 def _by_program(report: runs.Report) -> list[tuple[Case, dict[str, str]]]:
     """Failing programs with what differs, by backend."""
     found: dict[int, tuple[Case, dict[str, str]]] = {}
@@ -103,9 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     again: Counter[str] = Counter()
     asked = failed = 0
     begin = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context, max_tasks_per_child=4) as pool:
-        batches = [pool.submit(run, n, seed, counts[n]) for n in range(options.first, len(counts))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        batches = [pool.submit(_alone, n, seed, counts[n]) for n in range(options.first, len(counts))]
         for future in batches:
             batch = future.result()
             asked, failed, again = asked + batch.asked, failed + len(batch.failures), again + batch.again
