@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.ir import AnyValue, Assign, Call, Elementwise, Program, Scalar, Select, Statement, rebuild
-from codegen.passes.scalars import ONE, ZERO, fold
+from codegen.passes.scalars import ZERO, fold
 from codegen.walk import map_value, parts, rewrite
 
 
 def share_tails(program: Program) -> Program:
     """Write softplus(z) and softplus(-z), where both occur, over the one tail(z) = ln(1 + e^-|z|).
 
-    before   y softplus(-z) + (1 - y) softplus(z)
-    after    w |z| + tail(z) with w = y where z < 0, else 1 - y
-             p (relu(-z) + tail(z)) + q (relu(z) + tail(z)) with any other p and q
+    before   p softplus(-z) + q softplus(z)
+    after    p (relu(-z) + tail(z)) + q (relu(z) + tail(z))
+             (p + q) tail(z) + w |z| with w = p where z < 0, else q, if p and q are weights
     """
 
     def value(node: AnyValue) -> AnyValue:
@@ -49,9 +49,9 @@ def _shared(body: Scalar) -> Scalar:
 
 
 def _of_either_sign(scalar: Scalar) -> Scalar | None:
-    """p softplus(-z) + (1 - p) softplus(z), both weighted: one of relu(-z) and relu(z) is 0.
+    """p softplus(-z) + q softplus(z), both weighted: one of relu(-z) and relu(z) is 0.
 
-    tail(z) is NaN where z is, so that the weight may select.
+    tail(z) is NaN where z is, so that the weight of |z| may select.
     """
     match scalar:
         case Call(
@@ -60,14 +60,10 @@ def _of_either_sign(scalar: Scalar) -> Scalar | None:
                 Call(op="weighted", args=(below, Call(op="softplus", args=(Call(op="neg", args=(z,)),)))),
                 Call(op="weighted", args=(above, Call(op="softplus", args=(positive,)))),
             ),
-        ) if z == positive and (above == _rest(below) or below == _rest(above)):
+        ) if z == positive:
             weight = Select("lt", z, ZERO, below, above)
             size = Select("lt", z, ZERO, Call("neg", (z,)), z)
             counted = Select("eq", weight, ZERO, ZERO, Call("mul", (weight, size)))
-            return Call("add", (Call("tail", (z,)), counted))
+            return Call("add", (Call("mul", (Call("add", (below, above)), Call("tail", (z,)))), counted))
         case _:
             return None
-
-
-def _rest(weight: Scalar) -> Scalar:
-    return Call("sub", (ONE, weight))

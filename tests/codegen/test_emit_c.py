@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from c_programs import calling_all, sizes_of
 from calls import arguments, compare, everything, fixed, in_slices
-from programs import calling_all, sizes_of
 
 import derive
 from codegen import Emitted, build, emit, numpy_twin, toolchain

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from c_programs import expecting
 from calls import arguments, fixed
-from programs import expecting
 
 import derive
 from codegen import Emitted, arithmetic, emit, numpy_twin, toolchain

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from c_programs import calling_all, sizes_of
 from calls import in_slices
-from programs import calling_all, sizes_of
 
 import derive
 from codegen import Emitted, emit
