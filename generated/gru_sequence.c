@@ -1120,8 +1120,9 @@ static void gru_sequence_loss_and_grad_part(const gru_sequence_args *p, size_t m
                     const size_t left = 4 % LANES ? m - i : LANES;
                     /* (10)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, tail_v(get(loss_part_t + i, left))
-                        + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
+                    put(loss_part_t + i, left, (get(y_t + i, left) + 1.0 - get(y_t + i, left))
+                        * tail_v(get(loss_part_t + i,
+                        left)) + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
                         get(y_t + i, left), 1.0 - get(y_t + i, left)) == 0.0), all_v(0.0),
                         pick_v((words)(get(loss_part_t + i, left) < 0.0), get(y_t + i, left),
                         1.0 - get(y_t + i, left)) * pick_v((words)(get(loss_part_t + i,

@@ -1397,16 +1397,22 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
         const double common2 = common__4[1];
         const double common3 = common__4[2];
         const double common4 = common__4[3];
-        const double common5 = z_yhat_1_1 < 0.0 ? y[b * 2] : 1.0 - y[b * 2];
-        const double common6 = z_yhat_1_2 < 0.0 ? y[b * 2 + 1] : 1.0 - y[b * 2 + 1];
-        const double common7 = z_yhat_2_1 < 0.0 ? y[(B + b) * 2] : 1.0 - y[(B + b) * 2];
-        const double common8 = z_yhat_2_2 < 0.0 ? y[(B + b) * 2 + 1] : 1.0 - y[(B + b) * 2 + 1];
-        loss[0] += common_ + (common5 == 0.0 ? 0.0 : common5
-            * (z_yhat_1_1 < 0.0 ? -z_yhat_1_1 : z_yhat_1_1)) + common2
-            + (common6 == 0.0 ? 0.0 : common6 * (z_yhat_1_2 < 0.0 ? -z_yhat_1_2 : z_yhat_1_2))
-            + common3 + (common7 == 0.0 ? 0.0 : common7
-            * (z_yhat_2_1 < 0.0 ? -z_yhat_2_1 : z_yhat_2_1)) + common4
-            + (common8 == 0.0 ? 0.0 : common8 * (z_yhat_2_2 < 0.0 ? -z_yhat_2_2 : z_yhat_2_2));
+        const double common5 = 1.0 - y[b * 2];
+        const double common6 = z_yhat_1_1 < 0.0 ? y[b * 2] : common5;
+        const double common7 = 1.0 - y[b * 2 + 1];
+        const double common8 = z_yhat_1_2 < 0.0 ? y[b * 2 + 1] : common7;
+        const double common9 = 1.0 - y[(B + b) * 2];
+        const double common10_ = z_yhat_2_1 < 0.0 ? y[(B + b) * 2] : common9;
+        const double common11_ = 1.0 - y[(B + b) * 2 + 1];
+        const double common12_ = z_yhat_2_2 < 0.0 ? y[(B + b) * 2 + 1] : common11_;
+        loss[0] += (y[b * 2] + common5) * common_ + (common6 == 0.0
+            ? 0.0 : common6 * (z_yhat_1_1 < 0.0 ? -z_yhat_1_1 : z_yhat_1_1))
+            + (y[b * 2 + 1] + common7) * common2 + (common8 == 0.0
+            ? 0.0 : common8 * (z_yhat_1_2 < 0.0 ? -z_yhat_1_2 : z_yhat_1_2))
+            + (y[(B + b) * 2] + common9) * common3 + (common10_ == 0.0
+            ? 0.0 : common10_ * (z_yhat_2_1 < 0.0 ? -z_yhat_2_1 : z_yhat_2_1))
+            + (y[(B + b) * 2 + 1] + common11_) * common4
+            + (common12_ == 0.0 ? 0.0 : common12_ * (z_yhat_2_2 < 0.0 ? -z_yhat_2_2 : z_yhat_2_2));
         if (d_x) {
             d_x[b * 3] = W_ax[0] * delta_z_a_1_1 + W_ax[3] * delta_z_a_1_2
                 + W_ax[6] * delta_z_a_1_3 + W_ax[9] * delta_z_a_1_4;
@@ -1620,18 +1626,24 @@ static void rnn_t2_loss_and_grad_straight(const rnn_t2_args *p)
                 const vec common2 = tail_v(z_yhat_1_2);
                 const vec common3 = tail_v(z_yhat_2_1);
                 const vec common4 = tail_v(z_yhat_2_2);
-                const vec common5 = pick_v((words)(z_yhat_1_1 < 0.0), y_1[0], 1.0 - y_1[0]);
-                const vec common6 = pick_v((words)(z_yhat_1_2 < 0.0), y_1[1], 1.0 - y_1[1]);
-                const vec common7 = pick_v((words)(z_yhat_2_1 < 0.0), y_2[0], 1.0 - y_2[0]);
-                const vec common8 = pick_v((words)(z_yhat_2_2 < 0.0), y_2[1], 1.0 - y_2[1]);
-                add_lanes(loss_sum, common_ + pick_v((words)(common5 == 0.0), all_v(0.0),
-                    common5 * pick_v((words)(z_yhat_1_1 < 0.0), -z_yhat_1_1, z_yhat_1_1)) + common2
+                const vec common5 = 1.0 - y_1[0];
+                const vec common6 = pick_v((words)(z_yhat_1_1 < 0.0), y_1[0], common5);
+                const vec common7 = 1.0 - y_1[1];
+                const vec common8 = pick_v((words)(z_yhat_1_2 < 0.0), y_1[1], common7);
+                const vec common9 = 1.0 - y_2[0];
+                const vec common10_ = pick_v((words)(z_yhat_2_1 < 0.0), y_2[0], common9);
+                const vec common11_ = 1.0 - y_2[1];
+                const vec common12_ = pick_v((words)(z_yhat_2_2 < 0.0), y_2[1], common11_);
+                add_lanes(loss_sum, (y_1[0] + common5) * common_
                     + pick_v((words)(common6 == 0.0), all_v(0.0),
-                    common6 * pick_v((words)(z_yhat_1_2 < 0.0), -z_yhat_1_2, z_yhat_1_2)) + common3
-                    + pick_v((words)(common7 == 0.0), all_v(0.0),
-                    common7 * pick_v((words)(z_yhat_2_1 < 0.0), -z_yhat_2_1, z_yhat_2_1)) + common4
-                    + pick_v((words)(common8 == 0.0), all_v(0.0),
-                    common8 * pick_v((words)(z_yhat_2_2 < 0.0), -z_yhat_2_2, z_yhat_2_2)), many);
+                    common6 * pick_v((words)(z_yhat_1_1 < 0.0), -z_yhat_1_1, z_yhat_1_1))
+                    + (y_1[1] + common7) * common2 + pick_v((words)(common8 == 0.0), all_v(0.0),
+                    common8 * pick_v((words)(z_yhat_1_2 < 0.0), -z_yhat_1_2, z_yhat_1_2))
+                    + (y_2[0] + common9) * common3 + pick_v((words)(common10_ == 0.0), all_v(0.0),
+                    common10_ * pick_v((words)(z_yhat_2_1 < 0.0), -z_yhat_2_1, z_yhat_2_1))
+                    + (y_2[1] + common11_) * common4 + pick_v((words)(common12_ == 0.0),
+                    all_v(0.0), common12_ * pick_v((words)(z_yhat_2_2 < 0.0), -z_yhat_2_2,
+                    z_yhat_2_2)), many);
                 if (d_x) {
                     put_column(d_x, 3, b, many, 0, all_v(W_ax[0]) * delta_z_a_1_1
                         + all_v(W_ax[3]) * delta_z_a_1_2 + all_v(W_ax[6]) * delta_z_a_1_3
@@ -1895,8 +1907,9 @@ static void rnn_t2_loss_and_grad_part(const rnn_t2_args *p, size_t me, size_t te
                     const size_t left = 2 % LANES ? m - i : LANES;
                     /* (4)  yhat[t] = sigmoid(z_yhat)    (B, n_y) */
                     put(delta_z_yhat_t + i, left, sigmoid_v(get(loss_part_t + i, left)));
-                    put(loss_part_t + i, left, tail_v(get(loss_part_t + i, left))
-                        + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
+                    put(loss_part_t + i, left, (get(y_t + i, left) + 1.0 - get(y_t + i, left))
+                        * tail_v(get(loss_part_t + i,
+                        left)) + pick_v((words)(pick_v((words)(get(loss_part_t + i, left) < 0.0),
                         get(y_t + i, left), 1.0 - get(y_t + i, left)) == 0.0), all_v(0.0),
                         pick_v((words)(get(loss_part_t + i, left) < 0.0), get(y_t + i, left),
                         1.0 - get(y_t + i, left)) * pick_v((words)(get(loss_part_t + i,
