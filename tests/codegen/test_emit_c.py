@@ -86,8 +86,8 @@ CHOICES: tuple[dict[str, str], ...] = (
 TARGETS = (
     ["-O3", "-march=native"],
     ["-O3"],
-    ["-O2", "-ffp-contract=off", "-fno-tree-vectorize"],
-    ["-Os"],
+    ["-O2", "-ffp-contract=off", "-fno-tree-vectorize", PLAIN_FUNCTIONS],
+    ["-Os", PLAIN_FUNCTIONS],
 )
 
 
