@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
@@ -18,31 +17,21 @@ COUNT, TOGETHER = 100, 25
 OPERATIONS = 200  # of straight-line code: what is longer runs in loops
 
 
-@cache
-def _drawn() -> tuple[list[runs.Case], runs.Report]:
-    report = runs.Report()
-    return runs.usable(runs.draw(COUNT + COUNT // 5, NUMBER), COUNT, report), report
-
-
 @pytest.mark.parametrize(
     "batch",
     [pytest.param(n, marks=pytest.mark.xdist_group(f"programs-{n}")) for n in range(COUNT // TOGETHER)],
 )
 def test_random_programs(batch: int) -> None:
-    cases = _drawn()[0][batch * TOGETHER : (batch + 1) * TOGETHER]
-    assert len(cases) == TOGETHER
     report = runs.Report()
+    cases = runs.usable(runs.draw(TOGETHER + TOGETHER // 5, NUMBER + batch), TOGETHER, report)
+    assert len(cases) == TOGETHER
+    assert len(report.again) <= 0.1 * (len(cases) + len(report.again)), [why for _, why in report.again]
     with backends.budget(OPERATIONS):
         runs.hold(cases, report)
     assert report.asked == TOGETHER
     assert not report.failures, "\n".join(
         f"{case}\n{backend}: {what}" for case, backend, what in report.failures
     )
-
-
-def test_few_programs_are_drawn_again() -> None:
-    cases, report = _drawn()
-    assert len(report.again) <= 0.1 * (len(cases) + len(report.again)), [why for _, why in report.again]
 
 
 def test_a_wrong_sign_is_found() -> None:
