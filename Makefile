@@ -40,7 +40,7 @@ derive: $(VENV)/.base  ## print a derivation: MODEL= G= H= T= WRT= ARCHITECTURE=
 	@$(RUN) -m derive $(MODEL) $(derive_flags)
 
 docs: $(VENV)/.docs  ## build the gallery of derivations, docs/gallery/index.html: CELL=my_cell.toml adds yours
-	@$(RUN) -m derive.documents.gallery docs/gallery.toml --out docs/gallery $(if $(CELL),--cell $(CELL))
+	@$(RUN) -m derive.publishing.gallery docs/gallery.toml --out docs/gallery $(if $(CELL),--cell $(CELL))
 
 build: $(VENV)/.base  ## regenerate and compile generated/
 	@$(RUN) -m codegen showcase

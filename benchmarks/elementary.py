@@ -22,8 +22,8 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from codegen import c_library
-from codegen.toolchain import find_compiler, flags_for
+from codegen.building.toolchain import find_compiler, flags_for
+from codegen.c import library as c_library
 
 Array = npt.NDArray[np.floating]
 

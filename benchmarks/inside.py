@@ -6,13 +6,13 @@ import time
 from typing import Any
 
 from benchmarks.case import Size, load
-from codegen import pipeline
-from codegen.build import compile_sources
-from codegen.interface import Counts
-from codegen.ir import statements
-from codegen.lower import lower
-from codegen.source import Source
-from codegen.walk import scalars
+from codegen.building.build import compile_sources
+from codegen.c.source import Source
+from codegen.lowering.lower import lower
+from codegen.passes import pipeline
+from codegen.program.interface import Counts
+from codegen.program.ir import statements
+from codegen.program.walk import scalars
 from derive import bptt
 
 Network = Any  # codegen.build's result; its backend is not part of its type

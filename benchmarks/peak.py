@@ -11,8 +11,8 @@ import time
 from functools import cache
 from typing import Any
 
-from codegen.build import compile_sources
-from codegen.source import Source
+from codegen.building.build import compile_sources
+from codegen.c.source import Source
 
 _ACCUMULATORS = 14
 _SECONDS = 0.01  # of one probe

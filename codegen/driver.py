@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from codegen import pipeline
-from codegen.build import compile_cached, publish_module
-from codegen.cache import digest
-from codegen.emit_numpy import emit_numpy
+from codegen.building.build import compile_cached, publish_module
+from codegen.building.cache import digest
+from codegen.building.native import CBackend
+from codegen.c.identifiers import struct_fields
+from codegen.c.render import Texts, render
+from codegen.c.source import Source
+from codegen.calling.network import Network
 from codegen.errors import ArgumentError, ArgumentTypeError
-from codegen.identifiers import struct_fields
-from codegen.interface import Counts, Interface
-from codegen.ir import Program
-from codegen.lower import Derivation, Model, derived, functions_of, interface, lower
-from codegen.native import CBackend
-from codegen.network import Network
-from codegen.render import Texts, render
-from codegen.source import Source
-from codegen.twin import TwinBackend
+from codegen.lowering.lower import Derivation, Model, derived, functions_of, interface, lower
+from codegen.passes import pipeline
+from codegen.program.interface import Counts, Interface
+from codegen.program.ir import Program
+from codegen.twin.emit import emit_numpy
+from codegen.twin.network import TwinBackend
 
 Subject = Model | Derivation
 Steps = int | tuple[int, int] | None

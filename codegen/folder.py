@@ -12,16 +12,16 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
-from codegen.build import compile_sources, load_extension
-from codegen.cache import digest
+from codegen.building.build import compile_sources, load_extension
+from codegen.building.cache import digest
+from codegen.building.native import CBackend
+from codegen.c.identifiers import struct_fields
+from codegen.c.source import Source
+from codegen.calling.network import Network
 from codegen.driver import Emitted
 from codegen.errors import ArgumentError
-from codegen.identifiers import struct_fields
-from codegen.interface import Interface
-from codegen.native import CBackend
-from codegen.network import Network
-from codegen.numpy_text import in_docstring
-from codegen.source import Source
+from codegen.program.interface import Interface
+from codegen.twin.text import in_docstring
 
 _SUFFIX = EXTENSION_SUFFIXES[0]
 _HIDDEN = sys.stdlib_module_names | {"cffi", "codegen", "derive", "jinja2", "numpy", "setuptools", "sympy"}

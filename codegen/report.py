@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from codegen.calling.network import Network
 from codegen.driver import Subject, build, numpy_twin
-from codegen.interface import Array
-from codegen.network import Network
+from codegen.program.interface import Array
 
 _CALLS = 200  # timed, after a warm-up; the median is shown
 

@@ -10,13 +10,13 @@ derive.document(model, format="html")  all of it as a document, every displayed 
 derive.check(model, "dL/db_a = …")     whether somebody's formula is right, and what is wrong with it
 """
 
-from derive.chain import Chain, chain
+from derive.cells.model import ARCHITECTURES, FEEDS, LOSSES, Model
+from derive.cells.modelfile import builtin_names, load
+from derive.chaining.chain import Chain, chain
 from derive.checking.check import check
-from derive.checking.errors import FormulaError
-from derive.checking.report import CheckReport
-from derive.derivation import Derivation, bptt
-from derive.documents.document import document
-from derive.documents.shown import gradients_latex
+from derive.checking.explaining.report import CheckReport
+from derive.checking.reading.errors import FormulaError
+from derive.deriving.derivation import Derivation, bptt
 from derive.documents.verified import WrongStep
 from derive.errors import (
     ChoiceError,
@@ -26,11 +26,11 @@ from derive.errors import (
     ModelFileError,
     ShapeError,
 )
-from derive.evaluate import evaluate
-from derive.expand import Unrolled, unroll
-from derive.model import ARCHITECTURES, FEEDS, LOSSES, Model
-from derive.modelfile import builtin_names, load
-from derive.prove import Report, prove
+from derive.publishing.document import document
+from derive.publishing.shown import gradients_latex
+from derive.values.evaluate import evaluate
+from derive.values.expand import Unrolled, unroll
+from derive.values.prove import Report, prove
 
 __all__ = [
     "ARCHITECTURES",

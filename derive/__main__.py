@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from derive.errors import ChoiceError, DeriveError
-from derive.options import add_choices, chosen_steps, loaded, show
+from derive.publishing.options import add_choices, chosen_steps, loaded, show
 
 if TYPE_CHECKING:
-    from derive.derivation import Derivation
+    from derive.deriving.derivation import Derivation
 
 DEFAULT_MODEL = "vanilla"
 FORMATS = ("latex", "tex", "pdf", "markdown", "html", "notebook", "text")
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["check"]:
-        from derive.checking.command import main as check
+        from derive.publishing.command import main as check
 
         return check(given[1:], DEFAULT_MODEL)
     options = _parser().parse_args(given)
@@ -122,14 +122,14 @@ def _builtin() -> str:
     """The names of the built-in cells, without loading anything else."""
     from importlib import resources
 
-    files = resources.files("derive.models").iterdir()
+    files = (resources.files("derive.cells") / "models").iterdir()
     return ", ".join(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
 def _run(options: argparse.Namespace) -> int:
-    from derive.derivation import bptt
+    from derive.deriving.derivation import bptt
     from derive.documents.content import Wanted
-    from derive.documents.document import printed
+    from derive.publishing.document import printed
 
     model = loaded(options)
     derivation = bptt(model)
@@ -151,7 +151,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _prove(derivation: Derivation, steps: Any, as_comment: bool) -> int:
     """The comparison with sympy.diff, as a comment of LaTeX or beside what is printed."""
-    from derive.prove import prove
+    from derive.values.prove import prove
 
     report = prove(derivation, steps)
     if as_comment:

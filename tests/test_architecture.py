@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import codegen.network
+import codegen.calling.network
 import derive
-from codegen import toolchain
-from derive.architecture import schedule
+from codegen.building import toolchain
+from derive.deriving.architecture import schedule
 
 ROOT = Path(__file__).parents[1]
 DERIVE = sorted((ROOT / "derive").rglob("*.py"))
 CODEGEN = sorted((ROOT / "codegen").rglob("*.py"))
-TEMPLATES = sorted((ROOT / "codegen" / "templates").glob("*"))
+TEMPLATES = sorted((ROOT / "codegen").rglob("templates/*"))
 PUBLIC = ("codegen/__init__.py", "codegen/__main__.py")  # may use derive's public names
 LIMIT = 400
 
@@ -64,7 +64,7 @@ def test_derive_does_not_know_codegen(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CODEGEN, ids=relative)
 def test_only_lower_sees_inside_derive(path: Path) -> None:
-    if relative(path) == "codegen/lower.py":
+    if relative(path) == "codegen/lowering/lower.py":
         return
     found = list(imports(path))
     assert "sympy" not in {package(module) for module, _ in found}
@@ -211,7 +211,7 @@ def test_memory_in_tests_is_poisoned() -> None:
     for dtype in (np.float32, np.float64):
         assert np.isnan(np.empty((2, 3), dtype)).all()
         assert np.isnan(np.empty(64, np.uint8).view(dtype)).all()
-        assert np.isnan(codegen.network.np.empty(3, dtype)).all()  # the same function
+        assert np.isnan(codegen.calling.network.np.empty(3, dtype)).all()  # the same function
 
 
 @pytest.mark.parametrize("path", [*DERIVE, *CODEGEN, *TEMPLATES], ids=relative)
@@ -238,7 +238,7 @@ def test_the_wheel_holds_the_two_packages(tmp_path: Path) -> None:
     if importlib.util.find_spec("setuptools") is None or importlib.util.find_spec("pip") is None:
         pytest.skip("no setuptools or no pip here")
     source = tmp_path / "source"
-    for path in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "models").glob("*.toml")):
+    for path in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "cells" / "models").glob("*.toml")):
         _copy(path, source)
     for path in (ROOT / "derive" / "py.typed", ROOT / "codegen" / "py.typed", ROOT / "pyproject.toml"):
         _copy(path, source)
@@ -268,7 +268,10 @@ def test_the_wheel_holds_the_two_packages(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"derive", "codegen"}
-    due = {relative(p) for p in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "models").glob("*.toml"))}
+    due = {
+        relative(p)
+        for p in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "cells" / "models").glob("*.toml"))
+    }
     assert due | {"derive/py.typed", "codegen/py.typed"} <= set(names)
 
 

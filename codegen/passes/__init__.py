@@ -1,0 +1,1 @@
+"""The passes, one a file, and their order."""

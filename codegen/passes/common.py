@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
 from codegen.passes.names import Names
-from codegen.walk import rewrite
+from codegen.program.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
+from codegen.program.walk import rewrite
 
 DEAR = ("tanh", "sigmoid", "softplus", "tail", "exp", "log")
 """Functions that get a name wherever they occur: several of a kind side by side cost little more than one."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import Program, Role, Statement, statements
-from codegen.walk import reads, rewrite, writes
+from codegen.program.ir import Program, Role, Statement, statements
+from codegen.program.walk import reads, rewrite, writes
 
 
 def drop_dead_code(program: Program) -> Program:

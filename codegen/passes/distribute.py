@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
-from codegen.ir import (
+from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
+from codegen.program.ir import (
     Affine,
     Arg,
     Assign,
@@ -29,8 +30,7 @@ from codegen.ir import (
     Span,
     Statement,
 )
-from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
-from codegen.walk import added, refs
+from codegen.program.walk import added, refs
 
 
 def distribute(program: Program) -> Program:

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from codegen.ir import (
+from codegen.passes.names import Names
+from codegen.passes.scalars import substitute
+from codegen.program.ir import (
     Block,
     For,
     Layout,
@@ -25,9 +27,7 @@ from codegen.ir import (
     Store,
     statements,
 )
-from codegen.passes.names import Names
-from codegen.passes.scalars import substitute
-from codegen.walk import at_other_steps, map_scalars, reads, rewrite, writes
+from codegen.program.walk import at_other_steps, map_scalars, reads, rewrite, writes
 
 
 def fuse_loops(program: Program) -> Program:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from codegen.ir import (
+from codegen.passes.scalars import substitute
+from codegen.program.ir import (
     SUMS,
     Affine,
     Block,
@@ -25,8 +26,7 @@ from codegen.ir import (
     Store,
     Zero,
 )
-from codegen.passes.scalars import substitute
-from codegen.walk import map_scalars, reads, rewrite
+from codegen.program.walk import map_scalars, reads, rewrite
 
 
 def reuse_buffers(program: Program) -> Program:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from codegen.ir import Arg, Call, Const, Scalar, rebuild
+from codegen.program.ir import Arg, Call, Const, Scalar, rebuild
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 

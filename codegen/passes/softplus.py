@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import AnyValue, Assign, Call, Elementwise, Program, Scalar, Select, Statement, rebuild
 from codegen.passes.scalars import ZERO, fold
-from codegen.walk import map_value, parts, rewrite
+from codegen.program.ir import (
+    AnyValue,
+    Assign,
+    Call,
+    Elementwise,
+    Program,
+    Scalar,
+    Select,
+    Statement,
+    rebuild,
+)
+from codegen.program.walk import map_value, parts, rewrite
 
 
 def share_tails(program: Program) -> Program:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from codegen.ir import (
+from codegen.program.ir import (
     AnyValue,
     Assign,
     Const,
@@ -17,7 +17,7 @@ from codegen.ir import (
     Statement,
     rebuild,
 )
-from codegen.walk import map_value, rewrite
+from codegen.program.walk import map_value, rewrite
 
 
 def specialise(program: Program, sizes: Mapping[str, int]) -> Program:

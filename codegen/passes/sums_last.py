@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from codegen.ir import SUMS, Affine, Block, Kernel, Layout, Note, Program, Span, Statement, statements
-from codegen.walk import all_reads, all_writes
+from codegen.program.ir import SUMS, Affine, Block, Kernel, Layout, Note, Program, Span, Statement, statements
+from codegen.program.walk import all_reads, all_writes
 
 Body = tuple[Statement, ...]
 TITLE = "sums over examples"

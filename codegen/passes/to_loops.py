@@ -6,7 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codegen.errors import ProgramError
-from codegen.ir import (
+from codegen.passes.names import Names
+from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
+from codegen.program.ir import (
     AnyValue,
     Arg,
     Assign,
@@ -38,8 +40,6 @@ from codegen.ir import (
     Update,
     Zero,
 )
-from codegen.passes.names import Names
-from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
 
 _INDEX = "i"
 

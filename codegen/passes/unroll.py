@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from codegen.errors import ProgramError
-from codegen.interface import Counts
-from codegen.ir import (
+from codegen.passes.names import Names
+from codegen.passes.scalars import ZERO, fold, substitute
+from codegen.program.interface import Counts
+from codegen.program.ir import (
     Affine,
     AnyValue,
     Arg,
@@ -39,8 +41,6 @@ from codegen.ir import (
     Store,
     Zero,
 )
-from codegen.passes.names import Names
-from codegen.passes.scalars import ZERO, fold, substitute
 
 BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.

@@ -10,18 +10,26 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from derive.checking.grammar import parse
-from derive.checking.judging import Bench, Failure, check_work, free_letters, is_general, readings, subject
-from derive.checking.mistakes import OTHER, WORK, WORK_OF_PAIRS, Budget, Case, Diagnosis, grouped
-from derive.checking.points import DEFAULT_T, points, points_with_shares, scope_of, steps
-from derive.checking.report import CheckReport, right, wrong
-from derive.checking.scanner import one_line
-from derive.checking.scope import Scope
-from derive.checking.tree import Syntax
-from derive.concrete import Steps
-from derive.derivation import Derivation
+from derive.cells.model import Model
+from derive.checking.explaining.mistakes import OTHER, WORK, WORK_OF_PAIRS, Budget, Case, Diagnosis, grouped
+from derive.checking.explaining.report import CheckReport, right, wrong
+from derive.checking.judging.judging import (
+    Bench,
+    Failure,
+    check_work,
+    free_letters,
+    is_general,
+    readings,
+    subject,
+)
+from derive.checking.judging.points import DEFAULT_T, points, points_with_shares, scope_of, steps
+from derive.checking.reading.grammar import parse
+from derive.checking.reading.scanner import one_line
+from derive.checking.reading.scope import Scope
+from derive.checking.reading.tree import Syntax
+from derive.deriving.derivation import Derivation
 from derive.errors import ChoiceError
-from derive.model import Model
+from derive.values.walk import Steps
 
 _SHARES = "This is for targets that sum to 1, as those of a softmax do; for other targets it is not."
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from derive.checking.scope import Scope
-from derive.checking.tree import (
+from derive.checking.reading.scope import Scope
+from derive.checking.reading.tree import (
     Call,
     Count,
     Delta,

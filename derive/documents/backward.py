@@ -7,14 +7,8 @@ from dataclasses import replace
 
 import sympy
 
-from derive.algebra import Expr, Map, Parameter, Role, Symbol, exact, walk
-from derive.derivation import LOSS, OUTSIDE, Derivation, Gradient, Phase, Sum, Term
-from derive.documents.factors import source, sum_formula, term_formula
-from derive.documents.pieces import Over, called, gradient_shape, over, pairing, paragraph, rules, steps
-from derive.documents.stated import objective_name, parameter_names
-from derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
-from derive.equality import Equality
-from derive.formula import (
+from derive.claims.equality import Equality
+from derive.claims.formula import (
     Constant,
     Formula,
     Laid,
@@ -30,8 +24,14 @@ from derive.formula import (
     Values,
     Weights,
 )
-from derive.formula import Gradient as GradientOf
-from derive.timeline import Stretch, stretches
+from derive.claims.formula import Gradient as GradientOf
+from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Gradient, Phase, Sum, Term
+from derive.deriving.timeline import Stretch, stretches
+from derive.documents.factors import source, sum_formula, term_formula
+from derive.documents.pieces import Over, called, gradient_shape, over, pairing, paragraph, rules, steps
+from derive.documents.stated import objective_name, parameter_names
+from derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
+from derive.terms.algebra import Expr, Map, Parameter, Role, Symbol, exact, walk
 from derive.writing.expressions import symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (

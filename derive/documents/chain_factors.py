@@ -8,16 +8,12 @@ from typing import Any
 
 import sympy
 
-from derive.adjoint import pull
-from derive.algebra import Symbol, constant
-from derive.chain import Chain
-from derive.derivation import Phase
-from derive.documents.factors import jacobian_formula
-from derive.documents.pieces import paragraph, steps, zero
-from derive.documents.stated import objective_name, output
-from derive.documents.tree import Block, Equations, Inline, Line
-from derive.equality import Equality
-from derive.formula import (
+from derive.chaining.chain import Chain
+from derive.chaining.jacobian import Edge, count_paths, edges, parameter_edges, parameter_paths, paths
+from derive.chaining.jacobian import Product as Factored
+from derive.chaining.unfold import inlined, summed
+from derive.claims.equality import Equality
+from derive.claims.formula import (
     Blocks,
     Change,
     Constant,
@@ -32,10 +28,14 @@ from derive.formula import (
     Values,
     Weights,
 )
-from derive.jacobian import Edge, count_paths, edges, parameter_edges, parameter_paths, paths
-from derive.jacobian import Product as Factored
-from derive.loss import documented
-from derive.unfold import inlined, summed
+from derive.deriving.adjoint import pull
+from derive.deriving.derivation import Phase
+from derive.deriving.loss import documented
+from derive.documents.factors import jacobian_formula
+from derive.documents.pieces import paragraph, steps, zero
+from derive.documents.stated import objective_name, output
+from derive.documents.tree import Block, Equations, Inline, Line
+from derive.terms.algebra import Symbol, constant
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (
     Call,

@@ -12,17 +12,9 @@ from itertools import islice
 
 import sympy
 
-from derive.algebra import Role, Symbol
-from derive.chain import Chain, ChainTerm
-from derive.concrete import Steps
-from derive.documents.backward import plus
-from derive.documents.chain_factors import Factors
-from derive.documents.pieces import mathematics, paragraph
-from derive.documents.quoted import documented_blocks
-from derive.documents.stated import objective_name
-from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.equality import Equality
-from derive.formula import (
+from derive.chaining.chain import Chain, ChainTerm
+from derive.claims.equality import Equality
+from derive.claims.formula import (
     Back,
     Constant,
     Formula,
@@ -35,6 +27,14 @@ from derive.formula import (
     Values,
     Weights,
 )
+from derive.documents.backward import plus
+from derive.documents.chain_factors import Factors
+from derive.documents.pieces import mathematics, paragraph
+from derive.documents.quoted import documented_blocks
+from derive.documents.stated import objective_name
+from derive.documents.tree import Block, Equations, Inline, Line, Section
+from derive.terms.algebra import Role, Symbol
+from derive.values.walk import Steps
 from derive.writing.expressions import symbol_node, t
 from derive.writing.formulas import formula_node, moving_node
 from derive.writing.tree import (

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from derive.algebra import Role
-from derive.chain import chain
-from derive.concrete import Steps
-from derive.derivation import LOSS, OUTSIDE, Derivation
+from derive.chaining.chain import chain
+from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
 from derive.documents.backward import Backward, outside_section, shared_section
 from derive.documents.chained import Chained
 from derive.documents.example import Example, example, example_section, gradient_check
 from derive.documents.factors import LAYOUTS
 from derive.documents.notated import derivatives_section, glossary, notation_section
 from derive.documents.pieces import paragraph
+from derive.documents.plot import plot
 from derive.documents.stated import forward_section, model_section
 from derive.documents.tree import Block, Document, Figure, Line, Section
 from derive.documents.verified import Judge, counted, verified
 from derive.errors import ChoiceError
 from derive.figures.network import network_drawing
-from derive.figures.plot import plot
 from derive.figures.vanishing import vanishing
+from derive.terms.algebra import Role
+from derive.values.walk import Steps
 from derive.writing.expressions import t
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import Name

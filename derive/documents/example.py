@@ -10,19 +10,19 @@ from typing import Any
 
 import sympy
 
-from derive.algebra import Expr, Parameter, Symbol
-from derive.concrete import Data, Extent, Steps, Tensor, Walk, extent, named_equations
-from derive.derivation import LOSS, Derivation
+from derive.claims.equality import Equality
+from derive.claims.formula import At, Figures, Formula, Gradient, Lost, Of
+from derive.deriving.derivation import LOSS, Derivation
 from derive.documents.backward import delta
 from derive.documents.pieces import paragraph
 from derive.documents.stated import objective_name
 from derive.documents.tree import Block, Equations, Line, Listing, Paragraph, Section, Table
-from derive.equality import Equality
 from derive.errors import DerivationError
-from derive.expand import symbols as data_symbols
-from derive.formula import At, Figures, Formula, Gradient, Lost, Of
-from derive.oracle import Oracle
-from derive.reals import Real, Reals, number
+from derive.terms.algebra import Expr, Parameter, Symbol
+from derive.values.expand import symbols as data_symbols
+from derive.values.oracle import Oracle
+from derive.values.reals import Real, Reals, number
+from derive.values.walk import Data, Extent, Steps, Tensor, Walk, extent, named_equations
 from derive.writing.expressions import expr_node
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (

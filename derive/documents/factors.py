@@ -10,21 +10,11 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.algebra import Expr, Map, OthersPull, Outer, Role, Shape, Symbol, elementwise, symbols, walk
-from derive.derivation import Sum, Term
-from derive.formula import (
-    Change,
-    Constant,
-    Diagonal,
-    Formula,
-    Laid,
-    Of,
-    Product,
-    Step,
-    Turned,
-)
-from derive.jacobian import Column, Factor, Move, Number, Weight, read_back
-from derive.jacobian import Diagonal as Diag
+from derive.chaining.jacobian import Column, Factor, Move, Number, Weight, read_back
+from derive.chaining.jacobian import Diagonal as Diag
+from derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Step, Turned
+from derive.deriving.derivation import Sum, Term
+from derive.terms.algebra import Expr, Map, OthersPull, Outer, Role, Shape, Symbol, elementwise, symbols, walk
 
 LAYOUTS = ("gradient", "jacobian")
 ONE = sympy.Integer(1)

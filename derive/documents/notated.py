@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from derive.algebra import MatVec, Parameter, Reduce, Role, symbols, walk
-from derive.derivation import Derivation, Forward
+from derive.deriving.derivation import Derivation, Forward
 from derive.documents.pieces import (
     gradient_shape,
     listed,
@@ -16,6 +15,7 @@ from derive.documents.pieces import (
 )
 from derive.documents.stated import objective_name
 from derive.documents.tree import Block, Entry, Inline, Paragraph, Remark, Section, Table
+from derive.terms.algebra import MatVec, Parameter, Reduce, Role, symbols, walk
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.tree import (
     EQUALS,

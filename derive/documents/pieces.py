@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 import sympy
 
-from derive.algebra import Role, Shape, exact
 from derive.documents.tree import Inline, Paragraph
+from derive.terms.algebra import Role, Shape, exact
 from derive.writing.expressions import t
 from derive.writing.tree import (
     EQUALS,

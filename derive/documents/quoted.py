@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from derive.chain import ChainTerm
+from derive.chaining.chain import ChainTerm
+from derive.claims.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
 from derive.documents.pieces import paragraph
 from derive.documents.stated import documented_loss
 from derive.documents.tree import Block, Equations, Inline, Line, Remark
-from derive.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
 from derive.writing.formulas import moving_node
 from derive.writing.tree import EQUALS, PLUS, Fence, Name, Node, Number, Objective, Op, Par, When, row
 

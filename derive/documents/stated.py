@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from derive.algebra import Expr, Map, Reduce, Role, Symbol, walk
-from derive.derivation import Derivation, Forward, Phase
+from derive.claims.equality import Equality
+from derive.claims.formula import Formula, Lost, Modelled, Of, OverTime
+from derive.deriving.derivation import Derivation, Forward, Phase
+from derive.deriving.loss import documented
 from derive.documents.pieces import (
     called,
     mathematics,
@@ -17,10 +19,8 @@ from derive.documents.pieces import (
     steps,
 )
 from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.equality import Equality
-from derive.formula import Formula, Lost, Modelled, Of, OverTime
-from derive.functions import leaky_relu, relu
-from derive.loss import documented
+from derive.terms.algebra import Expr, Map, Reduce, Role, Symbol, walk
+from derive.terms.functions import leaky_relu, relu
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from derive.equality import Equality
+from derive.claims.equality import Equality
 from derive.figures.drawing import Drawing
 from derive.writing.notation import Notation
 from derive.writing.tree import Node

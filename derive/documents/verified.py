@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from derive.architecture import T, T_x, T_y
-from derive.concrete import Steps
-from derive.derivation import OUTSIDE, Derivation
+from derive.claims.equality import Equality
+from derive.deriving.architecture import T, T_x, T_y
+from derive.deriving.derivation import OUTSIDE, Derivation
 from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
-from derive.equality import Equality
 from derive.errors import DerivationError, DeriveError, ShapeError
-from derive.oracle import Oracle, oracles
+from derive.values.oracle import Oracle, oracles
+from derive.values.walk import Steps
 
 POINTS = 3
 DIGITS = 40

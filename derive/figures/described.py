@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from derive.concrete import Extent
-from derive.derivation import Derivation
+from derive.deriving.derivation import Derivation
 from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
+from derive.values.walk import Extent
 
 _SHOWN_PARAMETERS = 6
 

@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from derive.algebra import Role
-from derive.concrete import Extent, Steps, extent
-from derive.derivation import Derivation
+from derive.deriving.derivation import Derivation
 from derive.figures.described import described, title
 from derive.figures.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
 from derive.figures.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
 from derive.figures.lettering import reach, width
 from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
+from derive.terms.algebra import Role
+from derive.values.walk import Extent, Steps, extent
 from derive.writing.tree import Name, Node, Objective, Op, Par, Words, row
 
 BESIDE = 0.35  # between an arrow and its label

@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from derive.algebra import Expr, Parameter, Symbol
-from derive.chain import chain
-from derive.concrete import Data, Extent, Steps, Tensor, Walk, extent, named_equations
-from derive.derivation import LOSS, OUTSIDE, Derivation
-from derive.figures.arrays import Arrays
+from derive.chaining.chain import chain
+from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
 from derive.figures.wiring import CELL, INITIAL, wiring
+from derive.terms.algebra import Expr, Parameter, Symbol
+from derive.values.arrays import Arrays
+from derive.values.walk import Data, Extent, Steps, Tensor, Walk, extent, named_equations
 
 Array: TypeAlias = Any  # numpy array of floats
 SCALES = (0.5, 1.0, 1.6)

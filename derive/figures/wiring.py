@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols, walk
-from derive.concrete import Extent
-from derive.derivation import Derivation, Forward, Phase
+from derive.deriving.derivation import Derivation, Forward, Phase
+from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols, walk
+from derive.values.walk import Extent
 
 INITIAL, INPUT, CELL, OUTPUT, LOST = "initial", "input", "cell", "output", "loss"
 

@@ -1,10 +1,10 @@
-"""Expressions of `derive.algebra` as written mathematics: vectors at a step, products, reductions."""
+"""Expressions of `derive.terms.algebra` as written mathematics: vectors at a step, products, reductions."""
 
 from __future__ import annotations
 
 import sympy
 
-from derive.algebra import (
+from derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -17,7 +17,7 @@ from derive.algebra import (
     exact,
     walk,
 )
-from derive.softmax import softmax_argument
+from derive.terms.softmax import softmax_argument
 from derive.writing.scalar import body_piece
 from derive.writing.tree import (
     EQUALS,

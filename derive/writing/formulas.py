@@ -1,4 +1,4 @@
-"""Formulas of `derive.formula` as written mathematics."""
+"""Formulas of `derive.claims.formula` as written mathematics."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.algebra import Role
-from derive.formula import (
+from derive.claims.formula import (
     Applied,
     Back,
     Blocks,
@@ -31,6 +30,7 @@ from derive.formula import (
     Values,
     Weights,
 )
+from derive.terms.algebra import Role
 from derive.writing.expressions import expr_piece
 from derive.writing.scalar import body_piece, number_node, product_piece
 from derive.writing.tree import (

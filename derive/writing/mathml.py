@@ -14,7 +14,7 @@ from html import escape
 
 import sympy
 
-from derive.algebra import Role
+from derive.terms.algebra import Role
 from derive.writing.mathml_elements import (
     SIGNS,
     SPACE,

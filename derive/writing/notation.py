@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
-from derive.algebra import Role, Symbol, exact, symbols
-from derive.derivation import Derivation
+from derive.deriving.derivation import Derivation
 from derive.errors import ChoiceError
+from derive.terms.algebra import Role, Symbol, exact, symbols
 from derive.writing.tree import (
     Accent,
     Derivative,

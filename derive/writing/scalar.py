@@ -1,4 +1,4 @@
-"""The SymPy bodies of elementwise maps as written mathematics, in our order of terms (`derive.order`).
+"""The SymPy bodies of elementwise maps as written mathematics, in our order of terms (`derive.terms.order`).
 
 Nothing here knows about vectors' names or time; `derive.writing.expressions` writes the arguments first
 and hands them over.
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.algebra import arg_index
-from derive.functions import leaky_relu, relu, sigmoid, softplus
-from derive.order import factors, signed_terms
+from derive.terms.algebra import arg_index
+from derive.terms.functions import leaky_relu, relu, sigmoid, softplus
+from derive.terms.order import factors, signed_terms
 from derive.writing.tree import (
     AST,
     MINUS,

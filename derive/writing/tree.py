@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import sympy
 
-from derive.algebra import Role
+from derive.terms.algebra import Role
 
 Step: TypeAlias = "sympy.Expr | int"
 

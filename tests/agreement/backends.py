@@ -10,15 +10,17 @@ from unittest.mock import patch
 import numpy as np
 
 import codegen
-from codegen import Emitted, Network, pipeline, toolchain
-from codegen.build import compile_sources
+from codegen import Emitted, Network
+from codegen.building import toolchain
+from codegen.building.build import compile_sources
+from codegen.building.native import CBackend
+from codegen.c.identifiers import struct_fields
 from codegen.driver import fixed_counts
-from codegen.identifiers import struct_fields
-from codegen.interface import Arrays, Counts, Interface, Prepared
-from codegen.interpret import interpret
-from codegen.ir import Program
-from codegen.lower import functions_of, interface, lower
-from codegen.native import CBackend
+from codegen.lowering.lower import functions_of, interface, lower
+from codegen.passes import pipeline
+from codegen.program.interface import Arrays, Counts, Interface, Prepared
+from codegen.program.interpret import interpret
+from codegen.program.ir import Program
 from derive import Derivation
 from tests.agreement.cases import Case, derivation_of, sizes_of
 from tests.quick import PLAIN_FUNCTIONS
@@ -29,7 +31,7 @@ QUICK = {"quick": ("-march=native", "-O0", PLAIN_FUNCTIONS)}
 
 
 class InterpreterBackend:
-    """Implements `codegen.interface.Backend` over the programs of one level."""
+    """Implements `codegen.program.interface.Backend` over the programs of one level."""
 
     def __init__(self, programs: Sequence[Program], face: Interface) -> None:
         self._programs = {p.function: p for p in programs}

@@ -10,8 +10,8 @@ import pytest
 import codegen
 from codegen import Network
 from derive import Derivation
-from derive.algebra import elementwise
-from derive.derivation import OUTSIDE, Adjoint, Term
+from derive.deriving.derivation import OUTSIDE, Adjoint, Term
+from derive.terms.algebra import elementwise
 from tests.agreement.backends import compiled, emitted, interface_of, interpreted, vector_programs
 from tests.agreement.cases import Case, Setting, data_of, derivation_of
 from tests.agreement.reference import beyond_its_condition, evaluated, far, loss_and_gradients

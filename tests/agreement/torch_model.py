@@ -14,9 +14,9 @@ import numpy as np
 import sympy
 import torch
 
-from derive.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg_index
-from derive.functions import Named
-from derive.model import Definition, Model
+from derive.cells.model import Definition, Model
+from derive.terms.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg_index
+from derive.terms.functions import Named
 from tests.agreement.cases import Array, Case, Data, model_of, own_counts, sizes_of
 
 Tensor = torch.Tensor

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 import derive
-from codegen.interface import Array, Arrays, Counts, Interface
-from codegen.interpret import interpret
-from codegen.ir import Program
-from codegen.lower import derived, functions_of, interface, lower
-from codegen.network import Network
-from codegen.source import Source
+from codegen.c.source import Source
+from codegen.calling.network import Network
+from codegen.lowering.lower import derived, functions_of, interface, lower
+from codegen.program.interface import Array, Arrays, Counts, Interface
+from codegen.program.interpret import interpret
+from codegen.program.ir import Program
 
 T, T_Y, B = 3, 4, 7  # T_Y: the steps of a decoder
 
@@ -51,7 +51,7 @@ def interface_of(
 
 
 def lowered(model: derive.Model | derive.Derivation) -> dict[str, Program]:
-    """function → program, as `codegen.lower` gives it."""
+    """function → program, as `codegen.lowering.lower` gives it."""
     derivation = derived(model)
     return {f: lower(derivation, f) for f in functions_of(derivation)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codegen import toolchain
+from codegen.building import toolchain
 from tests.quick import PLAIN_FUNCTIONS
 
 

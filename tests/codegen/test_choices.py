@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 import codegen
 import derive
-from codegen import ArgumentError, ArgumentTypeError, toolchain
-from codegen.network import Network
+from codegen import ArgumentError, ArgumentTypeError
+from codegen.building import toolchain
+from codegen.calling.network import Network
 
 Array = NDArray[Any]
 SIZES = {"n_x": 33, "n_a": 70, "n_y": 19}

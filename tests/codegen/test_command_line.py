@@ -38,7 +38,7 @@ def test_options_reach_the_code(tmp_path: Path) -> None:
 
 def test_an_encoder_decoder_of_a_model_file(tmp_path: Path) -> None:
     path = tmp_path / "my cell.toml"
-    source = Path(__file__).parents[2] / "derive" / "models" / "gru.toml"
+    source = Path(__file__).parents[2] / "derive" / "cells" / "models" / "gru.toml"
     path.write_text(source.read_text(encoding="utf-8").replace('"gru"', '"mine"'), encoding="utf-8")
     arguments = [str(path), "--sizes", "n_x=2,n_a=3,n_y=2", "--out", str(tmp_path / "out"), "--T", "2,3"]
     assert main([*arguments, "--architecture", "encoder-decoder", "--feed", "output"]) == 0

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import arguments, compare, everything
 from test_showcase import environment
 
 import derive
 from codegen import emit, folder, numpy_twin
 from codegen.driver import twin_source
+from tests.codegen.calls import arguments, compare, everything
 
 SIZES = {"n_x": 3, "n_a": 4, "n_y": 2}
 

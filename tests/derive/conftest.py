@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from derive.algebra import Parameter, Symbol
-from derive.parse import Scope
+from derive.cells.parse import Scope
+from derive.terms.algebra import Parameter, Symbol
 
 CELL = """
 name  = "cell"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from derive.__main__ import main
-from derive.chain import chain
-from derive.derivation import bptt
-from derive.documents.document import document
-from derive.documents.shown import fragment
-from derive.modelfile import builtin_names, load
+from derive.cells.modelfile import builtin_names, load
+from derive.chaining.chain import chain
+from derive.deriving.derivation import bptt
+from derive.publishing.document import document
+from derive.publishing.shown import fragment
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0

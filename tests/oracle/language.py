@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.oracle.errors import OracleError
 
-MODELS = Path(__file__).parents[2] / "derive" / "models"
+MODELS = Path(__file__).parents[2] / "derive" / "cells" / "models"
 KINDS = ("auto", "binary_cross_entropy", "cross_entropy", "squared_error")
 SQUASHING = {"tanh", "sigmoid", "relu", "leaky_relu", "softplus", "softmax"}
 FUNCTIONS = SQUASHING | {"exp", "log", "sqrt", "square", "sin", "cos", "identity", "sum", "mean"}

@@ -33,7 +33,7 @@ def test_nothing_of_the_project_is_imported() -> None:
 
 
 def test_the_reader_of_imports_can_fail() -> None:
-    assert imported("def f():\n    from derive.parse import x\n") == {"derive"}
+    assert imported("def f():\n    from derive.cells.parse import x\n") == {"derive"}
     assert imported("import codegen.build as b, os") == {"codegen", "os"}
 
 

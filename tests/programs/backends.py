@@ -13,21 +13,24 @@ from unittest.mock import patch
 import numpy as np
 
 import codegen
-from codegen import Emitted, Network, network, pipeline, toolchain
-from codegen import render as rendering
-from codegen.arguments import Inputs
-from codegen.build import compile_sources
-from codegen.c_library import library
+from codegen import Emitted, Network
+from codegen.building import toolchain
+from codegen.building.build import compile_sources
+from codegen.building.native import CBackend
+from codegen.c import render as rendering
+from codegen.c.identifiers import struct_fields
+from codegen.c.library import library
+from codegen.c.render import Texts, render
+from codegen.c.source import Source
+from codegen.calling import network
+from codegen.calling.arguments import Inputs
 from codegen.driver import fixed_counts
-from codegen.identifiers import struct_fields
-from codegen.interface import Arrays, Counts, Interface, Prepared
-from codegen.interpret import interpret
-from codegen.ir import Program
-from codegen.lower import functions_of, interface, lower
-from codegen.native import CBackend
+from codegen.lowering.lower import functions_of, interface, lower
+from codegen.passes import pipeline
 from codegen.passes.unroll import unroll
-from codegen.render import Texts, render
-from codegen.source import Source
+from codegen.program.interface import Arrays, Counts, Interface, Prepared
+from codegen.program.interpret import interpret
+from codegen.program.ir import Program
 from tests.programs.cases import Array, Case
 from tests.quick import PLAIN_FUNCTIONS
 
@@ -36,7 +39,7 @@ OPENMP = "#ifdef _OPENMP\n#include <omp.h>\n#endif"
 
 
 class Interpreted:
-    """Implements `codegen.interface.Backend` over the programs of one level."""
+    """Implements `codegen.program.interface.Backend` over the programs of one level."""
 
     def __init__(self, programs: Sequence[Program], face: Interface) -> None:
         self._programs, self._face = {p.function: p for p in programs}, face

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import derive
 from codegen import Network
-from codegen.interface import Interface
+from codegen.program.interface import Interface
 from tests import oracle
 from tests.programs.program import Lengths, Program
 

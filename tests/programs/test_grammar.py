@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from derive import model, parse, tables
-from derive.architecture import schedule
-from derive.functions import NAMES
+from derive.cells import model, parse, tables
+from derive.deriving.architecture import schedule
+from derive.terms.functions import NAMES
 from tests.programs import grammar
 from tests.programs.cases import Case
 from tests.programs.program import Program, Seeded

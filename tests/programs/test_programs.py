@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import derive
-from derive.algebra import elementwise
+from derive.terms.algebra import elementwise
 from tests.programs import backends, runs
 from tests.programs.cases import Case
 from tests.programs.pinned import PINNED

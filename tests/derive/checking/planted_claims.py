@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.checking.known import tree
-from derive.checking.points import scope_of
-from derive.checking.scope import Scope
-from derive.checking.spelled import spelled
-from derive.checking.tree import (
+from derive.cells.model import Model
+from derive.checking.explaining.known import tree
+from derive.checking.judging.points import scope_of
+from derive.checking.reading.scope import Scope
+from derive.checking.reading.tree import (
     Delta,
     Given,
     Index,
@@ -25,9 +25,9 @@ from derive.checking.tree import (
     at,
     walk,
 )
-from derive.derivation import LOSS
-from derive.model import Model
-from derive.timeline import arrivals
+from derive.checking.spelled import spelled
+from derive.deriving.derivation import LOSS
+from derive.deriving.timeline import arrivals
 
 
 @dataclass(frozen=True)

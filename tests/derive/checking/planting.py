@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import sympy
 from planted_claims import Claim
 
-from derive.algebra import MatVec, Parameter
-from derive.algebra import walk as nodes_of
-from derive.checking.points import points, scope_of
-from derive.checking.tree import (
+from derive.cells.model import Model
+from derive.checking.judging.points import points, scope_of
+from derive.checking.reading.tree import (
     Count,
     Delta,
     Factors,
@@ -35,7 +34,8 @@ from derive.checking.tree import (
     stepped,
     walk,
 )
-from derive.model import Model
+from derive.terms.algebra import MatVec, Parameter
+from derive.terms.algebra import walk as nodes_of
 
 ONE = Num(sympy.Integer(1))
 

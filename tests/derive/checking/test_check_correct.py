@@ -8,8 +8,8 @@ import pytest
 from planted_claims import at_steps, forward, gradients, recurrences
 
 import derive
+from derive.cells.model import Model
 from derive.checking.check import check
-from derive.model import Model
 
 LISTED = Path(__file__).with_name("right_claims.txt")
 CHOICES = (

@@ -13,14 +13,14 @@ from test_check_correct import listed
 
 import derive
 from derive.checking.check import check
-from derive.checking.cursor import MAX_DEPTH
-from derive.checking.errors import FormulaError
-from derive.checking.grammar import parse
-from derive.checking.points import scope_of
-from derive.checking.scanner import MAX_LENGTH
-from derive.checking.scope import Scope
+from derive.checking.judging.points import scope_of
+from derive.checking.reading.cursor import MAX_DEPTH
+from derive.checking.reading.errors import FormulaError
+from derive.checking.reading.grammar import parse
+from derive.checking.reading.scanner import MAX_LENGTH
+from derive.checking.reading.scope import Scope
+from derive.checking.reading.tree import Delta, Factors, Loss, Over, Slope, Sum, Turned, Value, Weight, at
 from derive.checking.spelled import spelled
-from derive.checking.tree import Delta, Factors, Loss, Over, Slope, Sum, Turned, Value, Weight, at
 from derive.errors import DeriveError
 
 VANILLA = derive.load("vanilla")

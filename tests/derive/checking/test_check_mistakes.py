@@ -13,9 +13,9 @@ from planting import Planted, chains, in_activation, in_any, in_gradient, in_out
 from test_check_correct import listed, model_of, steps_of
 
 import derive
+from derive.cells.model import Model
 from derive.checking.check import check
-from derive.checking.mistakes import MISTAKES, OTHER
-from derive.model import Model
+from derive.checking.explaining.mistakes import MISTAKES, OTHER
 
 LISTED = Path(__file__).with_name("wrong_claims.txt")
 NOTE_LAST_LINE = (

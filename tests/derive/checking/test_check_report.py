@@ -8,9 +8,9 @@ import pytest
 
 import derive
 from derive.checking.check import check
-from derive.checking.mistakes import MISTAKES
-from derive.checking.points import points, scope_of
-from derive.checking.report import WORDS
+from derive.checking.explaining.mistakes import MISTAKES
+from derive.checking.explaining.report import WORDS
+from derive.checking.judging.points import points, scope_of
 
 VANILLA = derive.load("vanilla")
 DROPPED = "delta_a[t] = W_ya^T @ delta_z_yhat[t]"

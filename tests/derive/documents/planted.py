@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from derive.algebra import Expr, Outer, Role, Symbol, elementwise, transform
-from derive.derivation import Adjoint, Derivation, Gradient, Sum, Term
+from derive.deriving.derivation import Adjoint, Derivation, Gradient, Sum, Term
+from derive.terms.algebra import Expr, Outer, Role, Symbol, elementwise, transform
 
 KINDS = ("sign", "dropped", "step")
 

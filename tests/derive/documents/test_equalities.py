@@ -10,19 +10,30 @@ from typing import Any
 import pytest
 import sympy
 
-from derive.derivation import Derivation, bptt
+from derive.cells.modelfile import builtin_names, load
+from derive.claims.equality import Equality
+from derive.claims.formula import (
+    Blocks,
+    Constant,
+    Figures,
+    Formula,
+    Lost,
+    Modelled,
+    Partial,
+    Plus,
+    Turned,
+    Values,
+)
+from derive.deriving.derivation import Derivation, bptt
 from derive.documents import content as contents
 from derive.documents import verified as verification
 from derive.documents.content import Wanted, content
 from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from derive.documents.verified import Judge, WrongStep, verified
-from derive.equality import Equality
-from derive.formula import Blocks, Constant, Figures, Formula, Lost, Modelled, Partial, Plus, Turned, Values
-from derive.modelfile import builtin_names, load
 from derive.writing.formulas import formula_node
 from derive.writing.tree import Derivative, Name, Node, Number, Objective, Par, Row, Sub, walk
 from tests.derive.documents.planted import KINDS, Planted, planted, wrong_forward
-from tests.derive.test_latex import ARCHITECTURES
+from tests.derive.publishing.test_latex import ARCHITECTURES
 
 LAYOUTS = ("gradient", "jacobian")
 LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")

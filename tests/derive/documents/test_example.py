@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codegen import toolchain
-from derive.algebra import Role
-from derive.derivation import bptt
+from codegen.building import toolchain
+from derive.cells.modelfile import load
+from derive.deriving.derivation import bptt
 from derive.documents.content import Wanted, content
-from derive.documents.document import loading
 from derive.documents.example import PRINTED, example
 from derive.documents.tree import Document, Equations, Line, Listing, Section, Table
 from derive.errors import DerivationError
-from derive.modelfile import load
+from derive.publishing.document import loading
+from derive.terms.algebra import Role
 from derive.writing.tree import (
     Derivative,
     Fence,

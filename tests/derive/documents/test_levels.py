@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from derive.__main__ import main
-from derive.derivation import bptt
+from derive.cells.modelfile import load
+from derive.deriving.derivation import bptt
 from derive.documents.content import Wanted, content
-from derive.documents.document import FORMATS, document, loading
 from derive.documents.levels import at_level
 from derive.documents.tree import Block, Document, Equations, Line, Listing, Paragraph, Plot, Remark
 from derive.errors import ChoiceError
-from derive.modelfile import load
+from derive.publishing.document import FORMATS, document, loading
 from derive.writing.latex import latex
 from derive.writing.mathml import mathml
 from derive.writing.notation import Notation

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from derive.algebra import Role
-from derive.derivation import Derivation, bptt
+from derive.cells.modelfile import builtin_names, load
+from derive.deriving.derivation import Derivation, bptt
 from derive.documents.content import Wanted, content
-from derive.documents.document import document
 from derive.documents.notated import glossary
 from derive.documents.tree import Block, Document, Equations, Paragraph, Remark, Section
 from derive.errors import ChoiceError
 from derive.formats.latex import print_latex
-from derive.modelfile import builtin_names, load
+from derive.publishing.document import document
+from derive.terms.algebra import Role
 from derive.writing.latex import latex
 from derive.writing.mathml import mathml
 from derive.writing.notation import NOTATIONS, Notation, notation

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from derive.derivation import Derivation, bptt
-from derive.documents.shown import fragment
+from derive.cells.modelfile import load
+from derive.deriving.derivation import Derivation, bptt
 from derive.documents.tree import Equations
-from derive.modelfile import load
+from derive.publishing.shown import fragment
 from derive.writing.tree import Derivative, Name, Number, Objective, Par
 from tests.agreement.cells import CELLS
 from tests.derive.documents.test_equalities import given_numbers, made, other_than_claimed, uncovered

@@ -13,16 +13,16 @@ from functools import cache
 import pytest
 import sympy
 
-from derive.algebra import Role, exact
+from derive.cells.modelfile import load
 from derive.checking.check import check
-from derive.derivation import Derivation, bptt
+from derive.claims.equality import Equality
+from derive.deriving.derivation import Derivation, bptt
 from derive.documents.content import Wanted, content
 from derive.documents.tree import Document, Line
 from derive.documents.verified import general_steps
-from derive.equality import Equality
 from derive.errors import DeriveError
-from derive.modelfile import load
-from derive.oracle import oracles
+from derive.terms.algebra import Role, exact
+from derive.values.oracle import oracles
 from derive.writing.expressions import t
 from derive.writing.latex import latex
 from derive.writing.tree import Name, Node, Objective, joined, transform, walk

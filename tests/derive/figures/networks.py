@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from derive.derivation import Derivation, bptt
-from derive.modelfile import load
+from derive.cells.modelfile import load
+from derive.deriving.derivation import Derivation, bptt
 
 PAST = """
 name = "past"

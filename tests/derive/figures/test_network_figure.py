@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import pytest
 from networks import ALL, network, short_and_long
 
-from derive.algebra import Role, symbols
-from derive.concrete import Steps, extent
-from derive.derivation import Derivation
+from derive.deriving.derivation import Derivation
 from derive.errors import ChoiceError
 from derive.figures.drawing import BARE, Arrow, Box, Drawing, Label
 from derive.figures.lettering import runs
 from derive.figures.network import network_drawing
 from derive.figures.wiring import Place, wiring
+from derive.terms.algebra import Role, symbols
+from derive.values.walk import Steps, extent
 from derive.writing.notation import NOTE
 from derive.writing.tree import Name, Node, Objective, Op, Par, Words, walk
 

@@ -16,16 +16,16 @@ import pytest
 import sympy
 from networks import ALL, network
 
-from derive.algebra import arg
-from derive.chain import chain
-from derive.concrete import Data, Extent, Tensor, extent
-from derive.derivation import LOSS, Derivation
-from derive.figures.arrays import Arrays
-from derive.figures.plot import numbers, plot, rate, rounded
+from derive.chaining.chain import chain
+from derive.deriving.derivation import LOSS, Derivation
+from derive.documents.plot import numbers, plot, rate, rounded
 from derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
-from derive.functions import ELEMENTWISE
-from derive.oracle import Oracle
-from derive.reals import Tape, context
+from derive.terms.algebra import arg
+from derive.terms.functions import ELEMENTWISE
+from derive.values.arrays import Arrays
+from derive.values.oracle import Oracle
+from derive.values.reals import Tape, context
+from derive.values.walk import Data, Extent, Tensor, extent
 from derive.writing.notation import NOTE
 from derive.writing.tree import Number
 from derive.writing.unicode import unicode
@@ -151,7 +151,7 @@ def test_a_wrong_derivation_gives_other_numbers() -> None:
 
 
 def planted(phase):  # type: ignore[no-untyped-def]
-    from derive.algebra import elementwise
+    from derive.terms.algebra import elementwise
 
     def turned(term):  # type: ignore[no-untyped-def]
         return replace(term, expr=elementwise(3 * arg(0), (term.expr,))) if term.lag else term
@@ -228,7 +228,7 @@ def test_arrays_are_what_reals_are(function: str) -> None:
     if function not in ("log", "sqrt"):
         left = left - 1.0
     values = Arrays().compile(body, 2)(left, right)
-    from derive.concrete import written_out
+    from derive.values.walk import written_out
 
     tape = Tape([written_out(body)], [arg(0), arg(1)], context(20))
     due = [float(tape(context(20).mpf(a), context(20).mpf(b))[0]) for a, b in zip(left, right, strict=True)]

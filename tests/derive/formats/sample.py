@@ -7,7 +7,6 @@ from dataclasses import replace
 import sympy
 
 import derive
-from derive.algebra import Role
 from derive.documents.tree import (
     Document,
     Entry,
@@ -24,6 +23,7 @@ from derive.documents.tree import (
     Table,
 )
 from derive.figures.drawing import Arrow, Box, Drawing, Label
+from derive.terms.algebra import Role
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.notation import notation
 from derive.writing.tree import (

@@ -14,8 +14,8 @@ import pytest
 from sample import sample
 
 import derive
-from derive.documents.document import document
 from derive.formats.html import print_html
+from derive.publishing.document import document
 from derive.writing.notation import NOTATIONS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here")

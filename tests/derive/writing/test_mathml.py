@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import derive
-from derive.algebra import Role
+from derive.terms.algebra import Role
 from derive.writing.expressions import expr_node, t
 from derive.writing.mathml import MathML, mathml, symbol_key
 from derive.writing.mathml_lines import ROOM, Lines, maths

@@ -7,8 +7,8 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from derive.algebra import Role
-from derive.functions import NAMES
+from derive.terms.algebra import Role
+from derive.terms.functions import NAMES
 from derive.writing.latex import latex, words_latex
 from derive.writing.notation import NOTE
 from derive.writing.signs import Stacked

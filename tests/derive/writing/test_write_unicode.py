@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from derive.algebra import Role
-from derive.functions import NAMES
+from derive.terms.algebra import Role
+from derive.terms.functions import NAMES
 from derive.writing.tree import (
     AST,
     EQUALS,

@@ -9,8 +9,8 @@ import sympy
 from hypothesis import strategies as st
 
 import derive
-from derive.algebra import Expr, Role
-from derive.functions import NAMES
+from derive.terms.algebra import Expr, Role
+from derive.terms.functions import NAMES
 from derive.writing.expressions import expr_node
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import (

@@ -1,0 +1,1 @@
+"""What a caller meets: a network, its arguments, prepared calls."""

@@ -1,0 +1,1 @@
+"""The one gate from the derivation to a program."""

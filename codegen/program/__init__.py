@@ -1,0 +1,1 @@
+"""The language of programs: its grammar, its check and its meaning."""

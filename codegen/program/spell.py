@@ -1,0 +1,106 @@
+"""Scalars as text: the one owner of precedence and of literals, for C, NumPy and plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from codegen.errors import ProgramError
+from codegen.program.ir import Call, Const, Scalar, Select
+
+SELECT, COMPARE, SUM, PRODUCT, UNARY, ATOM = range(6)
+_OPERATORS = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "div": ("/", PRODUCT)}
+_COMPARISONS = {"le": "<=", "lt": "<", "ge": ">=", "gt": ">", "eq": "==", "ne": "!="}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one language writes what is not an operator.
+
+    call(name, argument texts), literal(value), select(condition, then, otherwise) and power(base text,
+    whether the base is an atom, exponent) give a text and its precedence.
+    """
+
+    call: Callable[[str, tuple[str, ...]], str]
+    literal: Callable[[Fraction], str]
+    select: Callable[[str, str, str], tuple[str, int]]
+    power: Callable[[str, bool, Fraction], tuple[str, int]]
+
+
+def spell(scalar: Scalar, style: Style, leaf: Callable[[Scalar], str]) -> str:
+    """The expression as text; `leaf` writes arguments, locals, loads and sizes."""
+    return _spell(scalar, style, leaf)[0]
+
+
+def _spell(scalar: Scalar, style: Style, leaf: Callable[[Scalar], str]) -> tuple[str, int]:
+    def at(operand: Scalar, least: int) -> str:
+        text, precedence = _spell(operand, style, leaf)
+        return text if precedence >= least else f"({text})"
+
+    match scalar:
+        case Const(value=value):
+            text = style.literal(abs(value))
+            return (f"-{text}", UNARY) if value < 0 else (text, ATOM)
+        case Call(op="neg", args=(operand,)):
+            return f"-{at(operand, ATOM)}", UNARY
+        case Call(op="power", args=(base, Const(value=exponent))):
+            text, precedence = _spell(base, style, leaf)
+            return style.power(text, precedence == ATOM, exponent)
+        case Call(op=op, args=(left, right)) if op in _OPERATORS:
+            sign, level = _OPERATORS[op]
+            tight = level + 1 if op in ("sub", "div") else level
+            return f"{at(left, level)} {sign} {at(right, tight)}", level
+        case Call(op=op, args=args):
+            return style.call(op, tuple(at(a, SELECT) for a in args)), ATOM
+        case Select():
+            condition = f"{at(scalar.left, SUM)} {_COMPARISONS[scalar.op]} {at(scalar.right, SUM)}"
+            return style.select(condition, at(scalar.then, COMPARE), at(scalar.otherwise, COMPARE))
+        case Scalar():
+            return leaf(scalar), ATOM
+        case _:
+            raise ProgramError(f"expected a scalar, received {type(scalar).__name__}")
+
+
+def c_literal(value: Fraction, dtype: str) -> str:
+    """A number as C text that reads back as the nearest `dtype`; infinite where it has none."""
+    number = _nearest(value)
+    if dtype == "float32":
+        if number > 3.4028235677973362e38:
+            return "INFINITY"
+        return f"{_shortest(number)}f"
+    return "INFINITY" if math.isinf(number) else _shortest(number)
+
+
+def python_literal(value: Fraction) -> str:
+    """A number as Python text; whole numbers without a point."""
+    number = _nearest(value)
+    if math.isinf(number):
+        return "np.inf"
+    return str(value.numerator) if value.denominator == 1 and number < 1e15 else _shortest(number)
+
+
+def _nearest(value: Fraction) -> float:
+    try:
+        return value.numerator / value.denominator
+    except OverflowError:
+        return math.inf
+
+
+def _shortest(number: float) -> str:
+    text = repr(number)
+    return text if any(c in text for c in ".en") else f"{text}.0"
+
+
+def _text_power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
+    shown = f"{exponent}" if exponent.denominator == 1 and exponent > 0 else f"({exponent})"
+    return f"{base if atom else f'({base})'}^{shown}", ATOM
+
+
+TEXT = Style(
+    call=lambda name, args: f"{name}({', '.join(args)})",
+    literal=python_literal,
+    select=lambda condition, then, otherwise: (f"{then} if {condition} else {otherwise}", SELECT),
+    power=_text_power,
+)

@@ -1,0 +1,63 @@
+"""A model: one cell as data, with every choice made (functions, architecture, feed, loss).
+
+What `derive.cells.modelfile.load` returns and everything else starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from derive.showing import Shown
+from derive.terms.algebra import Expr, Parameter, Symbol
+
+ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+FEEDS = ("none", "output", "target")
+LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")
+
+
+@dataclass(frozen=True)
+class Definition(Shown):
+    """One equation of a model file: `name` at step t is `value`.
+
+    `value` reads names at lag 0 (earlier definitions, the input, states already written in this
+    step) or −1 (states). `source` is the text of the right-hand side.
+    """
+
+    name: str
+    value: Expr
+    source: str
+
+
+@dataclass(frozen=True)
+class Model(Shown):
+    """A recurrent cell, its output and loss, unrolled as `architecture` says.
+
+    x: the input, a vector. states: vectors, each written by one definition of `cell`.
+    output: definitions ending with yhat; empty for a model without an output. `loss` is one of
+    LOSSES, or None exactly when there is no output.
+    """
+
+    name: str
+    title: str
+    sizes: Mapping[str, str] = field(hash=False)  # size name → what it counts
+    x: Symbol
+    states: tuple[Symbol, ...]
+    parameters: tuple[Parameter, ...]
+    functions: Mapping[str, str] = field(hash=False)  # name used in the equations → function chosen
+    cell: tuple[Definition, ...]
+    output: tuple[Definition, ...]
+    loss: str | None
+    architecture: str = "many-to-many"
+    feed: str = "none"
+    origin: str = field(default="", compare=False)  # the name or path that it was loaded from
+
+    @property
+    def y(self) -> Symbol | None:
+        """The target, of the shape of yhat."""
+        return Symbol("y", self.output[-1].value.shape) if self.output else None
+
+    def __repr__(self) -> str:
+        fed = f", feed={self.feed}" if self.feed != "none" else ""
+        chosen = "".join(f", {name}={function}" for name, function in self.functions.items())
+        return f"<Model {self.name}, {self.architecture}{fed}{chosen}, loss={self.loss}>"

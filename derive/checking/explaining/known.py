@@ -1,0 +1,115 @@
+"""What the derivation says, as trees of the grammar: equations to print, and terms to put into a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy
+
+from derive.checking.reading.tree import (
+    Call,
+    Count,
+    Delta,
+    Factors,
+    Given,
+    Index,
+    Num,
+    Power,
+    Sum,
+    Syntax,
+    Total,
+    Turned,
+    Value,
+    Weight,
+    negative,
+)
+from derive.terms.algebra import Expr, Map, MatVec, Outer, Parameter, Reduce, Role, Symbol, arg_index
+from derive.terms.functions import ELEMENTWISE
+from derive.terms.order import factors, signed_terms
+
+_NAMES = {type(f): name for name, f in ((n, ELEMENTWISE[n](sympy.Symbol("z"))) for n in ELEMENTWISE)}
+_BRANCHING = ("relu", "leaky_relu")  # functions whose derivative is told by cases
+
+
+def tree(expr: Expr, index: Index) -> Syntax:
+    """The expression, written at a step. What the grammar has no words for stays as it is."""
+    match expr:
+        case Symbol(role=Role.VALUE, name=name, lag=lag):
+            return Value(name, index.moved(lag))
+        case Symbol(role=Role.COTANGENT, name=name, lag=lag):
+            return Delta(name, index.moved(lag))
+        case Parameter(name=name):
+            return Weight(name)
+        case MatVec(matrix=matrix, vector=vector, transposed=transposed):
+            weight: Syntax = Weight(matrix.name)
+            return Factors(Turned(weight) if transposed else weight, (("@", tree(vector, index)),))
+        case Outer(left=left, right=right):
+            return Factors(tree(left, index), (("@", Turned(tree(right, index))),))
+        case Reduce(kind="sum", vector=vector):
+            return Total(tree(vector, index))
+        case Reduce(kind="logsumexp", vector=vector):
+            return Call(Total(Call(tree(vector, index), "exp", 0, "exp")), "log", 0, "log")
+        case Map(body=body, args=args):
+            return _body(body, [tree(a, index) for a in args]) or Given(expr, index)
+        case _:
+            return Given(expr, index)
+
+
+def _body(body: sympy.Expr, args: list[Syntax]) -> Syntax | None:
+    """The body with its arguments; None for what the grammar has no words for."""
+    match body:
+        case sympy.Symbol():
+            place = arg_index(body)
+            return Count(body.name) if place is None else args[place]
+        case sympy.Rational():
+            return Num(body) if body >= 0 else negative(Num(-body))
+        case sympy.Add():
+            terms = [(sign, _body(term, args)) for sign, term in signed_terms(body)]
+            kept = tuple((sign, term) for sign, term in terms if term is not None)
+            return Sum(kept) if len(kept) == len(terms) else None
+        case sympy.Pow() if not isinstance(body, sympy.exp) and body.exp.is_Rational and body.exp.is_positive:
+            base = _body(body.base, args)
+            return None if base is None else Power(base, body.exp)
+        case sympy.Mul() | sympy.Pow() if not isinstance(body, sympy.exp):
+            return _product(body, args)
+        case sympy.Piecewise():
+            return _slope_by_cases(body, args)
+        case sympy.Function() if type(body) in _NAMES and len(body.args) == 1:
+            inner = _body(body.args[0], args)
+            name = _NAMES[type(body)]
+            return None if inner is None else Call(inner, name, 0, name)
+        case _:
+            return None
+
+
+def _product(body: sympy.Expr, args: list[Syntax]) -> Syntax | None:
+    coefficient, above, below = factors(body)
+    over = _all([_body(factor, args) for factor in above])
+    under = _all([_body(factor, args) for factor in below])
+    if over is None or under is None:
+        return None
+    size = abs(coefficient)
+    first: list[Syntax] = [Num(sympy.Integer(size.p))] if size.p != 1 or not over else []
+    divided = [*under, *([Num(sympy.Integer(size.q))] if size.q != 1 else [])]
+    start, *others = [*first, *over]
+    rest = [("*", factor) for factor in others] + [("/", factor) for factor in divided]
+    made = Factors(start, tuple(rest)) if rest else start
+    return negative(made) if coefficient < 0 else made
+
+
+def _all(parts: Iterable[Syntax | None]) -> list[Syntax] | None:
+    found = list(parts)
+    kept = [part for part in found if part is not None]
+    return kept if len(kept) == len(found) else None
+
+
+def _slope_by_cases(body: sympy.Piecewise, args: list[Syntax]) -> Syntax | None:
+    """f'(v) of a function that is told by cases."""
+    places = sorted(body.free_symbols, key=str)
+    if len(places) != 1:
+        return None
+    for name in _BRANCHING:
+        if sympy.diff(ELEMENTWISE[name](places[0]), places[0]) == body:
+            inner = _body(places[0], args)
+            return None if inner is None else Call(inner, name, 1, name)
+    return None

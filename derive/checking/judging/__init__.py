@@ -1,0 +1,1 @@
+"""A claim judged: its two sides worked out wherever both exist."""

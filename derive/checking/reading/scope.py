@@ -1,0 +1,129 @@
+"""The names that a formula about a network may use, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from derive.deriving.derivation import Derivation
+from derive.terms.algebra import Map, Reduce, Shape, Symbol, arg, symbols
+from derive.terms.functions import NAMES
+
+TIMES = ("T", "T_x", "T_y")
+EXAMPLES = ("m", "N", "B")  # how many examples there are: nothing here depends on it
+ALIASES = {"sigma": "sigmoid", "ReLU": "relu", "LeakyReLU": "leaky_relu", "ln": "log"}
+GIVEN = "y"  # what is not differentiated by
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names of one derivation."""
+
+    derivation: Derivation
+
+    @cached_property
+    def values(self) -> Mapping[str, Shape]:
+        """Everything that has a value at a step, the loss excepted."""
+        plan, derivation = self.derivation.schedule, self.derivation
+        known = {s.name: s.shape for s in (*plan.states, plan.x)}
+        if plan.y is not None:
+            known[plan.y.name] = plan.y.shape
+        written = [f.target for p in derivation.phases for f in p.forward if f.target != derivation.loss]
+        return known | {target.name: target.shape for target in written}
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Shape]:
+        return {p.name: p.shape for p in self.derivation.schedule.parameters}
+
+    @cached_property
+    def functions(self) -> Mapping[str, str]:
+        """A name for a function → that of `derive.terms.functions`."""
+        known = {name: name for name in NAMES} | ALIASES
+        return known | dict(self.derivation.model.functions)
+
+    @cached_property
+    def objective(self) -> str:
+        """What the loss is called: L, unless the model has an L of its own."""
+        loss = self.derivation.loss
+        return "L" if loss is None else loss.name
+
+    @cached_property
+    def initial(self) -> Mapping[str, str]:
+        """a0 → a: the initial state by its own name."""
+        return {f"{s.name}0": s.name for s in self.derivation.schedule.states}
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Another letter for a value: X for the input, as the founding note has it."""
+        name = self.derivation.schedule.x.name
+        other = name.upper()
+        return {} if other in self.values or other in self.parameters else {other: name}
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """What a step hands on to the next, in the order of computation."""
+        written = dict.fromkeys(f.target.name for p in self.derivation.phases for f in p.forward)
+        return tuple(name for name in written if name in self.derivation.carried)
+
+    @cached_property
+    def counts(self) -> tuple[str, ...]:
+        """Numbers by name: the sizes, and how many examples there are."""
+        taken = {*self.values, *self.parameters}
+        return tuple(name for name in (*self.derivation.model.sizes, *EXAMPLES) if name not in taken)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What a name may be, for suggestions and for the scanner."""
+        deltas = (f"delta_{name}" for name in self.values if name != GIVEN)
+        return frozenset((*self.values, *self.parameters, *self.initial, *deltas, self.objective))
+
+    @cached_property
+    def activations(self) -> Mapping[str, str]:
+        """Value of a function → its argument, by name: a → z_a."""
+        found = {}
+        for phase in self.derivation.phases:
+            for equation in phase.forward:
+                match equation.value:
+                    case Map(body=sympy.Function(args=(inner,)), args=(Symbol(name=name),)) if inner == arg(
+                        0
+                    ):
+                        found[equation.target.name] = name
+                    case _:
+                        pass
+        return found | dict(self.softmaxes)
+
+    @cached_property
+    def softmaxes(self) -> Mapping[str, str]:
+        """Output of a softmax → its logits, by name."""
+        written = {f.target.name: f.value for p in self.derivation.phases for f in p.forward}
+        found = {}
+        for name, value in written.items():
+            match value:
+                case Map(body=body, args=(Symbol(name=u), Symbol(name=normaliser))):
+                    reduces = isinstance(written.get(normaliser), Reduce)
+                    if body != sympy.exp(arg(0) - arg(1)) or not reduces:
+                        continue
+                    found[name] = self._unshifted(written, u)
+                case _:
+                    pass
+        return found
+
+    @staticmethod
+    def _unshifted(written: Mapping[str, object], u: str) -> str:
+        """z where u = z − max z."""
+        match written.get(u):
+            case Map(body=body, args=(Symbol(name=z), Symbol())) if body == arg(0) - arg(1):
+                return z
+            case _:
+                return u
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, int], ...]:
+        """Every value with the lags at which equations read it, 0 among them."""
+        found = {(name, 0) for name in self.values}
+        for phase in self.derivation.phases:
+            found |= {(s.name, s.lag) for f in phase.forward for s in symbols(f.value)}
+        return tuple(sorted(found))

@@ -1,0 +1,1 @@
+"""The doors to the outside: documents, notebooks, the gallery, the command line."""

@@ -1,0 +1,80 @@
+"""What the commands of `derive` share: the options that choose a model and its steps, and printing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from derive.errors import ChoiceError
+
+if TYPE_CHECKING:
+    from derive.cells.model import Model
+
+ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+FEEDS = ("none", "output", "target")
+LOSSES = ("auto", "binary_cross_entropy", "cross_entropy", "squared_error")
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """The options that `loaded` reads, and --T."""
+    add = parser.add_argument
+    add("--g", metavar="F", help="the same as --function g=F: for the built-in cells tanh or relu")
+    add("--h", metavar="F", help="the same as --function h=F: sigmoid, softmax or identity")
+    add("--function", action="append", default=[], metavar="NAME=F", help="choose a function of the file")
+    add("--T", metavar="T", help="the number of steps, or T_x,T_y for an encoder-decoder")
+    add("--architecture", default="many-to-many", metavar="A", help=", ".join(ARCHITECTURES))
+    add("--feed", default="none", metavar="F", help="what a step without an input reads: " + ", ".join(FEEDS))
+    add("--loss", default="auto", metavar="L", help=", ".join(LOSSES))
+
+
+def loaded(options: argparse.Namespace) -> Model:
+    """The model that the options choose. Raises ModelFileError, ChoiceError."""
+    from derive.cells.modelfile import load
+
+    return load(
+        options.model,
+        architecture=options.architecture,
+        feed=options.feed,
+        loss=options.loss,
+        **_functions(options),
+    )
+
+
+def _functions(options: argparse.Namespace) -> dict[str, str]:
+    """The choices of --g, --h and --function."""
+    chosen = {role: value for role in ("g", "h") if (value := getattr(options, role)) is not None}
+    for text in options.function:
+        name, separator, value = text.partition("=")
+        if not separator or not name.isidentifier() or not value:
+            raise ChoiceError("--function", "NAME=F", text)
+        if name in ("architecture", "feed", "loss", "name_or_path"):
+            raise ChoiceError("--function", "the name of a function of the model file", name)
+        if chosen.setdefault(name, value) != value:
+            raise ChoiceError("--function", f"one choice for {name}", f"{chosen[name]} and {value}")
+    return chosen
+
+
+def chosen_steps(text: str | None, model: Model) -> Any:
+    """T, or a pair; one number for an encoder-decoder counts for both."""
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ChoiceError("T", "a positive integer, or two with a comma between them", text) from None
+    if model.architecture == "encoder-decoder":
+        return numbers * 2 if len(numbers) == 1 else numbers
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def show(text: str | bytes) -> None:
+    """To standard output; a reader that stops early is no error."""
+    try:
+        if isinstance(text, bytes):
+            sys.stdout.buffer.write(text)
+        else:
+            print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

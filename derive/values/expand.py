@@ -1,0 +1,196 @@
+"""The unrolled network at concrete T and sizes, as plain SymPy: loss and derived gradients.
+
+The loss is the documented one, on ŷ, from the equations of the model. The gradients come from walking
+the adjoint equations of the derivation; nothing is differentiated here. For numbers, see
+`derive.evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeVar
+
+import sympy
+
+from derive.cells.model import Model
+from derive.deriving.derivation import LOSS, Derivation, derived
+from derive.deriving.loss import documented
+from derive.errors import ChoiceError, DerivationError
+from derive.terms.algebra import Shape, arg
+from derive.values.lazy import Lazy
+from derive.values.walk import (
+    Data,
+    Extent,
+    Numbers,
+    Steps,
+    Tensor,
+    Walk,
+    extent,
+    model_equations,
+    named_equations,
+    written_out,
+)
+
+N = TypeVar("N")
+INITIAL = ("symbols", "zero")
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """The network unrolled; vectors are matrices of one column, scalars of one entry; T counts from 1.
+
+    loss: fully expanded, in the symbols below. gradients, worked out on first access: parameter name →
+    Matrix of its shape; "x" → {t: Matrix}; state name + "0" → Matrix. parameters: name → Matrix.
+    x[t], y[t], yhat[t]: t counts the steps that have one. initial: state name → Matrix, zeros where
+    `initial` says so.
+    """
+
+    loss: sympy.Expr
+    gradients: Mapping[str, Any]
+    parameters: Mapping[str, sympy.Matrix]
+    x: Mapping[int, sympy.Matrix]
+    y: Mapping[int, sympy.Matrix]
+    yhat: Mapping[int, sympy.Matrix]
+    initial: Mapping[str, sympy.Matrix]
+
+
+def unroll(
+    model: Model | Derivation,
+    T: Steps = None,
+    sizes: Mapping[str, int] | None = None,
+    initial: str = "symbols",
+) -> Unrolled:
+    """The network unrolled over T steps, by default 2, 1 for one-to-one, (2, 2) for the encoder–decoder.
+
+    sizes: size name → int, 1 where missing. initial: "symbols", or "zero" for a⁰ = 0. Raises ChoiceError
+    for a T, a size or an initial that does not fit, DerivationError for a model without a loss.
+    """
+    if initial not in INITIAL:
+        raise ChoiceError("initial", " or ".join(INITIAL), initial)
+    derivation = derived(model)
+    at = extent(derivation, T, sizes, lambda name: 1)
+    data = symbols(derivation, at, initial)
+    walk = Walk(derivation, model_equations(derivation), at, Exact(), data)
+    plan = derivation.schedule
+    names = (*(p.name for p in plan.parameters), "x", *(f"{s.name}0" for s in plan.states))
+    return Unrolled(
+        documented_loss(walk, derivation),
+        Lazy(names, lambda: _gradients(derivation, at, data)),
+        {name: _sympy(tensor) for name, tensor in data.parameters.items()},
+        {t: _sympy(tensor) for t, tensor in data.x.items()},
+        {t: _sympy(tensor) for t, tensor in data.y.items()},
+        {k: _sympy(walk.values["yhat", t]) for k, t in enumerate(walk.output_steps, start=1)},
+        {name: _sympy(tensor) for name, tensor in data.initial.items()},
+    )
+
+
+def documented_loss(walk: Walk[N], derivation: Derivation) -> N:
+    """The loss as documented, on the ŷ of a walk. Raises DerivationError for a model without one."""
+    model, y = derivation.model, derivation.schedule.y
+    if model.loss is None or y is None:
+        raise DerivationError(f"{model.name}: expected a model with an output and a loss, found no output")
+    yhat = type(y)("yhat", y.shape)
+    return walk.total(documented(model.loss, yhat, y), walk.output_steps)
+
+
+def _gradients(derivation: Derivation, at: Extent, data: Data[sympy.Expr]) -> dict[str, Any]:
+    pulled = Walk(derivation, named_equations(derivation), at, Exact(), data).backward(LOSS)
+    found: dict[str, Any] = {name: _sympy(tensor) for name, tensor in pulled.parameters.items()}
+    found["x"] = {t: _sympy(tensor) for t, tensor in pulled.x.items()}
+    return found | {f"{name}0": _sympy(tensor) for name, tensor in pulled.initial.items()}
+
+
+def _sympy(tensor: Tensor[sympy.Expr]) -> sympy.Matrix:
+    rows, columns = (*tensor.shape, 1, 1)[:2]
+    return sympy.Matrix(rows, columns, tensor.entries)
+
+
+# ----------------------------------------------------------------------------- expressions as numbers
+
+
+class Exact(Numbers[sympy.Expr]):
+    """SymPy expressions; functions of our own are written out, rationals stay rationals."""
+
+    def compile(self, body: sympy.Expr, count: int) -> Callable[..., sympy.Expr]:
+        plain = written_out(_unguarded(body))
+        places = [arg(i) for i in range(count)]
+        return lambda *values: plain.xreplace(dict(zip(places, values, strict=True)))
+
+    def add(self, terms: Sequence[sympy.Expr]) -> sympy.Expr:
+        return sympy.Add(*terms)
+
+    def dot(self, left: Sequence[sympy.Expr], right: Sequence[sympy.Expr]) -> sympy.Expr:
+        return sympy.Add(*(u * v for u, v in zip(left, right, strict=True)))
+
+    def maximum(self, entries: Sequence[sympy.Expr]) -> sympy.Expr:
+        """0: any shift gives the same log-sum-exp, and this one the shortest expression."""
+        return sympy.S.Zero
+
+
+def _unguarded(body: sympy.Expr) -> sympy.Expr:
+    """Without guards against 0 · ∞: a case s = c is gone where the general formula has its value at c."""
+
+    def unguard(*branches: Any) -> sympy.Expr:
+        if len(branches) == 2 and isinstance(branches[0].cond, sympy.Eq) and branches[1].cond == sympy.true:
+            (guarded, equal), (general, _) = (branch.args for branch in branches)
+            if general.subs(*equal.args) == guarded:
+                return general
+        return sympy.Piecewise(*branches)
+
+    return body.replace(sympy.Piecewise, unguard)
+
+
+# ----------------------------------------------------------------------------- naming the symbols
+
+
+def symbols(derivation: Derivation, at: Extent, initial: str = "symbols") -> Data[sympy.Expr]:
+    """A real symbol for every number that the network reads; no two have the same name.
+
+    W_aa if it is one number, W_aa_1_2 otherwise; x__1 at step 1, x__1_2 its component 2; a__0.
+    """
+    plan = derivation.schedule
+    wanted: dict[tuple[str, Any], tuple[str, Shape]] = {
+        ("parameter", p.name): (p.name, p.shape) for p in plan.parameters
+    }
+    wanted |= {("x", k): (f"x__{k}", plan.x.shape) for k in range(1, len(at.span(plan.x_steps)) + 1)}
+    if plan.y is not None and plan.y_steps is not None:
+        wanted |= {("y", k): (f"y__{k}", plan.y.shape) for k in range(1, len(at.span(plan.y_steps)) + 1)}
+    if initial == "symbols":
+        wanted |= {("initial", s.name): (f"{s.name}__0", s.shape) for s in plan.states}
+    named = _named({key: (name, at.shape(shape)) for key, (name, shape) in wanted.items()})
+
+    def kind(wanted_kind: str) -> dict[Any, Tensor[sympy.Expr]]:
+        return {key: tensor for (kind, key), tensor in named.items() if kind == wanted_kind}
+
+    states = kind("initial") or {s.name: _zeros(at.shape(s.shape)) for s in plan.states}
+    return Data(kind("parameter"), states, kind("x"), kind("y"))
+
+
+def _named(
+    wanted: Mapping[tuple[str, Any], tuple[str, tuple[int, ...]]],
+) -> dict[tuple[str, Any], Tensor[sympy.Expr]]:
+    """Symbols for every group; where names collide, the group of one number keeps its name."""
+    taken: set[str] = set()
+    found: dict[tuple[str, Any], Tensor[sympy.Expr]] = {}
+    for key in sorted(wanted, key=lambda k: len(_spelled(*wanted[k])) > 1):
+        name, shape = wanted[key]
+        spelled, count = _spelled(name, shape), 1
+        while not taken.isdisjoint(spelled):
+            count += 1
+            spelled = _spelled(f"{name}_v{count}", shape)
+        taken.update(spelled)
+        found[key] = Tensor(shape, tuple(sympy.Symbol(s, real=True) for s in spelled))
+    return {key: found[key] for key in wanted}
+
+
+def _spelled(name: str, shape: tuple[int, ...]) -> list[str]:
+    if all(n == 1 for n in shape):
+        return [name]
+    indices = product(*(range(1, n + 1) for n in shape))
+    return ["_".join((name, *map(str, index))) for index in indices]
+
+
+def _zeros(shape: tuple[int, ...]) -> Tensor[sympy.Expr]:
+    return Tensor(shape, (sympy.S.Zero,) * (shape[0] if shape else 1))
