@@ -8,7 +8,7 @@ import keyword
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from codegen.building.build import compile_cached, publish_module
 from codegen.building.cache import digest
+from codegen.building.fingerprint import fingerprint
 from codegen.building.native import CBackend
 from codegen.c.identifiers import struct_fields
 from codegen.c.render import Texts, render
@@ -100,7 +101,7 @@ def build(
         raise ArgumentError("target", "'native' or 'portable'", repr(target))
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
     chosen, math = _chosen(passes), _math(math)
-    recipe = digest(_version(), _written_out(model), repr(face), prefix, repr(chosen), math)
+    recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
     (module,) = compile_cached(
         recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target
     )
@@ -284,12 +285,6 @@ def _prefix(model: Subject, name: str | None) -> str:
         return name
     own = model.model.name if isinstance(model, Derivation) else model.name
     return "rnn_" + re.sub(r"[^A-Za-z0-9]+", "_", own).strip("_")
-
-
-def _written_out(subject: Subject) -> str:
-    """All that a model or derivation says, as text."""
-    parts = [getattr(subject, field.name) for field in fields(subject)]
-    return "\n".join(_written_out(part) if isinstance(part, Model) else repr(part) for part in parts)
 
 
 @functools.cache

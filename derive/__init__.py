@@ -10,12 +10,13 @@ derive.document(model, format="html")  all of it as a document, every displayed 
 derive.check(model, "dL/db_a = …")     whether somebody's formula is right, and what is wrong with it
 """
 
-from derive.cells.model import ARCHITECTURES, FEEDS, LOSSES, Model
+from derive.cells.model import Model
 from derive.cells.modelfile import builtin_names, load
 from derive.chaining.chain import Chain, chain
 from derive.checking.check import check
 from derive.checking.explaining.report import CheckReport
 from derive.checking.reading.errors import FormulaError
+from derive.choices import ARCHITECTURES, FEEDS, LOSSES
 from derive.deriving.derivation import Derivation, bptt
 from derive.documents.verified import WrongStep
 from derive.errors import (

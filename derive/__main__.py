@@ -6,28 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from derive import choices
+from derive.cells.modelfile import builtin_names
+from derive.deriving.derivation import Derivation, bptt
+from derive.documents.content import Wanted
 from derive.errors import ChoiceError, DeriveError
+from derive.publishing import check_command
+from derive.publishing.document import printed
 from derive.publishing.options import add_choices, chosen_steps, loaded, show
-
-if TYPE_CHECKING:
-    from derive.deriving.derivation import Derivation
+from derive.values.prove import prove
 
 DEFAULT_MODEL = "vanilla"
-FORMATS = ("latex", "tex", "pdf", "markdown", "html", "notebook", "text")
-ENDINGS = {
-    ".tex": "tex",
-    ".pdf": "pdf",
-    ".md": "markdown",
-    ".html": "html",
-    ".ipynb": "notebook",
-    ".txt": "text",
-}
-NOTATIONS = ("note", "d2l", "pascanu", "werbos")
-LAYOUTS = ("gradient", "jacobian")
-LEVELS = ("full", "brief", "exam")
-
 EPILOG = """\
 examples:
   python -m derive                                  the note's network, T = 2
@@ -58,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["check"]:
-        from derive.publishing.command import main as check
-
-        return check(given[1:], DEFAULT_MODEL)
+        return check_command.main(given[1:], DEFAULT_MODEL)
     options = _parser().parse_args(given)
     try:
         return _run(options)
@@ -100,44 +89,46 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("model", nargs="?", default=DEFAULT_MODEL, metavar="MODEL", help=f"{_builtin()}, or a .toml file")
+    add(
+        "model",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help=f"{', '.join(builtin_names())}, or a .toml file",
+    )
     add_choices(parser)
     add("--loss-step", type=int, metavar="t", help="the chain rule is about the loss of this step (the last)")
     add("--wrt", metavar="NAMES", help="gradients to print, separated by commas: parameters, x, a0 (all)")
     add(
         "--format",
-        choices=FORMATS,
+        choices=tuple(choices.FORMATS),
         metavar="F",
-        help=f"{', '.join(FORMATS)} (latex, or what --out ends with)",
+        help=f"{', '.join(choices.FORMATS)} (latex, or what --out ends with)",
     )
-    add("--notation", choices=NOTATIONS, default="note", metavar="N", help=", ".join(NOTATIONS))
-    add("--layout", choices=LAYOUTS, default="gradient", metavar="Y", help=", ".join(LAYOUTS))
-    add("--level", choices=LEVELS, default="full", metavar="V", help=", ".join(LEVELS))
+    add(
+        "--notation",
+        choices=choices.NOTATIONS,
+        default="note",
+        metavar="N",
+        help=", ".join(choices.NOTATIONS),
+    )
+    add("--layout", choices=choices.LAYOUTS, default="gradient", metavar="Y", help=", ".join(choices.LAYOUTS))
+    levels = tuple(level for level in choices.LEVELS if level != "key")  # written beside the exam
+    add("--level", choices=levels, default="full", metavar="V", help=", ".join(levels))
     add("--out", metavar="FILE", help="write to a file instead of standard output")
     add("--prove", action="store_true", help="compare each gradient with sympy.diff of the expanded loss")
     return parser
 
 
-def _builtin() -> str:
-    """The names of the built-in cells, without loading anything else."""
-    from importlib import resources
-
-    files = (resources.files("derive.cells") / "models").iterdir()
-    return ", ".join(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
-
-
 def _run(options: argparse.Namespace) -> int:
-    from derive.deriving.derivation import bptt
-    from derive.documents.content import Wanted
-    from derive.publishing.document import printed
-
     model = loaded(options)
     derivation = bptt(model)
     wrt = None if options.wrt is None else tuple(name.strip() for name in options.wrt.split(","))
     steps = chosen_steps(options.T, model)
     wanted = Wanted(steps, options.notation, options.layout, options.loss_step, wrt)
+    endings = {ending: format for format, ending in choices.FORMATS.items() if ending}
     path = None if options.out is None else Path(options.out)
-    format = options.format or ("latex" if path is None else ENDINGS.get(path.suffix, "latex"))
+    format = options.format or ("latex" if path is None else endings.get(path.suffix, "latex"))
     text = printed(derivation, wanted, format, options.level)
     if path is None:
         show(text)
@@ -151,8 +142,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _prove(derivation: Derivation, steps: Any, as_comment: bool) -> int:
     """The comparison with sympy.diff, as a comment of LaTeX or beside what is printed."""
-    from derive.values.prove import prove
-
     report = prove(derivation, steps)
     if as_comment:
         show("\n" + "\n".join(f"% {line}" for line in str(report).splitlines()))

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from codegen.c import library as c_library
-from codegen.passes.names import Names
 from codegen.program.interface import Interface, parameter_key
+from codegen.program.names import Names
 
 C_RESERVED = frozenset(
     [

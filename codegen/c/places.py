@@ -13,7 +13,6 @@ from fractions import Fraction
 from codegen.c import elementary
 from codegen.c.identifiers import c_names
 from codegen.errors import ProgramError
-from codegen.passes.names import Names as Fresh
 from codegen.program.ir import (
     Affine,
     Buffer,
@@ -28,6 +27,7 @@ from codegen.program.ir import (
     Start,
     statements,
 )
+from codegen.program.names import Names as Fresh
 from codegen.program.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
 
 

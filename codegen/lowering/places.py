@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from codegen.passes.names import Names
 from codegen.program.interface import parameter_key
 from codegen.program.ir import Affine, Buffer, Layout, Ref, Role
+from codegen.program.names import Names
 
 Shape = tuple[str, ...]
 Steps = tuple[Affine, Affine]  # the first step, and how many

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.passes.names import Names
 from codegen.program.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
+from codegen.program.names import Names
 from codegen.program.walk import rewrite
 
 DEAR = ("tanh", "sigmoid", "softplus", "tail", "exp", "log")

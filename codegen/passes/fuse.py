@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from codegen.passes.names import Names
 from codegen.passes.scalars import substitute
 from codegen.program.ir import (
     Block,
@@ -27,6 +26,7 @@ from codegen.program.ir import (
     Store,
     statements,
 )
+from codegen.program.names import Names
 from codegen.program.walk import at_other_steps, map_scalars, reads, rewrite, writes
 
 

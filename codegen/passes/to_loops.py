@@ -6,7 +6,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codegen.errors import ProgramError
-from codegen.passes.names import Names
 from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
 from codegen.program.ir import (
     AnyValue,
@@ -40,6 +39,7 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
+from codegen.program.names import Names
 
 _INDEX = "i"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from codegen.errors import ProgramError
-from codegen.passes.names import Names
 from codegen.passes.scalars import ZERO, fold, substitute
 from codegen.program.interface import Counts
 from codegen.program.ir import (
@@ -41,6 +40,7 @@ from codegen.program.ir import (
     Store,
     Zero,
 )
+from codegen.program.names import Names
 
 BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from derive import choices
 from derive.showing import Shown
 from derive.terms.algebra import Expr, Parameter, Symbol
 
-ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
-FEEDS = ("none", "output", "target")
-LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Definition(Shown):
     """One equation of a model file: `name` at step t is `value`.
 
@@ -35,7 +32,7 @@ class Model(Shown):
 
     x: the input, a vector. states: vectors, each written by one definition of `cell`.
     output: definitions ending with yhat; empty for a model without an output. `loss` is one of
-    LOSSES, or None exactly when there is no output.
+    `choices.LOSSES`, or None exactly when there is no output.
     """
 
     name: str
@@ -48,8 +45,8 @@ class Model(Shown):
     cell: tuple[Definition, ...]
     output: tuple[Definition, ...]
     loss: str | None
-    architecture: str = "many-to-many"
-    feed: str = "none"
+    architecture: str = choices.MANY_TO_MANY
+    feed: str = choices.NO_FEED
     origin: str = field(default="", compare=False)  # the name or path that it was loaded from
 
     @property
@@ -58,6 +55,6 @@ class Model(Shown):
         return Symbol("y", self.output[-1].value.shape) if self.output else None
 
     def __repr__(self) -> str:
-        fed = f", feed={self.feed}" if self.feed != "none" else ""
+        fed = f", feed={self.feed}" if self.feed != choices.NO_FEED else ""
         chosen = "".join(f", {name}={function}" for name, function in self.functions.items())
         return f"<Model {self.name}, {self.architecture}{fed}{chosen}, loss={self.loss}>"

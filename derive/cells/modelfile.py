@@ -5,26 +5,25 @@ from __future__ import annotations
 import ast
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 
-from derive.cells.model import ARCHITECTURES, FEEDS, Definition, Model
+from derive import choices
+from derive.cells.model import Definition, Model
 from derive.cells.parse import Scope, parse
 from derive.cells.scan import one_line
-from derive.cells.tables import KINDS, MAX_BYTES, Tables, read_tables
+from derive.cells.tables import MAX_BYTES, Tables, read_tables
+from derive.choices import check_choice
 from derive.errors import ChoiceError, ModelFileError
 from derive.terms.algebra import Symbol, spell
-
-_WITHOUT_OUTPUT = ("one-to-one", "many-to-many")
-_WITH_FEED = ("one-to-many", "encoder-decoder")
 
 
 def load(
     name_or_path: str | os.PathLike[str],
     *,
-    architecture: str = "many-to-many",
-    feed: str = "none",
-    loss: str = "auto",
+    architecture: str = choices.MANY_TO_MANY,
+    feed: str = choices.NO_FEED,
+    loss: str = choices.AUTO,
     **functions: str,
 ) -> Model:
     """Read a built-in cell by name, or a model file by path.
@@ -39,9 +38,9 @@ def load(
     Raises ModelFileError for a mistake in the file or a file that cannot be read, ChoiceError for an
     argument that is not one of those allowed.
     """
-    _check_choice("architecture", architecture, ARCHITECTURES)
-    _check_choice("feed", feed, FEEDS)
-    _check_choice("loss", loss, KINDS)
+    check_choice("architecture", architecture, choices.ARCHITECTURES)
+    check_choice("feed", feed, choices.FEEDS)
+    check_choice("loss", loss, choices.KINDS)
     tables = read_tables(*_content(name_or_path))
     chosen = _chosen(tables, functions)
     definitions = _definitions(tables, chosen)
@@ -109,51 +108,45 @@ def _read(path: str) -> tuple[str, bytes]:
 # ----------------------------------------------------------------------------- choices
 
 
-def _check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
-    allowed = tuple(allowed)
-    if not isinstance(value, str) or value not in allowed:
-        raise ChoiceError(argument, f"one of {', '.join(allowed)}", value)
-
-
 def _chosen(tables: Tables, functions: Mapping[str, object]) -> dict[str, str]:
     for name, choice in functions.items():
         if name not in tables.functions:
             declared = ", ".join(tables.functions) or "none"
             raise ChoiceError(name, f"a function that {tables.file} declares ({declared})", choice)
-        _check_choice(name, choice, tables.functions[name])
+        check_choice(name, choice, tables.functions[name])
     return {name: str(functions.get(name, choices[0])) for name, choices in tables.functions.items()}
 
 
 def _check_layout(architecture: str, feed: str, output: tuple[Definition, ...]) -> None:
-    if not output and architecture not in _WITHOUT_OUTPUT:
+    if not output and architecture not in choices.WITHOUT_OUTPUT:
         raise ChoiceError(
-            "architecture", f"{' or '.join(_WITHOUT_OUTPUT)} for a model without output", architecture
+            "architecture", f"{' or '.join(choices.WITHOUT_OUTPUT)} for a model without output", architecture
         )
-    if feed == "none":
+    if feed == choices.NO_FEED:
         return
-    if architecture not in _WITH_FEED:
-        raise ChoiceError("feed", f"none, unless the architecture is {' or '.join(_WITH_FEED)}", feed)
+    if architecture not in choices.WITH_FEED:
+        raise ChoiceError("feed", f"none, unless the architecture is {' or '.join(choices.WITH_FEED)}", feed)
     if not output[-1].value.shape:
         raise ChoiceError("feed", "none, since yhat is a scalar and x a vector", feed)
 
 
 def _loss(tables: Tables, functions: Mapping[str, str], loss: str) -> str | None:
     if not tables.output:
-        if loss != "auto":
+        if loss != choices.AUTO:
             raise ChoiceError("loss", "auto for a model without output", loss)
         return None
-    if loss == "auto" and "auto" not in tables.kinds:
+    if loss == choices.AUTO and choices.AUTO not in tables.kinds:
         loss = tables.kinds[0]
-    _check_choice("loss", loss, tables.kinds)
-    if loss != "auto":
+    check_choice("loss", loss, tables.kinds)
+    if loss != choices.AUTO:
         return loss
     match _outermost(tables, functions):
         case "sigmoid":
-            return "binary_cross_entropy"
+            return choices.BINARY
         case "softmax":
-            return "cross_entropy"
+            return choices.CATEGORICAL
         case _:
-            return "squared_error"
+            return choices.SQUARED
 
 
 def _outermost(tables: Tables, functions: Mapping[str, str]) -> str:

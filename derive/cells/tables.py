@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from derive.cells.model import LOSSES
 from derive.cells.parse import nearest
 from derive.cells.scan import short
+from derive.choices import KINDS
 from derive.errors import ModelFileError
 from derive.terms.algebra import Parameter, Shape, Symbol
 from derive.terms.functions import NAMES
@@ -22,7 +22,6 @@ from derive.terms.functions import NAMES
 MAX_BYTES = 200_000  # of a model file
 _MAX_DOTS = 200  # on one line: tomllib takes quadratic time for a dotted key
 
-KINDS = ("auto", *LOSSES)
 _REQUIRED = ("name", "sizes", "inputs", "states", "equations")
 _KEYS = (*_REQUIRED, "title", "parameters", "functions", "output", "loss")
 _RESERVED = frozenset({"t", "T", "B", "x", "y", "yhat", *NAMES})

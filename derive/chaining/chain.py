@@ -13,9 +13,11 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
+from typing import TypeVar
 
 import sympy
 
+from derive import choices
 from derive.cells.model import Model
 from derive.chaining.unfold import Key, Unfolded, cotangent_keys, inlined, without
 from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
@@ -24,10 +26,14 @@ from derive.errors import ChoiceError
 from derive.showing import Shown
 from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_zero, symbols, walk
 from derive.terms.softmax import softmax_argument
-from derive.values.walk import Extent, Steps, extent
+from derive.values.expand import INITIAL, Exact, matrix
+from derive.values.expand import symbols as data_symbols
+from derive.values.walk import Data, Extent, Numbers, Steps, Tensor, Walk, extent, named_equations
+
+N = TypeVar("N")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChainTerm(Shown):
     """What the gradient gets through the parameter's use at step `k`.
 
@@ -42,7 +48,7 @@ class ChainTerm(Shown):
     immediate_vanishes: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chain(Shown):
     """∂L⟨loss_step⟩/∂parameter over `unfolded.extent`, by the chain rule through time.
 
@@ -70,17 +76,21 @@ class Chain(Shown):
     def values(self, sizes: Mapping[str, int] | None = None, initial: str = "symbols") -> list[sympy.Matrix]:
         """The terms as SymPy matrices of the parameter's shape; their sum is the gradient.
 
-        The symbols are those of `derive.unroll` with the same sizes and `initial`.
+        The symbols are those of `derive.unroll` with the same sizes and `initial`. Raises ChoiceError.
         """
-        from derive.chaining.chain_values import values
+        if initial not in INITIAL:
+            raise ChoiceError("initial", " or ".join(INITIAL), initial)
+        at = self.sized(sizes)
+        walk = ChainWalk(self, at, Exact(), data_symbols(self.derivation, at, initial))
+        return [matrix(walk.sum_of(term.terms)) for term in self.terms]
 
-        return values(self, sizes, initial)
+    def sized(self, sizes: Mapping[str, int] | None) -> Extent:
+        """Its steps with these sizes, 1 where missing. Raises ChoiceError."""
+        at = extent(self.derivation, None, sizes, lambda _: 1)
+        return replace(at, times=self.unfolded.extent.times)
 
-    def latex(self) -> str:
-        """The documented lines, the two derivatives, the true sum, every factor, and the result."""
-        from derive.publishing.shown import fragment
-
-        return fragment(self)
+    def __repr__(self) -> str:
+        return f"<Chain of L at step {self.loss_step} by {self.parameter.name}, {self.derivation!r}>"
 
 
 def chain(
@@ -240,7 +250,7 @@ def _reached(
 def _is_the_notes(derivation: Derivation, looked_at: Unfolded, parameter: Parameter) -> bool:
     """Whether the note's lines are about this: T = 2, a = g(W a[t-1] + W' x + b), ŷ = h(W" a + b"), and W."""
     model = derivation.model
-    if model.architecture != "many-to-many" or looked_at.loss_step != 2 or len(model.states) != 1:
+    if model.architecture != choices.MANY_TO_MANY or looked_at.loss_step != 2 or len(model.states) != 1:
         return False
     if list(looked_at.extent.times.values()) != [2] or len(model.cell) != 1 or len(model.output) != 1:
         return False
@@ -274,3 +284,28 @@ def _affine(value: Expr) -> tuple[list[tuple[Parameter, Expr]], list[Parameter]]
             case _:
                 return [], []
     return products, biases
+
+
+# ----------------------------------------------------------------------------- as matrices
+
+
+class ChainWalk(Walk[N]):
+    """The forward pass, and cotangents of the loss of one step; expressions are absolute."""
+
+    def __init__(self, chain: Chain, at: Extent, numbers: Numbers[N], data: Data[N]) -> None:
+        super().__init__(chain.derivation, named_equations(chain.derivation), at, numbers, data)
+        self._terms = chain.unfolded.cotangents()
+        self._made: dict[tuple[str, int], Tensor[N]] = {}
+
+    def _cotangent(self, symbol: Symbol, t: int) -> Tensor[N]:
+        key = (symbol.name, t)
+        if key not in self._made:
+            self._made[key] = self.sum_of(self._terms[key])
+        return self._made[key]
+
+    def sum_of(self, terms: tuple[Expr, ...]) -> Tensor[N]:
+        """Σ of absolute expressions."""
+        result, *others = (self.value(term, 0) for term in terms)
+        for other in others:
+            result = self._sum(result, other)
+        return result

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
+from derive import choices
 from derive.cells.model import Definition, Model
 from derive.errors import DerivationError
 from derive.terms.algebra import (
@@ -85,16 +86,16 @@ class Schedule:
 def schedule(model: Model) -> Schedule:
     """The model's architecture laid out in time. Raises DerivationError where it makes no sense."""
     match model.architecture:
-        case "one-to-one":
+        case choices.ONE_TO_ONE:
             one = sympy.Integer(1)
             return _uniform(model, one)
-        case "many-to-many":
+        case choices.MANY_TO_MANY:
             return _uniform(model, T)
-        case "many-to-one":
+        case choices.MANY_TO_ONE:
             return _many_to_one(model)
-        case "one-to-many":
+        case choices.ONE_TO_MANY:
             return _one_to_many(model)
-        case "encoder-decoder":
+        case choices.ENCODER_DECODER:
             return _encoder_decoder(model)
         case _:
             raise DerivationError(f"architecture: expected one of the five, found {model.architecture!r}")

@@ -43,7 +43,7 @@ from derive.terms.algebra import (
 LOSS, OUTSIDE = "loss", "outside"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forward(Shown):
     """(number) target[t] = value."""
 
@@ -53,7 +53,7 @@ class Forward(Shown):
     rule: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Term(Shown):
     """One path along which a cotangent arrives.
 
@@ -72,7 +72,7 @@ class Term(Shown):
         return shifted(self.expr, self.lag)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adjoint(Shown):
     """(number) delta_target[t] = Σ terms."""
 
@@ -86,7 +86,7 @@ class Adjoint(Shown):
         return paths.get(len(self.terms), f"sum of {len(self.terms)} paths")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sum(Shown):
     """Σ of `expr` over the steps of phase `phase`. `seed` as in Term."""
 
@@ -96,7 +96,7 @@ class Sum(Shown):
     seed: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gradient(Shown):
     """(number) dL/dname = Σ sums; `of` is a parameter, the input x at step t, or a state at step 0."""
 
@@ -217,12 +217,6 @@ class Derivation(Shown):
             found[name] = Gradient(number + n, name, state, at_start)
         return found
 
-    def latex(self) -> str:
-        """The whole derivation as LaTeX: forward equations, adjoint, boundary values, gradients."""
-        from derive.publishing.shown import fragment
-
-        return fragment(self)
-
 
 def _of(state: Symbol, phases: Iterable[Phase]) -> Iterable[Adjoint]:
     found = [e for p in phases for e in p.adjoint if e.target.name == state.name]
@@ -250,7 +244,7 @@ def bptt(model: Model) -> Derivation:
     taken |= {p.name for p in model.parameters} | {p.name for p in plan.parameters}
     taken |= {"x", "y", "yhat"} | set(model.sizes)
     steps, loss = _forward(plan, model, taken)
-    drafts = [_Draft(segment, own, plan, _context(steps, i), loss) for i, (segment, own) in enumerate(steps)]
+    drafts = [_Draft(segment, own, plan, loss) for segment, own in steps]
     return _numbered(model, plan, drafts, loss)
 
 
@@ -271,11 +265,6 @@ def _forward(
     return result, loss
 
 
-def _context(steps: list[tuple[Segment, tuple[Step, ...]]], index: int) -> tuple[Step, ...]:
-    """The steps whose values an adjoint of segment `index` may read: its own."""
-    return steps[index][1]
-
-
 class _Draft:
     """The equations of one segment before they have numbers."""
 
@@ -284,10 +273,9 @@ class _Draft:
         segment: Segment,
         steps: tuple[Step, ...],
         plan: Schedule,
-        known: tuple[Step, ...],
         loss: Symbol | None,
     ) -> None:
-        self.segment, self.steps, self._plan, self._known, self._loss = segment, steps, plan, known, loss
+        self.segment, self.steps, self._plan, self._loss = segment, steps, plan, loss
         shifts = {s.target.name for s in steps if isinstance(s.value, Reduce) and s.value.kind == "max"}
         self._constant = shifts | {"y"}  # what carries no derivative
         self.terms: dict[Symbol, list[Term]] = {}
@@ -312,7 +300,7 @@ class _Draft:
         if not is_loss:
             self.order.append(step.target)
         for part in pull(step.value, cotangent, step.target):
-            expr = transform(part.contribution, lambda n: reuse(n, self._known) if isinstance(n, Map) else n)
+            expr = transform(part.contribution, lambda n: reuse(n, self.steps) if isinstance(n, Map) else n)
             seed = LOSS if is_loss else ""
             if isinstance(part.leaf, Parameter):
                 self.sums.setdefault(part.leaf, []).append(Sum(0, expr, part.rule, seed))

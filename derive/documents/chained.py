@@ -8,35 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import sympy
 
 from derive.chaining.chain import Chain, ChainTerm
-from derive.claims.equality import Equality
 from derive.claims.formula import (
-    Back,
     Constant,
     Formula,
     Gradient,
-    Loss,
     Of,
-    Partial,
-    Product,
     Turned,
     Values,
-    Weights,
 )
 from derive.documents.backward import plus
 from derive.documents.chain_factors import Factors
+from derive.documents.chain_terms import ChainTerms
 from derive.documents.pieces import mathematics, paragraph
 from derive.documents.quoted import documented_blocks
-from derive.documents.stated import objective_name
 from derive.documents.tree import Block, Equations, Inline, Line, Section
 from derive.terms.algebra import Role, Symbol
-from derive.values.walk import Steps
 from derive.writing.expressions import symbol_node, t
-from derive.writing.formulas import formula_node, moving_node
+from derive.writing.formulas import moving_node
 from derive.writing.tree import (
     EQUALS,
     Derivative,
@@ -52,44 +44,15 @@ from derive.writing.tree import (
     row,
 )
 
-_LETTERS = "sqvmrd"  # no letter that a notation exchanges another for
-_INDICES = "kjnmpqrs"  # of steps
 
-
-class Chained:
-    """The sections about one chain; layout "jacobian" turns the results."""
+class Chained(ChainTerms):
+    """The sections about one chain."""
 
     def __init__(self, chain: Chain, layout: str = "gradient") -> None:
-        self.chain, self.layout = chain, layout
-        self.derivation, self.step = chain.derivation, chain.loss_step
-        self.objective = objective_name(self.derivation)
-        taken = {f.target.name for p in self.derivation.phases for f in p.forward}
-        taken |= {p.name for p in self.derivation.schedule.parameters}
-        self.letter = next(c for c in (*_LETTERS, "state") if c not in taken)
-        free = (c for c in (*_INDICES, "k'", "j'") if c not in taken | {self.letter})
-        self.k, self.j = (sympy.Symbol(c, integer=True) for c in islice(free, 2))
-        self.loss, self.weights = Loss(self.step), Weights(chain.parameter.name)
-        self.total = Partial(self.loss, self.weights)
+        super().__init__(chain, layout)
         self.factors = Factors(
             chain, self.letter, (self.j, self.k), lambda left, right: self.claim(left, right)
         )
-
-    def steps(self) -> Steps:
-        """The T that the chain is about."""
-        times = list(self.chain.unfolded.extent.times.values())
-        return None if not times else times[0] if len(times) == 1 else (times[0], times[1])
-
-    def claim(
-        self, left: Formula, right: Formula, holds: bool = True, flat: bool = False, initial: str = "symbols"
-    ) -> Equality:
-        return Equality(left, right, holds=holds, flat=flat, T=self.steps(), initial=initial)
-
-    def node(self, formula: Formula) -> Node:
-        return formula_node(formula, self.objective)
-
-    def stack(self, step: int) -> Values:
-        """s at a step: all that is handed on."""
-        return Values(tuple(s.name for s in self.chain.through), step, self.letter)
 
     # ------------------------------------------------------------------------- sections
 
@@ -105,10 +68,6 @@ class Chained:
 
     def _span(self) -> str:
         return ", ".join(f"{symbol} = {n}" for symbol, n in self.chain.unfolded.extent.times.items())
-
-    def back(self, start: int, end: int) -> list[Formula]:
-        """The factors from s⟨start⟩ back to s⟨end⟩."""
-        return [Back(self.stack(start).names, start, end, self.letter)] if start > end else []
 
     def _definitions(self) -> list[Block]:
         here, by = (
@@ -131,16 +90,6 @@ class Chained:
             *(row(immediate, moved), Derivative(Ident("u"), Ident("v")), Ident("u"), Ident("v")),
         )
         return [*blocks, told]
-
-    def product(self, term: ChainTerm) -> Product:
-        """∂L/∂s⟨t⟩ · ∂s⟨t⟩/∂s⟨t−1⟩ ⋯ ∂⁺s⟨k⟩/∂W"""
-        first = Partial(self.loss, self.stack(self.step))
-        last = Partial(self.stack(term.k), self.weights, immediate=True)
-        return Product((first, *self.back(self.step, term.k), last))
-
-    def zero(self) -> tuple[Inline, ...]:
-        states = self.derivation.schedule.states
-        return mathematics(row(symbol_node(s, 0), EQUALS, Number("0")) for s in states)
 
     def _sum(self) -> list[Block]:
         left = self.node(self.total)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from derive import choices
 from derive.chaining.chain import chain
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
 from derive.documents.backward import Backward, outside_section, shared_section
 from derive.documents.chained import Chained
 from derive.documents.example import Example, example, example_section, gradient_check
-from derive.documents.factors import LAYOUTS
 from derive.documents.notated import derivatives_section, glossary, notation_section
 from derive.documents.pieces import paragraph
 from derive.documents.plot import plot
@@ -48,8 +48,8 @@ def content(derivation: Derivation, wanted: Wanted, call: str) -> Document:
 
     Raises ChoiceError for a choice that there is not, WrongStep for an equality that does not hold.
     """
-    if wanted.layout not in LAYOUTS:
-        raise ChoiceError("layout", " or ".join(LAYOUTS), wanted.layout)
+    if wanted.layout not in choices.LAYOUTS:
+        raise ChoiceError("layout", " or ".join(choices.LAYOUTS), wanted.layout)
     for name in wanted.wrt or ():
         if name not in derivation.gradients:
             raise ChoiceError("wrt", f"names among {', '.join(derivation.gradients)}", name)

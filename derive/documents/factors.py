@@ -16,7 +16,6 @@ from derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of,
 from derive.deriving.derivation import Sum, Term
 from derive.terms.algebra import Expr, Map, OthersPull, Outer, Role, Shape, Symbol, elementwise, symbols, walk
 
-LAYOUTS = ("gradient", "jacobian")
 ONE = sympy.Integer(1)
 
 

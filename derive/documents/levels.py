@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from derive import choices
 from derive.documents.pieces import listed, paragraph
 from derive.documents.tree import (
     Block,
@@ -20,7 +21,6 @@ from derive.documents.tree import (
 )
 from derive.writing.tree import Name, Node, Objective
 
-LEVELS = ("full", "brief", "exam", "key")
 _RESULTS = ("forward", "backward", "gradients")
 _HIDDEN = ("check", "checked")  # from whoever takes an exam: numbers, and what holds
 
@@ -39,7 +39,7 @@ def at_level(document: Document, level: str) -> Document:
         case "key":
             return replace(document, sections=tuple(_key(document)), subtitle=f"{document.subtitle}: answers")
         case _:
-            raise ValueError(f"level: expected one of {', '.join(LEVELS)}, received {level!r}")
+            raise ValueError(f"level: expected one of {', '.join(choices.LEVELS)}, received {level!r}")
 
 
 # ----------------------------------------------------------------------------- brief

@@ -7,37 +7,29 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import sympy
 
 from derive.chaining.chain import ChainTerm
 from derive.claims.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
+from derive.documents.chain_terms import ChainTerms
 from derive.documents.pieces import paragraph
 from derive.documents.stated import documented_loss
 from derive.documents.tree import Block, Equations, Inline, Line, Remark
 from derive.writing.formulas import moving_node
 from derive.writing.tree import EQUALS, PLUS, Fence, Name, Node, Number, Objective, Op, Par, When, row
 
-if TYPE_CHECKING:
-    from derive.documents.chained import Chained
-
 WRITTEN_OUT = 4  # as many steps back are written one by one
 
 
-def documented_blocks(chained: Chained) -> list[Block]:
+def documented_blocks(of: ChainTerms) -> list[Block]:
     """The quotation, and what has to be said about it."""
-    return _Quotation(chained).blocks()
+    return _Quotation(of).blocks()
 
 
 class _Quotation:
-    def __init__(self, chained: Chained) -> None:
-        self.of, self.chain, self.objective, self.step = (
-            chained,
-            chained.chain,
-            chained.objective,
-            chained.step,
-        )
+    def __init__(self, of: ChainTerms) -> None:
+        self.of, self.chain, self.objective, self.step = of, of.chain, of.objective, of.step
 
     def blocks(self) -> list[Block]:
         lines = tuple(self._quoted_lines())

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from derive import choices
 from derive.chaining.chain import chain
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
 from derive.figures.wiring import CELL, INITIAL, wiring
@@ -77,10 +78,10 @@ def vanishing(
     """
     if derivation.loss is None or not derivation.schedule.parameters:
         return None
-    if derivation.model.architecture == "one-to-one":
+    if derivation.model.architecture == choices.ONE_TO_ONE:
         return None
     half = (MOST_STEPS // 2, MOST_STEPS // 2)
-    longest: Steps = half if derivation.model.architecture == "encoder-decoder" else MOST_STEPS
+    longest: Steps = half if derivation.model.architecture == choices.ENCODER_DECODER else MOST_STEPS
     at = extent(derivation, longest if T is None else T, sizes, lambda _: SIZE)
     of = chain(derivation, parameter=parameter).parameter
     scaled = recurrent(derivation)

@@ -6,13 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from derive import choices
 from derive.cells.model import Model
+from derive.choices import check_choice
 from derive.deriving.derivation import Derivation, derived
 from derive.documents.content import Wanted, content
-from derive.documents.levels import LEVELS, at_level
+from derive.documents.levels import at_level
 from derive.documents.tree import Document
-from derive.errors import ChoiceError
+from derive.formats.html import print_html
 from derive.formats.latex import print_latex
+from derive.formats.markdown import print_markdown
+from derive.formats.notebook import print_notebook
+from derive.formats.pdf import print_pdf
+from derive.formats.tex import print_tex
+from derive.formats.text import print_text
 from derive.publishing.program import program_section
 from derive.values.walk import Steps
 
@@ -45,70 +52,32 @@ def document(
 
 def printed(derivation: Derivation, wanted: Wanted, format: str, level: str) -> Text:
     """The document in one format and at one level; ChoiceError as above."""
-    if format not in FORMATS:
-        raise ChoiceError("format", f"one of {', '.join(FORMATS)}", format)
-    if level not in LEVELS:
-        raise ChoiceError("level", f"one of {', '.join(LEVELS)}", level)
+    check_choice("format", format, choices.FORMATS)
+    check_choice("level", level, choices.LEVELS)
     call = loading(derivation.model)
     wanted = replace(wanted, pictures=format in _WITH_PLOTS)
     made = at_level(content(derivation, wanted, call), level)
     if format == "html" and level == "full":
         made = replace(made, sections=(*made.sections, *program_section(derivation)))
-    return FORMATS[format](made, call)
+    return PRINTERS[format](made, call)
 
 
 def loading(model: Model) -> str:
     """The Python expression that loads the model, by its name."""
-    chosen = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or "auto"}
-    usual = {"architecture": "many-to-many", "feed": "none", "loss": "auto"}
+    chosen = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or choices.AUTO}
+    usual = {"architecture": choices.MANY_TO_MANY, "feed": choices.NO_FEED, "loss": choices.AUTO}
     chosen = {key: value for key, value in chosen.items() if usual[key] != value} | dict(model.functions)
     arguments = [repr(model.origin or model.name), *(f"{k}={v!r}" for k, v in chosen.items())]
     return f"derive.load({', '.join(arguments)})"
 
 
-def _tex(made: Document, call: str) -> Text:
-    from derive.formats.tex import print_tex
-
-    return print_tex(made)
-
-
-def _pdf(made: Document, call: str) -> Text:
-    from derive.formats.pdf import print_pdf
-
-    return print_pdf(made)
-
-
-def _markdown(made: Document, call: str) -> Text:
-    from derive.formats.markdown import print_markdown
-
-    return print_markdown(made)
-
-
-def _html(made: Document, call: str) -> Text:
-    from derive.formats.html import print_html
-
-    return print_html(made)
-
-
-def _notebook(made: Document, call: str) -> Text:
-    from derive.formats.notebook import print_notebook
-
-    return print_notebook(made, call)
-
-
-def _text(made: Document, call: str) -> Text:
-    from derive.formats.text import print_text
-
-    return print_text(made)
-
-
 _WITH_PLOTS = ("pdf", "html", "notebook")
-FORMATS: dict[str, Callable[[Document, str], Text]] = {
+PRINTERS: dict[str, Callable[[Document, str], Text]] = {
     "latex": lambda made, call: print_latex(made),
-    "tex": _tex,
-    "pdf": _pdf,
-    "markdown": _markdown,
-    "html": _html,
-    "notebook": _notebook,
-    "text": _text,
+    "tex": lambda made, call: print_tex(made),
+    "pdf": lambda made, call: print_pdf(made),
+    "markdown": lambda made, call: print_markdown(made),
+    "html": lambda made, call: print_html(made),
+    "notebook": print_notebook,
+    "text": lambda made, call: print_text(made),
 }

@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from derive import choices
+from derive.cells.model import Model
+from derive.cells.modelfile import load
 from derive.errors import ChoiceError
-
-if TYPE_CHECKING:
-    from derive.cells.model import Model
-
-ARCHITECTURES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
-FEEDS = ("none", "output", "target")
-LOSSES = ("auto", "binary_cross_entropy", "cross_entropy", "squared_error")
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +20,14 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     add("--h", metavar="F", help="the same as --function h=F: sigmoid, softmax or identity")
     add("--function", action="append", default=[], metavar="NAME=F", help="choose a function of the file")
     add("--T", metavar="T", help="the number of steps, or T_x,T_y for an encoder-decoder")
-    add("--architecture", default="many-to-many", metavar="A", help=", ".join(ARCHITECTURES))
-    add("--feed", default="none", metavar="F", help="what a step without an input reads: " + ", ".join(FEEDS))
-    add("--loss", default="auto", metavar="L", help=", ".join(LOSSES))
+    add("--architecture", default=choices.MANY_TO_MANY, metavar="A", help=", ".join(choices.ARCHITECTURES))
+    fed = f"what a step without an input reads: {', '.join(choices.FEEDS)}"
+    add("--feed", default=choices.NO_FEED, metavar="F", help=fed)
+    add("--loss", default=choices.AUTO, metavar="L", help=", ".join(choices.KINDS))
 
 
 def loaded(options: argparse.Namespace) -> Model:
     """The model that the options choose. Raises ModelFileError, ChoiceError."""
-    from derive.cells.modelfile import load
-
     return load(
         options.model,
         architecture=options.architecture,
@@ -64,7 +59,7 @@ def chosen_steps(text: str | None, model: Model) -> Any:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ChoiceError("T", "a positive integer, or two with a comma between them", text) from None
-    if model.architecture == "encoder-decoder":
+    if model.architecture == choices.ENCODER_DECODER:
         return numbers * 2 if len(numbers) == 1 else numbers
     return numbers[0] if len(numbers) == 1 else numbers
 

@@ -16,6 +16,10 @@ from derive.documents.notated import derivatives_section, glossary
 from derive.documents.stated import forward_section, model_section
 from derive.documents.tree import Document, Section
 from derive.errors import ChoiceError
+from derive.formats.html import html_fragment
+from derive.formats.latex import print_latex
+from derive.formats.text import print_text
+from derive.showing import Printers, enter
 from derive.terms.algebra import Role, Symbol
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
@@ -23,6 +27,7 @@ from derive.writing.latex import latex
 from derive.writing.mathml import mathml
 from derive.writing.notation import NOTE
 from derive.writing.tree import EQUALS, Derivative, Name, Node, Objective, Par, joined, row
+from derive.writing.unicode import unicode
 
 # ----------------------------------------------------------------------------- whole derivations
 
@@ -58,20 +63,11 @@ def derivation_sections(derivation: Derivation, layout: str = "gradient") -> lis
     return [*sections, *([outside] if outside is not None else [])]
 
 
-def fragment(what: Any) -> str:
-    """The LaTeX displays of a model, a derivation or a chain."""
-    from derive.formats.latex import print_latex
-
-    return print_latex(shown(what))
-
-
 def gradients_latex(derivation: Derivation, wrt: Sequence[str] | None = None) -> str:
     """The gradients of `wrt`: parameters, "x" and initial states ("a0"); by default all of them.
 
     Raises ChoiceError for a name that has no gradient.
     """
-    from derive.formats.latex import print_latex
-
     for name in wrt if wrt is not None else ():
         if name not in derivation.gradients:
             raise ChoiceError("wrt", f"names among {', '.join(derivation.gradients)}", name)
@@ -86,15 +82,20 @@ def gradients_latex(derivation: Derivation, wrt: Sequence[str] | None = None) ->
 def latex_of(what: Any) -> str:
     """$$ … $$: displays of a model, a derivation or a chain, one display of a step."""
     if isinstance(what, Model | Derivation | Chain):
-        return fragment(what)
+        return print_latex(shown(what))
     return f"$${latex(step_node(what), NOTE)}$$"
+
+
+def text_of(what: Any) -> str:
+    """For a terminal: a model, a derivation or a chain as a document, or one equation."""
+    if isinstance(what, Model | Derivation | Chain):
+        return print_text(shown(what))
+    return unicode(step_node(what))
 
 
 def html_of(what: Any) -> str:
     """HTML with MathML, to stand in a page: sections of a model, a derivation or a chain, or one step."""
     if isinstance(what, Model | Derivation | Chain):
-        from derive.formats.html import html_fragment
-
         return html_fragment(shown(what))
     return mathml(step_node(what), NOTE, display=True)
 
@@ -131,3 +132,6 @@ def _gradient(gradient: Gradient) -> Node:
     parts = tuple(Of(expr, t) for expr in dict.fromkeys(s.expr for s in gradient.sums))
     whole = OverTime(t, 1, T, plus(parts))
     return row(Derivative(Objective("L"), Par(gradient.name)), EQUALS, formula_node(whole))
+
+
+enter(Printers(text_of, latex_of, html_of))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from derive import choices
 from derive.cells.model import Model
 from derive.deriving.architecture import T as _T
 from derive.deriving.architecture import T_x, T_y
@@ -98,7 +99,7 @@ def evaluate(
 
 def _own_extents(derivation: Derivation, at: Extent, lengths: Any, batch: int) -> list[Extent]:
     """T of each example."""
-    pair = derivation.model.architecture == "encoder-decoder"
+    pair = derivation.model.architecture == choices.ENCODER_DECODER
     if pair and lengths is not None and not (isinstance(lengths, (tuple, list)) and len(lengths) == 2):
         raise ChoiceError("lengths", "a pair for the encoder-decoder", lengths)
     given = zip((T_x, T_y), lengths or (None, None), strict=True) if pair else [(_T, lengths)]

@@ -78,11 +78,11 @@ def unroll(
     return Unrolled(
         documented_loss(walk, derivation),
         Lazy(names, lambda: _gradients(derivation, at, data)),
-        {name: _sympy(tensor) for name, tensor in data.parameters.items()},
-        {t: _sympy(tensor) for t, tensor in data.x.items()},
-        {t: _sympy(tensor) for t, tensor in data.y.items()},
-        {k: _sympy(walk.values["yhat", t]) for k, t in enumerate(walk.output_steps, start=1)},
-        {name: _sympy(tensor) for name, tensor in data.initial.items()},
+        {name: matrix(tensor) for name, tensor in data.parameters.items()},
+        {t: matrix(tensor) for t, tensor in data.x.items()},
+        {t: matrix(tensor) for t, tensor in data.y.items()},
+        {k: matrix(walk.values["yhat", t]) for k, t in enumerate(walk.output_steps, start=1)},
+        {name: matrix(tensor) for name, tensor in data.initial.items()},
     )
 
 
@@ -97,12 +97,13 @@ def documented_loss(walk: Walk[N], derivation: Derivation) -> N:
 
 def _gradients(derivation: Derivation, at: Extent, data: Data[sympy.Expr]) -> dict[str, Any]:
     pulled = Walk(derivation, named_equations(derivation), at, Exact(), data).backward(LOSS)
-    found: dict[str, Any] = {name: _sympy(tensor) for name, tensor in pulled.parameters.items()}
-    found["x"] = {t: _sympy(tensor) for t, tensor in pulled.x.items()}
-    return found | {f"{name}0": _sympy(tensor) for name, tensor in pulled.initial.items()}
+    found: dict[str, Any] = {name: matrix(tensor) for name, tensor in pulled.parameters.items()}
+    found["x"] = {t: matrix(tensor) for t, tensor in pulled.x.items()}
+    return found | {f"{name}0": matrix(tensor) for name, tensor in pulled.initial.items()}
 
 
-def _sympy(tensor: Tensor[sympy.Expr]) -> sympy.Matrix:
+def matrix(tensor: Tensor[sympy.Expr]) -> sympy.Matrix:
+    """A vector is one column, a scalar one entry."""
     rows, columns = (*tensor.shape, 1, 1)[:2]
     return sympy.Matrix(rows, columns, tensor.entries)
 

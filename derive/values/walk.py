@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import sympy
 
+from derive import choices
 from derive.deriving.architecture import Segment, T_x, T_y
 from derive.deriving.architecture import T as _T
 from derive.deriving.derivation import Derivation
@@ -104,12 +105,12 @@ def extent(
 
 def _times(architecture: str, T: Steps) -> Mapping[sympy.Symbol, int]:
     match architecture:
-        case "encoder-decoder":
+        case choices.ENCODER_DECODER:
             pair = (2, 2) if T is None else T
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise ChoiceError("T", "a pair (T_x, T_y) for the encoder-decoder", T)
             return {T_x: positive("T", pair[0], T), T_y: positive("T", pair[1], T)}
-        case "one-to-one":
+        case choices.ONE_TO_ONE:
             if T is not None and positive("T", T, T) != 1:
                 raise ChoiceError("T", "1 for one-to-one", T)
             return {}

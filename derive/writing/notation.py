@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
+from derive import choices
+from derive.choices import check_choice
 from derive.deriving.derivation import Derivation
-from derive.errors import ChoiceError
 from derive.terms.algebra import Role, Symbol, exact, symbols
 from derive.writing.tree import (
     Accent,
@@ -39,7 +40,6 @@ from derive.writing.tree import (
     row,
 )
 
-NOTATIONS = ("note", "d2l", "pascanu", "werbos")
 NETWORKS = ("enc", "dec")  # prefixes of the parameters of two networks
 INTERMEDIATE = ("z", "u", "s", "m", "l", "w")  # first letters of names that the derivation gives
 _LOWER = (
@@ -194,8 +194,7 @@ _LETTERS = {  # for the state that the output reads, the input and the output
 
 def notation(name: str, derivation: Derivation) -> Notation:
     """The notation called `name`, with letters that fit the model. Raises ChoiceError."""
-    if name not in _CHOICES:
-        raise ChoiceError("notation", f"one of {', '.join(NOTATIONS)}", name)
+    check_choice("notation", name, choices.NOTATIONS)
     chosen = _CHOICES[name]
     state = _shown_state(derivation)
     if name not in _LETTERS or state is None:

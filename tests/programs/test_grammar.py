@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from derive.cells import model, parse, tables
+from derive import choices
+from derive.cells import parse, tables
 from derive.deriving.architecture import schedule
 from derive.terms.functions import NAMES
 from tests.programs import grammar
@@ -98,7 +99,7 @@ def test_matrices_come_in_every_form() -> None:
 
 @pytest.mark.parametrize(
     ("name", "language"),
-    [("architecture", model.ARCHITECTURES), ("feed", model.FEEDS), ("loss", ("auto", *model.LOSSES))],
+    [("architecture", choices.ARCHITECTURES), ("feed", choices.FEEDS), ("loss", ("auto", *choices.LOSSES))],
 )
 def test_every_choice_is_made(name: str, language: tuple[str, ...]) -> None:
     assert {getattr(program, name) for program in drawn()} == set(language)
@@ -106,8 +107,8 @@ def test_every_choice_is_made(name: str, language: tuple[str, ...]) -> None:
 
 def test_every_layout_is_drawn() -> None:
     layouts = {(program.architecture, program.feed) for program in drawn()}
-    fed = {(a, feed) for a in ("one-to-many", "encoder-decoder") for feed in model.FEEDS}
-    assert layouts == fed | {(a, "none") for a in model.ARCHITECTURES}
+    fed = {(a, feed) for a in ("one-to-many", "encoder-decoder") for feed in choices.FEEDS}
+    assert layouts == fed | {(a, "none") for a in choices.ARCHITECTURES}
 
 
 def test_every_table_is_written_and_left_out() -> None:
@@ -120,8 +121,8 @@ def test_every_table_is_written_and_left_out() -> None:
 
 def test_every_kind_of_loss_is_listed() -> None:
     kinds = [file["loss"]["kind"] for file in files() if "loss" in file]
-    assert {kind for kind in kinds if isinstance(kind, str)} == set(model.LOSSES)
-    assert {one for kind in kinds if isinstance(kind, list) for one in kind} == set(tables.KINDS)
+    assert {kind for kind in kinds if isinstance(kind, str)} == set(choices.LOSSES)
+    assert {one for kind in kinds if isinstance(kind, list) for one in kind} == set(choices.KINDS)
 
 
 def test_parameters_have_every_shape_and_some_are_unused() -> None:

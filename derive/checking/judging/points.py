@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import sympy
 
+from derive import choices
 from derive.cells.model import Model
 from derive.checking.reading.scope import Scope
 from derive.deriving.derivation import LOSS, Derivation, bptt
@@ -67,9 +68,9 @@ def steps(derivation: Derivation, T: object) -> Steps:
     is 1 where there is one step. Raises ChoiceError."""
     whole = isinstance(T, int) and not isinstance(T, bool)
     match derivation.model.architecture:
-        case "one-to-one" if T == DEFAULT_T:
+        case choices.ONE_TO_ONE if T == DEFAULT_T:
             T = 1
-        case "encoder-decoder" if whole:
+        case choices.ENCODER_DECODER if whole:
             T = (T, T)
         case _:
             pass

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from derive import choices
 from derive.checking.reading.cursor import Cursor
 from derive.checking.reading.scanner import Token
 from derive.checking.reading.scope import GIVEN, TIMES, Scope
@@ -61,7 +62,7 @@ class Names:
         raise self.cursor.mistake("a step: t, t-1, T or a number")
 
     def _time(self, name: str) -> str:
-        two = self.scope.derivation.model.architecture == "encoder-decoder"
+        two = self.scope.derivation.model.architecture == choices.ENCODER_DECODER
         return (_TWO if two else _ONE_TRAJECTORY).get(name, name)
 
     def step(self) -> Index | None:

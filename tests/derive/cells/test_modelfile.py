@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from derive.cells.model import ARCHITECTURES, LOSSES, Model
+from derive.cells.model import Model
 from derive.cells.modelfile import builtin_names, load
+from derive.choices import ARCHITECTURES, LOSSES
 from derive.errors import ChoiceError, ModelFileError
 from derive.terms.algebra import Map, MatVec, Parameter, Symbol, parameters, walk
 

@@ -19,8 +19,7 @@ import pytest
 import sympy
 
 from derive.cells.modelfile import load
-from derive.chaining.chain import Chain, chain
-from derive.chaining.chain_values import ChainWalk, sized
+from derive.chaining.chain import Chain, ChainWalk, chain
 from derive.chaining.jacobian import (
     Column,
     Diagonal,
@@ -142,7 +141,7 @@ def test_every_term_is_what_its_step_contributes(case: Any) -> None:
 
 
 def check_terms(made: Chain) -> None:
-    at = sized(made, sizes_of(made))
+    at = made.sized(sizes_of(made))
     data = numbers(made.derivation, at, 7)
     walk = ChainWalk(made, at, Reals(DIGITS), data)
     count = len(data.parameters[made.parameter.name].entries)
@@ -257,7 +256,7 @@ def test_the_factors_multiply_to_the_terms(case: Any) -> None:
 
 
 def check_factors(made: Chain) -> None:
-    at = sized(made, sizes_of(made))
+    at = made.sized(sizes_of(made))
     data = numbers(made.derivation, at, 11)
     walk = ChainWalk(made, at, Reals(DIGITS), data)
     moved = numbers(made.derivation, at, 13).parameters[made.parameter.name]

@@ -25,9 +25,9 @@ from derive.checking.reading.tree import (
     at,
     walk,
 )
-from derive.checking.spelled import spelled
 from derive.deriving.derivation import LOSS
 from derive.deriving.timeline import arrivals
+from tests.derive.checking.spelled import spelled
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from derive.checking.reading.grammar import parse
 from derive.checking.reading.scanner import MAX_LENGTH
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import Delta, Factors, Loss, Over, Slope, Sum, Turned, Value, Weight, at
-from derive.checking.spelled import spelled
 from derive.errors import DeriveError
+from tests.derive.checking.spelled import spelled
 
 VANILLA = derive.load("vanilla")
 STACKED = derive.load("vanilla_stacked")

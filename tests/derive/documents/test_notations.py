@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from derive.cells.modelfile import builtin_names, load
+from derive.choices import NOTATIONS
 from derive.deriving.derivation import Derivation, bptt
 from derive.documents.content import Wanted, content
 from derive.documents.notated import glossary
@@ -22,7 +23,7 @@ from derive.publishing.document import document
 from derive.terms.algebra import Role
 from derive.writing.latex import latex
 from derive.writing.mathml import mathml
-from derive.writing.notation import NOTATIONS, Notation, notation
+from derive.writing.notation import Notation, notation
 from derive.writing.tree import Derivative, Ident, Name, Node, Objective, Par, Size, When, row
 from derive.writing.unicode import unicode
 from tests.derive.documents.test_levels import nodes

@@ -14,13 +14,14 @@ from xml.etree import ElementTree
 import pytest
 from networks import ALL, network, short_and_long
 
+from derive.choices import NOTATIONS
 from derive.figures.drawing import BARE, END, START, Arrow, Box, Drawing, Label
 from derive.figures.drawn_text import drawn_text
 from derive.figures.lettering import EM, reach, runs, width
 from derive.figures.network import network_drawing
 from derive.figures.picture import picture
 from derive.figures.svg import UNIT, svg
-from derive.writing.notation import NOTATIONS, NOTE, notation
+from derive.writing.notation import NOTE, notation
 from derive.writing.tree import Derivative, Ident, Name, Op, Par, Row, Size, Sub, Sup, Words
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 
+from derive.choices import NOTATIONS
 from derive.documents.tree import Block, Document, Equations, Items, Listing, Paragraph, Plot, Remark, Section
 from derive.errors import DeriveError, MissingProgram
 from derive.formats.latex import print_latex
@@ -24,7 +25,7 @@ from derive.formats.pdf import PROGRAMS, print_pdf
 from derive.formats.tex import print_tex
 from derive.formats.text import NARROWEST, print_text
 from derive.formats.texts import bare, code, folded, letters
-from derive.writing.notation import NOTATIONS, NOTE
+from derive.writing.notation import NOTE
 from derive.writing.tree import Ident, Name, Number, Par, Words, row
 from derive.writing.unicode_scripts import columns
 from tests.derive.formats.documents import KINDS, document

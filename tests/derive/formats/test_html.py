@@ -16,13 +16,13 @@ import pytest
 from sample import PICTURE, sample, smallest, words
 
 import derive
+from derive.choices import NOTATIONS
 from derive.documents.tree import Document, Equations, Line, Listing, Remark, Section, Table
 from derive.formats.html import LIMIT, html_fragment, print_html
 from derive.formats.html_code import code_lines
 from derive.formats.html_svg import embedded
 from derive.publishing.document import document
 from derive.writing.mathml import symbol_key
-from derive.writing.notation import NOTATIONS
 from derive.writing.tree import Ident, Name, Par
 
 VOID = {"meta", "link", "br", "wbr", "hr", "img", "input"}

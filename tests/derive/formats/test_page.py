@@ -14,9 +14,9 @@ import pytest
 from sample import sample
 
 import derive
+from derive.choices import NOTATIONS
 from derive.formats.html import print_html
 from derive.publishing.document import document
-from derive.writing.notation import NOTATIONS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

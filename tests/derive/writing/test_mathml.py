@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import derive
+from derive.choices import NOTATIONS
 from derive.terms.algebra import Role
 from derive.writing.expressions import expr_node, t
 from derive.writing.mathml import MathML, mathml, symbol_key
 from derive.writing.mathml_lines import ROOM, Lines, maths
-from derive.writing.notation import NOTATIONS, NOTE, Notation, notation
+from derive.writing.notation import NOTE, Notation, notation
 from derive.writing.tree import (
     AST,
     EQUALS,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 KEPT_OUT = {"derive", "codegen", "generated", "sympy", "mpmath"}
 
 

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from derive.checking.check import check
+from derive.checking.judging.points import DEFAULT_T
 from derive.errors import ChoiceError, DeriveError
 from derive.publishing.options import add_choices, chosen_steps, loaded, show
 
@@ -41,9 +43,6 @@ def main(arguments: Sequence[str], default_model: str) -> int:
 
 
 def _checked(options: argparse.Namespace) -> tuple[bool, str]:
-    from derive.checking.check import check
-    from derive.checking.judging.points import DEFAULT_T
-
     model = loaded(options)
     steps = chosen_steps(options.T, model)
     formula = sys.stdin.read() if options.formula == "-" else options.formula

@@ -1,0 +1,124 @@
+"""The storeys of the house: imports go down, those in functions and for types included, and in no circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+STOREYS = (
+    "derive.errors",
+    "derive.choices derive.showing",
+    "derive.terms",
+    "derive.cells",
+    "derive.deriving",
+    "derive.values",
+    "derive.chaining",
+    "derive.claims",
+    "derive.writing",
+    "derive.figures",
+    "derive.checking.reading",
+    "derive.checking.judging",
+    "derive.checking.explaining",
+    "derive.checking",
+    "derive.checking.check",
+    "derive.documents",
+    "derive.formats",
+    "derive.publishing",
+    "derive",
+    "derive.__main__",
+    "codegen.errors",
+    "codegen.program",
+    "codegen.lowering",
+    "codegen.passes",
+    "codegen.c",
+    "codegen.twin",
+    "codegen.building",
+    "codegen.calling",
+    "codegen.driver",
+    "codegen.folder codegen.listing codegen.report",
+    "codegen.showcase",
+    "codegen",
+    "codegen.__main__",
+)
+"""From the ground up; what stands in one line does not import each other."""
+
+ROOM_FOR = 18  # files beside each other
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {module(p): p for package in ("derive", "codegen") for p in sorted((ROOT / package).rglob("*.py"))}
+
+
+def storey(name: str) -> tuple[int, str]:
+    """The storey of a module and its room there: the longest name in the list that it is, or lies in."""
+    found = {room: n for n, line in enumerate(STOREYS) for room in line.split()}
+    own = [room for room in found if name == room or (room.count(".") and name.startswith(f"{room}."))]
+    assert own, f"{name} stands on no storey"
+    room = max(own, key=len)
+    return found[room], room
+
+
+def imported(path: Path, files: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """The modules of the house that a file imports anywhere in it, with the line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                found = [alias.name for alias in names]
+            case ast.ImportFrom(module=str() as source, names=names):
+                found = [f"{source}.{a.name}" if f"{source}.{a.name}" in files else source for a in names]
+            case _:
+                continue
+        yield from ((name, node.lineno) for name in dict.fromkeys(found) if name in files)
+
+
+ARROWS = {name: list(imported(path, FILES)) for name, path in FILES.items()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_go_down(name: str) -> None:
+    here, own = storey(name)
+    up = [(target, line) for target, line in ARROWS[name] if storey(target)[0] > here]
+    beside = [(target, line) for target, line in ARROWS[name] if storey(target)[0] == here]
+    assert not up
+    assert {storey(target)[1] for target, _ in beside} <= {own}
+
+
+def test_no_circle() -> None:
+    """What imports nothing that is left is taken away, again and again: nothing stays."""
+    left = {name: {target for target, _ in arrows} - {name} for name, arrows in ARROWS.items()}
+    while free := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
+
+
+def test_the_reader_of_imports(tmp_path: Path) -> None:
+    """It sees those in functions, under TYPE_CHECKING, of a module and of a name in it."""
+    path = tmp_path / "one.py"
+    path.write_text(
+        "import derive.terms.zero\nif TYPE_CHECKING:\n    from derive.terms import order\n"
+        "def f():\n    from derive.errors import DeriveError, printable\n    import sys\n"
+    )
+    found = [("derive.terms.zero", 1), ("derive.terms.order", 3), ("derive.errors", 5)]
+    assert sorted(imported(path, FILES)) == sorted(found)
+
+
+def test_no_room_is_crowded() -> None:
+    for package in ("derive", "codegen", "tests"):
+        for folder in (ROOT / package, *(p for p in (ROOT / package).rglob("*") if p.is_dir())):
+            beside = [p for p in folder.iterdir() if p.is_file() and p.suffix != ".pyc"]
+            assert len(beside) <= ROOM_FOR, f"{folder.relative_to(ROOT)}: {len(beside)} files"
+
+
+def test_every_storey_is_there() -> None:
+    for line in STOREYS:
+        for room in line.split():
+            assert any(name == room or name.startswith(f"{room}.") for name in FILES), room
