@@ -19,6 +19,7 @@ from derive.deriving.derivation import LOSS, Derivation, derived
 from derive.deriving.loss import documented
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Shape, arg
+from derive.terms.functions import written_out
 from derive.values.lazy import Lazy
 from derive.values.walk import (
     Data,
@@ -30,7 +31,6 @@ from derive.values.walk import (
     extent,
     model_equations,
     named_equations,
-    written_out,
 )
 
 N = TypeVar("N")

@@ -18,10 +18,11 @@ from derive.cells.model import Model
 from derive.deriving.derivation import LOSS, Derivation, derived
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Expr, Map, Others, Reduce, arg, walk
+from derive.terms.functions import written_out
 from derive.terms.zero import is_identically_zero, operations
 from derive.values.duals import Dual, Duals
 from derive.values.expand import Exact, documented_loss, symbols
-from derive.values.reals import Real, Reals, Tape, number
+from derive.values.reals import Real, Reals, number, tape
 from derive.values.walk import (
     Data,
     Extent,
@@ -33,7 +34,6 @@ from derive.values.walk import (
     model_equations,
     named_equations,
     positive,
-    written_out,
 )
 
 K = TypeVar("K")
@@ -253,8 +253,8 @@ class _Comparison:
 
     def _on_tape(self, exprs: Sequence[sympy.Expr]) -> list[Sequence[Real]]:
         inputs = list(self._samples[0].point)
-        tape, real = Tape(exprs, inputs, self._reals.context), self._reals.context
-        return [tape(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
+        run, real = tape(exprs, inputs, self._reals.context), self._reals.context
+        return [run(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
 
     def _numerical(
         self, name: str, derived: Sequence[Sequence[Real]], oracle: Sequence[Sequence[Real]]

@@ -50,6 +50,7 @@ from derive.writing.tree import (
     Transposed,
     When,
     joined,
+    listed,
     row,
 )
 from derive.writing.tree import Call as Function
@@ -92,8 +93,9 @@ def _piece(node: Syntax, scope: Scope) -> Piece:
             return Piece(Function("diag", piece(inner).node), vector=True)
         case Total(inner=inner, mean=mean):
             return Piece(Function("mean" if mean else "sum", piece(inner).node))
-        case Call(inner=inner, primes=primes):
-            return Piece(Function(_function(node, scope), piece(inner).node, primes=primes), vector=True)
+        case Call(primes=primes):
+            arguments = listed(piece(argument).node for argument in node.children)
+            return Piece(Function(_function(node, scope), arguments, primes=primes), vector=True)
         case Over(inner=inner, index=index, first=first, last=last, product=product):
             below: Node = When(letter(index))
             if first is not None:
