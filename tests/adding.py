@@ -11,7 +11,7 @@ from codegen.c import elementary
 from codegen.c import library as c_library
 from codegen.program import operations
 from codegen.program.operations import Operation
-from derive.cells import parse
+from derive.cells import parse, tables
 from derive.checking.reading import scanner, scope
 from derive.terms import functions
 from derive.terms.functions import Function, Named, sigmoid
@@ -59,7 +59,8 @@ def add_record(monkeypatch: pytest.MonkeyPatch, function: Function) -> None:
     monkeypatch.setitem(functions.ELEMENTWISE, name, function)
     monkeypatch.setitem(functions._KEPT, function.meaning, function)
     monkeypatch.setitem(functions._SIGNS, name, function.written)
-    monkeypatch.setattr(parse, "NAMES", (*parse.NAMES, name))
+    for module in (parse, tables):
+        monkeypatch.setattr(module, "NAMES", (*functions.NAMES, *functions.ELEMENTWISE))
     if function.latex:
         monkeypatch.setitem(latex._FUNCTIONS, function.written, function.latex)
         monkeypatch.setattr(scanner, "_FUNCTIONS", {*scanner._FUNCTIONS, function.latex[1:]})
