@@ -16,9 +16,6 @@ from codegen.program.ir import Call, Const, Scalar, Select, rebuild
 from codegen.program.spell import ATOM, PRODUCT, Style, c_literal, spell
 from codegen.program.walk import parts
 
-LANEWISE = ("sqrt", "sin", "cos")
-"""Functions of the C library, taken lane by lane."""
-
 
 @dataclass(frozen=True)
 class _Same(Scalar):

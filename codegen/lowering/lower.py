@@ -7,6 +7,7 @@ through, so a block at step t adds it to the cotangent of step t − 1. Nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -173,7 +174,7 @@ class _Lowering:
             case _:
                 raise TypeError(f"no vector form for {type(node).__name__}")
 
-    def _total(self, terms: list[Term], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
+    def _total(self, terms: Sequence[Term], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
         """The sum of several terms, in their order."""
         exprs = [_weighing(t.expr) if t.seed == LOSS else t.expr for t in terms]
         return added([self._expr(expr, phase) for expr in exprs], shape)
@@ -243,8 +244,8 @@ class _Lowering:
         later: list[ir.Statement] = []
         for e in phase.adjoint:
             body.extend(self._direct(e, phase))
-            if lagged := [t for t in e.terms if t.lag]:
-                value = self._total(lagged, e.target.shape, phase)
+            if e.through(1):
+                value = self._total(e.through(1), e.target.shape, phase)
                 later.append(self._assign(self._cotangent(e.target, phase, -1), value, e.number, True))
         for g in self._d.parameter_gradients:
             for s in g.sums:
@@ -263,13 +264,13 @@ class _Lowering:
         A cotangent from outside arrives at a state also after an example has ended.
         """
         target, shape = self._cotangent(e.target, phase), e.target.shape
-        here = [t for t in e.terms if not t.lag]
+        here = e.through(0)
         statements: list[ir.Statement] = []
         if e.target.name in self._states:
-            if outside := [t for t in here if t.seed == OUTSIDE]:
+            if outside := tuple(t for t in here if t.seed == OUTSIDE):
                 value = self._total(outside, shape, phase)
                 statements.append(self._assign(target, value, e.number, True, rows="all"))
-            here = [t for t in here if t.seed != OUTSIDE]
+            here = tuple(t for t in here if t.seed != OUTSIDE)
         if here:
             value = self._total(here, shape, phase)
             statements.append(self._assign(target, value, e.number, e.target.name in self._pushed))

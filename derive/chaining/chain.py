@@ -21,6 +21,7 @@ from derive import choices
 from derive.cells.model import Model
 from derive.chaining.unfold import Key, Unfolded, cotangent_keys, inlined, without
 from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.steps import is_arithmetic
 from derive.errors import ChoiceError
 from derive.showing import Shown
@@ -28,7 +29,7 @@ from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_z
 from derive.terms.softmax import softmax_argument
 from derive.values.expand import INITIAL, Exact, matrix
 from derive.values.expand import symbols as data_symbols
-from derive.values.walk import Data, Extent, Numbers, Steps, Tensor, Walk, extent, named_equations
+from derive.values.walk import Data, Numbers, Tensor, Walk, named_equations
 
 N = TypeVar("N")
 

@@ -8,11 +8,11 @@ import sympy
 
 from derive.claims.formula import At, Formula, Step
 from derive.deriving.derivation import LOSS
+from derive.deriving.extent import Steps
 from derive.errors import ShapeError
 from derive.values.grid import Grid
 from derive.values.oracle import Oracle
 from derive.values.reals import Real
-from derive.values.walk import Steps
 
 _LOST = 6  # digits that rounding may take, of numbers of order 1
 

@@ -19,7 +19,7 @@ import sympy
 from derive.errors import ShapeError
 from derive.terms.algebra import Expr, arg, exact
 from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
-from derive.values.oracle import Oracle
+from derive.values.oracle import By, Oracle, ParameterAt, ValueAt
 from derive.values.reals import Tape
 
 Step: TypeAlias = "sympy.Expr | int"
@@ -133,7 +133,7 @@ class Partial(Formula):
                 when = None
                 if self.immediate and self.of.step is not None:
                     when = at.step(self.of.step)
-                return self._of(at, name, when, True)
+                return self._of(at, ParameterAt(name, when))
             case Values(names=names, step=step):
                 held = self._held(at, at.existing(names, at.step(step)), at.step(step))
                 return (
@@ -147,22 +147,22 @@ class Partial(Formula):
         """
         held: dict[str, Grid] = {}
         for name in reversed(names):
-            grids = [self._of(at, name, t, False)]
+            grids = [self._of(at, ValueAt(name, t))]
             for later, grid in held.items():
-                through = multiplied(grid, at.oracle.jacobian(later, t, name, t, False), at.oracle.real)
+                through = multiplied(grid, at.oracle.jacobian(later, t, ValueAt(name, t)), at.oracle.real)
                 grids.append(Grid(through.rows, through.columns, tuple(-e for e in through.entries)))
             held[name] = componentwise(lambda *v: at.oracle.real.fsum(v), grids)
         return held
 
-    def _of(self, at: At, by: str, t: int | None, parameter: bool) -> Grid:
+    def _of(self, at: At, by: By) -> Grid:
         match self.of:
             case Loss(step=step):
                 when = None if step is None else at.step(step)
-                return at.oracle.slope(when, by, t, parameter, by == "yhat" and not parameter)
+                return at.oracle.slope(by, when, documented=isinstance(by, ValueAt) and by.name == "yhat")
             case Values(names=names, step=step):
                 s = at.step(step)
                 rows = at.existing(names, s)
-                return stacked([at.oracle.jacobian(name, s, by, t, parameter) for name in rows])
+                return stacked([at.oracle.jacobian(name, s, by) for name in rows])
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,8 @@ class Local(Formula):
     by_step: Step | None
 
     def value(self, at: At) -> Grid:
-        t = None if self.by_step is None else at.step(self.by_step)
-        return at.oracle.local(self.of, at.step(self.of_step), self.by, t)
+        by = ParameterAt(self.by) if self.by_step is None else ValueAt(self.by, at.step(self.by_step))
+        return at.oracle.local(self.of, at.step(self.of_step), by)
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class Gradient(Formula):
     def value(self, at: At) -> Grid:
         when = None if self.step is None else at.step(self.step)
         rows, columns = (*at.oracle.parameter(self.name).shape, 1, 1)[:2]
-        grid = Grid(rows, columns, at.oracle.slope(when, self.name, None, True, False).entries)
+        grid = Grid(rows, columns, at.oracle.slope(ParameterAt(self.name), when).entries)
         return grid.turned if self.turned else grid
 
 

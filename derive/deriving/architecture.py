@@ -20,7 +20,6 @@ from derive.terms.algebra import (
     Map,
     MatVec,
     Parameter,
-    Reduce,
     Shape,
     Symbol,
     constant,
@@ -29,6 +28,7 @@ from derive.terms.algebra import (
     parameters,
     size_symbol,
 )
+from derive.terms.zero import without_zeros
 
 T = sympy.Symbol("T", integer=True, positive=True)
 T_x = sympy.Symbol("T_x", integer=True, positive=True)
@@ -230,16 +230,12 @@ def _substitute(node: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Ex
             return instance.parameter(node)
         case MatVec():
             vector = _substitute(node.vector, instance, zero)
-            product = MatVec(instance.parameter(node.matrix), vector, node.transposed)
-            return constant(0, product.shape) if is_zero(vector) else product
+            return without_zeros(MatVec(instance.parameter(node.matrix), vector, node.transposed))
         case Map():
             args = tuple(_substitute(a, instance, zero) for a in node.args)
             return elementwise(instance.body(node.body), args, instance.shape(node.shape))
-        case Reduce():
-            vector = _substitute(node.vector, instance, zero)
-            return constant(0) if is_zero(vector) and node.kind != "logsumexp" else Reduce(node.kind, vector)
         case _:
-            return node.rebuild(tuple(_substitute(c, instance, zero) for c in node.children))
+            return without_zeros(node.rebuild(tuple(_substitute(c, instance, zero) for c in node.children)))
 
 
 def _used(

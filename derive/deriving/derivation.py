@@ -14,7 +14,7 @@ Equations are of three kinds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -80,6 +80,10 @@ class Adjoint(Shown):
     target: Symbol
     terms: tuple[Term, ...]
 
+    def through(self, lag: int) -> tuple[Term, ...]:
+        """The terms that come through step t + lag."""
+        return tuple(term for term in self.terms if term.lag == lag)
+
     @property
     def rule(self) -> str:
         paths = {1: "one path", 2: "sum of two paths", 3: "sum of three paths"}
@@ -117,6 +121,15 @@ class Phase:
     segment: Segment
     forward: tuple[Forward, ...]
     adjoint: tuple[Adjoint, ...]
+
+    @property
+    def backward(self) -> Iterator[tuple[Adjoint, Term]]:
+        """Every term with its equation, in the order in which a step is walked back.
+
+        What arrives at the step itself comes before what goes to the step before, which reads it.
+        """
+        for lag in (0, 1):
+            yield from ((e, term) for e in self.adjoint for term in e.through(lag))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from derive import choices
 from derive.cells.model import Model
 from derive.choices import check_choice
 from derive.deriving.derivation import Derivation, derived
+from derive.deriving.extent import Steps
 from derive.documents.content import Wanted, content
 from derive.documents.levels import at_level
 from derive.documents.tree import Document
@@ -21,7 +22,6 @@ from derive.formats.pdf import print_pdf
 from derive.formats.tex import print_tex
 from derive.formats.text import print_text
 from derive.publishing.program import program_section
-from derive.values.walk import Steps
 
 Text: TypeAlias = "str | bytes"
 

@@ -15,21 +15,12 @@ from derive.cells.model import Model
 from derive.deriving.architecture import T as _T
 from derive.deriving.architecture import T_x, T_y
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.errors import ChoiceError, ShapeError
 from derive.terms.algebra import Shape
 from derive.values.lazy import Lazy
 from derive.values.reals import Real, Reals, number
-from derive.values.walk import (
-    Data,
-    Extent,
-    Pulled,
-    Steps,
-    Tensor,
-    Walk,
-    extent,
-    named_equations,
-    up_to_output,
-)
+from derive.values.walk import Data, Pulled, Tensor, Walk, named_equations, up_to_output
 
 Array = NDArray[np.object_]
 GUARD_DIGITS = 15  # carried beyond the digits asked for

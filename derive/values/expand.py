@@ -16,22 +16,12 @@ import sympy
 
 from derive.cells.model import Model
 from derive.deriving.derivation import LOSS, Derivation, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.loss import documented
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Shape, arg
 from derive.values.lazy import Lazy
-from derive.values.walk import (
-    Data,
-    Extent,
-    Numbers,
-    Steps,
-    Tensor,
-    Walk,
-    extent,
-    model_equations,
-    named_equations,
-    written_out,
-)
+from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations, written_out
 
 N = TypeVar("N")
 INITIAL = ("symbols", "zero")

@@ -232,8 +232,7 @@ def using(name: str, scope: Scope, oracle: Oracle) -> frozenset[int]:
     found: set[int] = set()
     for phase in scope.derivation.phases:
         if any(p.name == name for f in phase.forward for p in parameters(f.value)):
-            first, last = (oracle.extent.steps(s) for s in (phase.segment.first, phase.segment.last))
-            found.update(range(first, last + 1))
+            found.update(oracle.extent.at(phase.segment))
     return frozenset(found)
 
 
