@@ -39,7 +39,7 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 
 _INDEX = "i"
 
@@ -59,7 +59,7 @@ class _ToLoops:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._buffers = dict(program.buffers)
-        self._names = Names(program.buffers)
+        self._names = FreshNames(program.buffers)
         self._panels: dict[tuple[str, bool], str] = {}
         self._out: list[Statement] = []
 

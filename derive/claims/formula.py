@@ -12,17 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
-from typing import TypeAlias
 
 import sympy
 
 from derive.errors import ShapeError
-from derive.terms.algebra import Expr, arg, exact
+from derive.terms.algebra import Expr, StepLike, arg, exact
 from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
 from derive.values.oracle import By, Oracle, ParameterAt, ValueAt
 from derive.values.reals import Tape
-
-Step: TypeAlias = "sympy.Expr | int"
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class At:
     oracle: Oracle
     indices: Mapping[sympy.Symbol, int] = field(default_factory=dict)
 
-    def step(self, step: Step) -> int:
+    def step(self, step: StepLike) -> int:
         known = {**self.oracle.extent.times, **self.indices}
         return int(exact(step).xreplace({k: sympy.Integer(v) for k, v in known.items()}))
 
@@ -61,8 +58,8 @@ class Of(Formula):
     objective, or of the loss of step `loss_step`."""
 
     expr: Expr
-    step: Step
-    loss_step: Step | None = None
+    step: StepLike
+    loss_step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         alone = None if self.loss_step is None else at.step(self.loss_step)
@@ -74,7 +71,7 @@ class Modelled(Formula):
     """A value by the equations of the model as its file has them."""
 
     name: str
-    step: Step
+    step: StepLike
 
     def value(self, at: At) -> Grid:
         return at.oracle.modelled(self.name, at.step(self.step))
@@ -84,7 +81,7 @@ class Modelled(Formula):
 class Lost(Formula):
     """The objective itself, of all steps or of one."""
 
-    step: Step | None = None
+    step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         dual = at.oracle.objective(None if self.step is None else at.step(self.step))
@@ -95,7 +92,7 @@ class Lost(Formula):
 class Loss:
     """The objective as what is differentiated: of all steps, or of one."""
 
-    step: Step | None = None
+    step: StepLike | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class Values:
     """Values at a step, stacked where there are several and then called `letter`."""
 
     names: tuple[str, ...]
-    step: Step
+    step: StepLike
     letter: str = "s"
 
 
@@ -196,9 +193,9 @@ class Local(Formula):
     parameter, in the order of its rows."""
 
     of: str
-    of_step: Step
+    of_step: StepLike
     by: str
-    by_step: Step | None
+    by_step: StepLike | None
 
     def value(self, at: At) -> Grid:
         by = ParameterAt(self.by) if self.by_step is None else ValueAt(self.by, at.step(self.by_step))
@@ -214,7 +211,7 @@ class Gradient(Formula):
 
     name: str
     turned: bool = False
-    step: Step | None = None
+    step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         when = None if self.step is None else at.step(self.step)
@@ -363,8 +360,8 @@ class OverTime(Formula):
     """Σ of `body` for index = first … last."""
 
     index: sympy.Symbol
-    first: Step
-    last: Step
+    first: StepLike
+    last: StepLike
     body: Formula
 
     def value(self, at: At) -> Grid:

@@ -9,8 +9,15 @@ from typing import Any
 import sympy
 
 from derive.chaining.chain import Chain
-from derive.chaining.jacobian import Edge, count_paths, edges, parameter_edges, parameter_paths, paths
-from derive.chaining.jacobian import Product as Factored
+from derive.chaining.jacobian import (
+    Edge,
+    FactorProduct,
+    count_paths,
+    edges,
+    parameter_edges,
+    parameter_paths,
+    paths,
+)
 from derive.chaining.unfold import inlined, summed
 from derive.claims.equality import Equality
 from derive.claims.formula import (
@@ -23,7 +30,6 @@ from derive.claims.formula import (
     Partial,
     Plus,
     Product,
-    Step,
     Turned,
     Values,
     Weights,
@@ -35,7 +41,7 @@ from derive.documents.factors import jacobian_formula
 from derive.documents.pieces import paragraph, steps, zero
 from derive.documents.stated import objective_name, output
 from derive.documents.tree import Block, Equations, Inline, Line
-from derive.terms.algebra import Symbol, constant
+from derive.terms.algebra import StepLike, Symbol, constant
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (
     Call,
@@ -72,7 +78,7 @@ class Factors:
     def objective(self) -> str:
         return objective_name(self.chain.derivation)
 
-    def stack(self, step: Step) -> Values:
+    def stack(self, step: StepLike) -> Values:
         return Values(tuple(s.name for s in self.chain.through), step, self.letter)
 
     def node(self, formula: Formula) -> Node:
@@ -299,7 +305,7 @@ class _Within:
     def _column(self, terms: Sequence[Formula], value: Symbol) -> Formula:
         return self.added(terms, value, Symbol("", ()))
 
-    def _parameter_lines(self, entries: Mapping[str, Sequence[Factored]]) -> Iterator[Line]:
+    def _parameter_lines(self, entries: Mapping[str, Sequence[FactorProduct]]) -> Iterator[Line]:
         """The same, one value of the step after the other."""
         known = {s.name: s for s in self.symbols}
         for value in self._needed():
@@ -311,7 +317,7 @@ class _Within:
             yield self.line(self._moved(value), self._column(terms, value))
 
 
-def _product(head: Formula, tail: Formula, factors: Factored) -> Formula:
+def _product(head: Formula, tail: Formula, factors: FactorProduct) -> Formula:
     """head · tail, the factors of both side by side."""
     if not factors:
         return tail
@@ -320,7 +326,7 @@ def _product(head: Formula, tail: Formula, factors: Factored) -> Formula:
     return Product((*first, *rest))
 
 
-def _ways_to(graph: Mapping[str, Sequence[Edge]], start: str, end: str) -> Iterable[Factored]:
+def _ways_to(graph: Mapping[str, Sequence[Edge]], start: str, end: str) -> Iterable[FactorProduct]:
     for edge in graph.get(start, ()):
         if edge.target == end:
             yield edge.factors

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from typing import TypeAlias
 
 import sympy
 
 from derive.errors import ShapeError
 
 Shape = tuple[str, ...]
+StepLike: TypeAlias = "sympy.Expr | int"  # a step t: a number, or an expression in T and index symbols
 
 
 class Role(Enum):

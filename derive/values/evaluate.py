@@ -27,7 +27,7 @@ GUARD_DIGITS = 15  # carried beyond the digits asked for
 
 
 @dataclass(frozen=True)
-class Values:
+class Evaluated:
     """What `evaluate` gives; the entries of all arrays are mpf.
 
     loss: the sum over components, steps and examples; None without y or without an output.
@@ -53,7 +53,7 @@ def evaluate(
     lengths: Any = None,
     dyhat: Any = None,
     dstates: Mapping[str, Any] | None = None,
-) -> Values:
+) -> Evaluated:
     """Run the derivation on numbers, each taken exactly as it is and rounded to `digits` and a guard.
 
     values: parameter name → array of its shape; "x" (T_x, B, n_x) or, without a batch, (T_x, n_x);
@@ -77,7 +77,7 @@ def evaluate(
     has_loss = derivation.loss is not None and "y" in values
     objective = OUTSIDE if outside else LOSS if has_loss else None
     result = _Collector(derivation, at, reader, examples)
-    return Values(
+    return Evaluated(
         reader.real.fsum([e.loss() for e in examples]) if has_loss else None,
         Lazy(result.names if objective else (), lambda: result.gradients(str(objective))),
         None if derivation.schedule.y is None else result.yhat(),

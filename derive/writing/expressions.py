@@ -13,6 +13,7 @@ from derive.terms.algebra import (
     Outer,
     Parameter,
     Reduce,
+    StepLike,
     Symbol,
     exact,
     walk,
@@ -34,7 +35,6 @@ from derive.writing.tree import (
     Par,
     Piece,
     Size,
-    Step,
     Sub,
     Transposed,
     row,
@@ -44,16 +44,16 @@ t = sympy.Symbol("t", integer=True, positive=True)
 _INDICES = "ijkmpqrs"
 
 
-def expr_node(expr: Expr, step: Step = t) -> Node:
+def expr_node(expr: Expr, step: StepLike = t) -> Node:
     """The expression as it stands at `step`: lag 0 is written as `step`, lag −1 as `step` − 1."""
     return expr_piece(expr, step).node
 
 
-def symbol_node(symbol: Symbol, step: Step = t) -> Name:
+def symbol_node(symbol: Symbol, step: StepLike = t) -> Name:
     return Name(symbol.name, exact(step) + symbol.lag, symbol.role)
 
 
-def expr_piece(expr: Expr, step: Step = t) -> Piece:
+def expr_piece(expr: Expr, step: StepLike = t) -> Piece:
     """The expression with how tightly it binds. Raises TypeError for a node it does not know."""
     vector = len(expr.shape) == 1
     match expr:
@@ -80,7 +80,7 @@ def expr_piece(expr: Expr, step: Step = t) -> Piece:
             raise TypeError(f"no way to write {type(expr).__name__}")
 
 
-def _indexed(expr: Reduce | Others | OthersPull, step: Step) -> Piece:
+def _indexed(expr: Reduce | Others | OthersPull, step: StepLike) -> Piece:
     """What runs over components, with index letters that the expression does not use."""
     parts = [expr_node(child, step) for child in expr.children]
     i, k, m = (Ident(letter) for letter in _free_indices(expr))

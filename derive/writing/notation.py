@@ -20,7 +20,7 @@ import sympy
 from derive import choices
 from derive.choices import check_choice
 from derive.deriving.derivation import Derivation
-from derive.terms.algebra import Role, Symbol, exact, symbols
+from derive.terms.algebra import Role, StepLike, Symbol, exact, symbols
 from derive.writing.tree import (
     Accent,
     Derivative,
@@ -33,7 +33,6 @@ from derive.writing.tree import (
     Op,
     Par,
     Size,
-    Step,
     Sub,
     Sup,
     When,
@@ -84,7 +83,7 @@ class Notation:
             case _:
                 raise TypeError(f"no notation for {type(node).__name__}")
 
-    def step(self, step: Step) -> Node:
+    def step(self, step: StepLike) -> Node:
         """t-1, T, T_x+1, 2"""
         number, rest = exact(step).as_coeff_Add()
         names = sorted(sympy.Add.make_args(rest), key=str) if rest != 0 else []
@@ -99,7 +98,7 @@ class Notation:
 
     # ------------------------------------------------------------------------- pieces
 
-    def _at(self, base: Node, step: Step | None) -> Node:
+    def _at(self, base: Node, step: StepLike | None) -> Node:
         if step is None:
             return base
         when = self.step(step)

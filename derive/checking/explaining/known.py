@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import sympy
 
 from derive.checking.reading.tree import (
-    Call,
     Count,
     Delta,
     Factors,
+    FunctionCall,
     Given,
     Index,
     Num,
@@ -48,7 +48,7 @@ def tree(expr: Expr, index: Index) -> Syntax:
         case Reduce(kind="sum", vector=vector):
             return Total(tree(vector, index))
         case Reduce(kind="logsumexp", vector=vector):
-            return Call(Total(Call(tree(vector, index), "exp", 0, "exp")), "log", 0, "log")
+            return FunctionCall(Total(FunctionCall(tree(vector, index), "exp", 0, "exp")), "log", 0, "log")
         case Map(body=body, args=args):
             return _body(body, [tree(a, index) for a in args]) or Given(expr, index)
         case _:
@@ -77,7 +77,7 @@ def _body(body: sympy.Expr, args: list[Syntax]) -> Syntax | None:
         case sympy.Function() if type(body) in _NAMES and len(body.args) == 1:
             inner = _body(body.args[0], args)
             name = _NAMES[type(body)]
-            return None if inner is None else Call(inner, name, 0, name)
+            return None if inner is None else FunctionCall(inner, name, 0, name)
         case _:
             return None
 
@@ -111,5 +111,5 @@ def _slope_by_cases(body: sympy.Piecewise, args: list[Syntax]) -> Syntax | None:
     for name in _BRANCHING:
         if sympy.diff(ELEMENTWISE[name](places[0]), places[0]) == body:
             inner = _body(places[0], args)
-            return None if inner is None else Call(inner, name, 1, name)
+            return None if inner is None else FunctionCall(inner, name, 1, name)
     return None

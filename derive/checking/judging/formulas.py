@@ -14,7 +14,18 @@ import sympy
 
 from derive.checking.reading.errors import NoStep, NoValue
 from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import Count, Delta, Given, Index, Loss, Slope, Step, Syntax, Value, Weight
+from derive.checking.reading.tree import (
+    Count,
+    Delta,
+    Given,
+    Index,
+    Loss,
+    Slope,
+    StepNumber,
+    Syntax,
+    Value,
+    Weight,
+)
 from derive.claims.formula import At, Formula, Partial, Times, Values
 from derive.deriving.derivation import Derivation
 from derive.errors import ShapeError
@@ -86,7 +97,7 @@ class Leaf(Formula):
             case Count(name=name):
                 number = oracle.extent.sizes.get(name, _EXAMPLES)
                 return Grid(1, 1, (real.mpf(number),))
-            case Step(index=index):
+            case StepNumber(index=index):
                 return Grid(1, 1, (real.mpf(index.value(at.indices)),))
             case Weight(name=name):
                 return column(oracle.parameter(name))

@@ -23,9 +23,9 @@ from derive.chaining.chain import Chain, ChainWalk, chain
 from derive.chaining.jacobian import (
     Column,
     Diagonal,
+    FactorProduct,
     Move,
     Number,
-    Product,
     Weight,
     edges,
     parameter_edges,
@@ -152,7 +152,7 @@ def check_terms(made: Chain) -> None:
         assert close(found.get(k, (mpmath.mpf(0),) * count), expected), k
 
 
-def matrix(walk: ChainWalk[Any], product: Product, step: int, moved: Tensor[Any] | None = None) -> Any:
+def matrix(walk: ChainWalk[Any], product: FactorProduct, step: int, moved: Tensor[Any] | None = None) -> Any:
     """A product of factors at `step` as an mpmath matrix; `moved` stands for the parameter's change."""
     real = Reals(DIGITS).context
     result = None

@@ -19,7 +19,7 @@ from derive.checking.reading.tree import (
     Num,
     Over,
     Slope,
-    Step,
+    StepNumber,
     Sum,
     Syntax,
     Turned,
@@ -58,7 +58,7 @@ def in_any(claim: Claim) -> Iterator[Planted]:
             for number in range(len(node.terms)):
                 terms = tuple((-s if i == number else s, v) for i, (s, v) in enumerate(node.terms))
                 yield Planted("sign", claim.having(put(right, path, Sum(terms))))
-    for divisor in (Count("m"), Step(at("T"))):
+    for divisor in (Count("m"), StepNumber(at("T"))):
         yield Planted("mean", claim.having(Factors(ONE, (("/", divisor), ("*", right)))))
         yield Planted("mean", claim.having(Factors(right, (("/", divisor),))))
     for path, node in places(right):
