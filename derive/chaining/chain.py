@@ -18,7 +18,7 @@ from typing import TypeVar
 import sympy
 
 from derive import choices
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.chaining.unfold import Key, Unfolded, cotangent_keys, inlined, without
 from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
 from derive.deriving.extent import Extent, Steps, extent
@@ -183,15 +183,15 @@ def _through(
 ) -> tuple[Symbol, ...]:
     """The components of s: the states that are handed on, with ŷ where they alone do not tell the loss."""
     written = {f.target.name: f.target for p in derivation.phases for f in p.forward}
-    yhat = written["yhat"]
-    carried = [written[name] for name in written if name in derivation.carried and name != "yhat"]
+    yhat = written[YHAT]
+    carried = [written[name] for name in written if name in derivation.carried and name != YHAT]
     step = looked_at.loss_step
-    above = looked_at.cotangents(stop={s.name for s in carried} | {"yhat"} & derivation.carried)
+    above = looked_at.cotangents(stop={s.name for s in carried} | {YHAT} & derivation.carried)
     handed = {s.name for s in carried}
     open_keys = {key for key in above if key[0] not in handed}
     beside = any(key[1] < step for key in above)
     direct = any(key in open_keys for e in uses.get(step, ()) for key in cotangent_keys(e))
-    if "yhat" in derivation.carried or beside:
+    if YHAT in derivation.carried or beside:
         return (*carried, yhat)
     if not direct:
         return tuple(carried)

@@ -15,6 +15,7 @@ from itertools import product
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.errors import ShapeError
 from derive.terms.algebra import Expr, StepLike, arg, exact
 from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
@@ -155,7 +156,7 @@ class Partial(Formula):
         match self.of:
             case Loss(step=step):
                 when = None if step is None else at.step(step)
-                return at.oracle.slope(by, when, documented=isinstance(by, ValueAt) and by.name == "yhat")
+                return at.oracle.slope(by, when, documented=isinstance(by, ValueAt) and by.name == YHAT)
             case Values(names=names, step=step):
                 s = at.step(step)
                 rows = at.existing(names, s)

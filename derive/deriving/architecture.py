@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import sympy
 
 from derive import choices
-from derive.cells.model import Definition, Model
+from derive.cells.model import YHAT, Definition, Model
 from derive.errors import DerivationError
 from derive.terms.algebra import (
     Expr,
@@ -158,7 +158,7 @@ def _fed(model: Model) -> Symbol | None:
         case "none":
             return None
         case "output":
-            return Symbol("yhat", shape, -1)
+            return Symbol(YHAT, shape, -1)
         case "target":
             return Symbol("y", shape, -1)
         case _:
@@ -186,7 +186,7 @@ class _Instance:
     @property
     def lasting(self) -> set[str]:
         """The names that have a value at every step, whatever their equation has become."""
-        return {"yhat", *(state.name for state in self.model.states)}
+        return {YHAT, *(state.name for state in self.model.states)}
 
     def shape(self, shape: Shape) -> Shape:
         return tuple((self.sizes or {}).get(size, size) for size in shape)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.deriving.adjoint import pull
 from derive.deriving.architecture import Schedule, Segment, schedule
 from derive.deriving.loss import loss_steps
@@ -255,7 +255,7 @@ def bptt(model: Model) -> Derivation:
     plan = schedule(model)
     taken = {d.name for s in plan.segments for d in s.definitions} | {s.name for s in plan.states}
     taken |= {p.name for p in model.parameters} | {p.name for p in plan.parameters}
-    taken |= {"x", "y", "yhat"} | set(model.sizes)
+    taken |= {"x", "y", YHAT} | set(model.sizes)
     steps, loss = _forward(plan, model, taken)
     drafts = [_Draft(segment, own, plan, loss) for segment, own in steps]
     return _numbered(model, plan, drafts, loss)
@@ -270,7 +270,7 @@ def _forward(
     for segment in plan.segments:
         namer = Namer(taken)  # the same names in every segment: it is one trajectory
         steps = name_steps(segment.definitions, namer)
-        if segment.definitions and segment.definitions[-1].name == "yhat":
+        if segment.definitions and segment.definitions[-1].name == YHAT:
             assert plan.y is not None and model.loss is not None
             steps += loss_steps(model.loss, steps, plan.y, namer)
             loss = steps[-1].target
@@ -303,7 +303,7 @@ class _Draft:
     def _outside(self) -> list[Symbol]:
         defined = {step.target.name for step in self.steps}
         states = [s for s in self._plan.states if s.name in defined]
-        return states + [s.target for s in self.steps if s.target.name == "yhat"]
+        return states + [s.target for s in self.steps if s.target.name == YHAT]
 
     def _pull_back(self, step: Step) -> None:
         is_loss = step.target == self._loss

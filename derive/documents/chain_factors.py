@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.chaining.chain import Chain
 from derive.chaining.jacobian import (
     Edge,
@@ -138,7 +139,7 @@ class Factors:
         kind, y = derivation.model.loss, derivation.schedule.y
         assert derivation.loss is not None and y is not None and kind is not None
         yhat, loss = output(derivation), Loss(step)
-        above = Values(("yhat",), step)
+        above = Values((YHAT,), step)
         pulled = pull(documented(kind, yhat, y), constant(1), derivation.loss)
         slope = Of(summed(tuple(p.contribution for p in pulled if p.leaf == yhat)), step)
         yield self.line(Partial(loss, above), Turned(slope) if yhat.shape else slope)
@@ -153,9 +154,7 @@ class Factors:
         graph = edges(phase for _, phase in self._full(step))
         inside = {n: [e for e in group if not e.lag] for n, group in graph.items() if n not in names}
         ways = tuple(
-            self.added(
-                [jacobian_formula(w, step, s.shape) for w in _ways_to(inside, "yhat", s.name)], yhat, s
-            )
+            self.added([jacobian_formula(w, step, s.shape) for w in _ways_to(inside, YHAT, s.name)], yhat, s)
             for s in through
         )
         yield self.line(Partial(above, self.stack(step)), ways[0] if len(ways) == 1 else Blocks((ways,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from derive.cells.model import YHAT
 from derive.claims.equality import Equality
 from derive.claims.formula import Formula, Lost, Modelled, Of, OverTime
 from derive.deriving.derivation import Derivation, Forward, Phase
@@ -43,7 +44,7 @@ def parameter_names(derivation: Derivation) -> frozenset[str]:
 
 def output(derivation: Derivation) -> Symbol:
     """ŷ as the derivation has it."""
-    return next(f.target for p in derivation.phases for f in p.forward if f.target.name == "yhat")
+    return next(f.target for p in derivation.phases for f in p.forward if f.target.name == YHAT)
 
 
 def output_steps(derivation: Derivation) -> tuple[StepLike, StepLike]:

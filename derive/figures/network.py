@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation
 from derive.deriving.extent import Extent, Steps, extent
 from derive.figures.described import described, title
@@ -94,7 +95,7 @@ class _Words:
             case "input":
                 return Name(*self._wires.fed[place])
             case "output":
-                return Name("yhat", place.t)
+                return Name(YHAT, place.t)
             case "loss":
                 assert self._derivation.loss is not None
                 return Objective(self._derivation.loss.name, place.t)

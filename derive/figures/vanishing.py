@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.chaining.chain import chain
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Sum, Term
 from derive.deriving.extent import Extent, Steps, extent
@@ -198,7 +199,7 @@ class _Backwards(Walk[Array]):
         super().__init__(derivation, named_equations(derivation), at, Arrays(), data)
         plan = derivation.schedule
         written = {f.target.name: f.target for p in derivation.phases for f in p.forward}
-        names = [s.name for s in plan.states] + ["yhat"] * ("yhat" in derivation.carried)
+        names = [s.name for s in plan.states] + [YHAT] * (YHAT in derivation.carried)
         self.carried = tuple(written[name] for name in names if name in written)
         self.length = at.steps(plan.length)
         self._seeds: Mapping[int, Array] = {}

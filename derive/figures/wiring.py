@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation, Forward, Phase
 from derive.deriving.extent import Extent
 from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols, walk
@@ -90,7 +91,7 @@ class _Wiring:
         due, found = LOST, []
         for forward in reversed(phase.forward):
             name = forward.target.name
-            due = OUTPUT if name == "yhat" else CELL if name in cell else due
+            due = OUTPUT if name == YHAT else CELL if name in cell else due
             found.append(_Equation(name, due, tuple(dict.fromkeys(symbols(forward.value)))))
         return found[::-1]
 

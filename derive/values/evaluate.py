@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive import choices
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.deriving.architecture import T as _T
 from derive.deriving.architecture import T_x, T_y
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, derived
@@ -157,7 +157,7 @@ class _Reader:
             if plan.y is None or plan.y_steps is None:
                 raise ChoiceError("dyhat", "None for a model without an output", dyhat)
             given = self._numbers("dyhat", {"dyhat": dyhat})
-            found["yhat"] = self._steps("dyhat", given, len(self._at.span(plan.y_steps)), plan.y.shape)
+            found[YHAT] = self._steps("dyhat", given, len(self._at.span(plan.y_steps)), plan.y.shape)
         shapes = {s.name: s.shape for s in plan.states}
         for name in dstates:
             if name not in shapes:
@@ -249,7 +249,7 @@ class _Example:
         """Cotangents by the example's own steps: those past its end add to its last state."""
         sums: dict[tuple[str, int], Array] = {}
         for name, array in self._cotangents.items():
-            steps: Sequence[int] = self.walk.output_steps if name == "yhat" else self.own_steps
+            steps: Sequence[int] = self.walk.output_steps if name == YHAT else self.own_steps
             for row, t in zip(array, steps, strict=False):
                 sums[name, t] = sums.get((name, t), zero) + row
         return {
@@ -277,7 +277,7 @@ class _Collector:
         result = self._zeros((len(steps), self._reader.batch, *self._at.shape(self._plan.y.shape)))
         for b, example in enumerate(self._examples):
             for k, t in enumerate(example.walk.output_steps):
-                result[k, b] = _array(example.walk.values["yhat", t])
+                result[k, b] = _array(example.walk.values[YHAT, t])
         return self._unbatched(result, 1)
 
     def state(self, name: str, shape: Shape) -> Array:

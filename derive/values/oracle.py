@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import LOSS, Derivation
 from derive.deriving.extent import Extent, extent
 from derive.deriving.loss import documented
@@ -187,12 +188,12 @@ class Oracle:
         steps = [step] if step is not None else list(self._walk.output_steps)
         if not by_output:
             return numbers.add([self._walk.values[loss.name, t].entries[0] for t in steps])
-        formula = documented(kind, Symbol("yhat", plan.y.shape), plan.y)
+        formula = documented(kind, Symbol(YHAT, plan.y.shape), plan.y)
         return self._walk.total(formula, steps)
 
     @cached_property
     def _brought_keys(self) -> list[tuple[str, int]]:
-        names = {s.name for s in self.derivation.schedule.states} | {"yhat"}
+        names = {s.name for s in self.derivation.schedule.states} | {YHAT}
         return [(name, t) for name, t in self._walk.values if name in names and t > 0]
 
     def _brought(self, name: str, t: int) -> Dual:

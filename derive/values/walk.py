@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.deriving.architecture import Segment
 from derive.deriving.derivation import Derivation, Sum, Term
 from derive.deriving.extent import Extent
@@ -90,7 +91,7 @@ def up_to_output(equations: Equations) -> Equations:
 def _through_yhat(lines: Iterable[tuple[str, Expr]]) -> Iterator[tuple[str, Expr]]:
     for name, value in lines:
         yield name, value
-        if name == "yhat":
+        if name == YHAT:
             return
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import sympy
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.choices import check_choice
 from derive.deriving.derivation import Derivation
 from derive.terms.algebra import Role, StepLike, Symbol, exact, symbols
@@ -159,19 +160,19 @@ class Notation:
         if word in self.letters:
             return self.letters[word]
         inside = {old: new for old, new in self.letters.items() if len(old) == len(new) == 1}
-        if "yhat" in self.letters:
-            inside |= {"y": self.letters["yhat"]}
+        if YHAT in self.letters:
+            inside |= {"y": self.letters[YHAT]}
         return "".join(inside.get(c, c) for c in word) if len(word) <= 2 else word
 
 
 def _letters(word: str, plain: int) -> Node:
     """One word; up to `plain` letters stay italic, as the note has W_aa."""
-    if word == "yhat":
+    if word == YHAT:
         return Accent(Ident("y"), "^")
     if word in GREEK:
         return Ident(word)
     bare = word.rstrip("0123456789")
-    if plain > 1 and bare != word and bare in {"yhat", *GREEK}:
+    if plain > 1 and bare != word and bare in {YHAT, *GREEK}:
         return row(_letters(bare, plain), Ident(word[len(bare) :], "upright"))
     return Ident(word, "italic" if len(word) <= plain else "upright")
 
@@ -187,7 +188,7 @@ _CHOICES = {
 }
 _LETTERS = {  # for the state that the output reads, the input and the output
     "d2l": ("h", "x", "o"),
-    "pascanu": ("x", "u", "yhat"),
+    "pascanu": ("x", "u", YHAT),
 }
 
 
@@ -198,7 +199,7 @@ def notation(name: str, derivation: Derivation) -> Notation:
     state = _shown_state(derivation)
     if name not in _LETTERS or state is None:
         return chosen
-    wanted = dict(zip((state, derivation.schedule.x.name, "yhat"), _LETTERS[name], strict=True))
+    wanted = dict(zip((state, derivation.schedule.x.name, YHAT), _LETTERS[name], strict=True))
     used = _letters_in_use(derivation) - set(wanted)
     if used & set(wanted.values()):
         return chosen

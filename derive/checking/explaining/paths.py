@@ -17,6 +17,7 @@ from itertools import combinations
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.checking.explaining.known import tree
 from derive.checking.explaining.written import written
 from derive.checking.judging.formulas import LENGTH, same_entries
@@ -174,7 +175,7 @@ class Paths:
 
     def _by_loss(self, name: str, index: Index) -> Iterator[Part]:
         """The loss of the same step, and that of all others."""
-        derivation, documented = self._derivation, name == "yhat" and not self.bench.reading.stable
+        derivation, documented = self._derivation, name == YHAT and not self.bench.reading.stable
         assert derivation.loss is not None
         loss = derivation.loss.name
 
@@ -319,7 +320,7 @@ class Paths:
         try:
             if isinstance(of, Loss):
                 whole = oracle.slope(ParameterAt(name, k), s)
-                first = oracle.slope(ValueAt(value, k), s, documented=value == "yhat")
+                first = oracle.slope(ValueAt(value, k), s, documented=value == YHAT)
             else:
                 whole = oracle.jacobian(of.name, s, ParameterAt(name, k))
                 first = oracle.jacobian(of.name, s, ValueAt(value, k))

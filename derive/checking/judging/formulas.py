@@ -12,6 +12,7 @@ from functools import cache
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.checking.reading.errors import NoStep, NoValue
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
@@ -164,7 +165,7 @@ class Leaf(Formula):
         if step == 0 or not at.oracle.has(name, t):
             found = self._zero(at, self.scope.values[name])
             return found.turned if self.reading.rows else found
-        documented = name == "yhat" and not self.reading.stable
+        documented = name == YHAT and not self.reading.stable
         row = at.oracle.slope(ValueAt(name, t), step, documented=documented)
         return row if self.reading.rows else row.turned
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.checking.reading.cursor import Cursor
 from derive.checking.reading.scanner import Token
 from derive.checking.reading.scope import GIVEN, TIMES, Scope
@@ -172,7 +173,7 @@ class References:
         target = self.reference()
         if not isinstance(output, Value) or not isinstance(target, Value) or not cursor.sign(")"):
             return None
-        return (output, target) if (output.name, target.name) == ("yhat", GIVEN) else None
+        return (output, target) if (output.name, target.name) == (YHAT, GIVEN) else None
 
     def _delta(self, token: Token) -> Delta | None:
         cursor, name = self.cursor, token.text
