@@ -11,7 +11,7 @@ import sympy
 from derive.chaining.chain import Chain
 from derive.chaining.jacobian import Edge, count_paths, edges, parameter_edges, parameter_paths, paths
 from derive.chaining.jacobian import Product as Factored
-from derive.chaining.unfold import inlined, summed
+from derive.chaining.unfold import Inlining, summed
 from derive.claims.equality import Equality
 from derive.claims.formula import (
     Blocks,
@@ -161,7 +161,7 @@ class Factors:
         found = self.chain.unfolded.cotangents(stop=names)
         for component in self.chain.through:
             terms = found.get((component.name, self.chain.loss_step), ())
-            inner = tuple(inlined(term, found, ()) for term in terms)
+            inner = tuple(map(Inlining(found, ()).of, terms))
             if not inner:
                 yield Constant(_ZERO, ("", *component.shape))
             else:
