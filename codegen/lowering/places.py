@@ -43,7 +43,7 @@ class Places:
     def __init__(self, timeline: Timeline, taken: Iterable[str], results: bool) -> None:
         """`results`: outputs and states are results of this function, not work of its own."""
         self.buffers: dict[str, Buffer] = {}
-        self.zeroed: list[str] = []
+        self.zeroed: dict[str, None] = {}
         self._timeline, self._results = timeline, results
         self._taken = set(taken)
         self._names = FreshNames(self._taken)
@@ -122,6 +122,5 @@ class Places:
         return self._known[place]
 
     def _zero(self, name: str) -> str:
-        if name not in self.zeroed:
-            self.zeroed.append(name)
+        self.zeroed.setdefault(name)
         return name

@@ -19,7 +19,7 @@ import sympy
 
 from derive import choices
 from derive.cells.model import YHAT, Model
-from derive.chaining.unfold import Key, Unfolded, cotangent_keys, inlined, without
+from derive.chaining.unfold import Inlining, Key, Unfolded, cotangent_keys, without
 from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
 from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.steps import is_arithmetic
@@ -163,17 +163,17 @@ def _build(derivation: Derivation, looked_at: Unfolded, gradient: Gradient, para
     uses = looked_at.uses(gradient, known)
     through = _through(derivation, looked_at, gradient, uses)
     keep = _kept(known, uses, derivation, looked_at.loss_step)
-    vanishing = looked_at.vanishing(known)
+    inlining, vanishing = Inlining(known, keep), looked_at.vanishing(known)
     terms = tuple(
         ChainTerm(
             k,
-            tuple(inlined(e, known, keep) for e in exprs),
+            tuple(map(inlining.of, exprs)),
             _vanish(looked_at, exprs, vanishing),
             _vanish(looked_at, exprs, looked_at.vanishing(known, {(s.name, k) for s in through})),
         )
         for k, exprs in uses.items()
     )
-    where = {key: tuple(inlined(e, known, keep) for e in known[key]) for key in _reached(terms, known, keep)}
+    where = {key: tuple(map(inlining.of, known[key])) for key in _reached(terms, known, inlining)}
     quoted = _is_the_notes(derivation, looked_at, parameter)
     return Chain(derivation, looked_at, parameter, through, quoted, terms, where)
 
@@ -235,7 +235,7 @@ def _kept(
 
 
 def _reached(
-    terms: tuple[ChainTerm, ...], known: Mapping[Key, tuple[Expr, ...]], keep: set[Key]
+    terms: tuple[ChainTerm, ...], known: Mapping[Key, tuple[Expr, ...]], inlining: Inlining
 ) -> list[Key]:
     """The kept cotangents that some term leads to, the latest first."""
     reached: set[Key] = set()
@@ -244,7 +244,7 @@ def _reached(
         key = pending.pop()
         if key not in reached:
             reached.add(key)
-            pending.extend(k for e in known[key] for k in cotangent_keys(inlined(e, known, keep)))
+            pending.extend(k for e in known[key] for k in cotangent_keys(inlining.of(e)))
     return [key for key in known if key in reached]
 
 

@@ -144,12 +144,22 @@ def summed(terms: tuple[Expr, ...]) -> Expr:
     return elementwise(lambda *parts: sympy.Add(*parts), terms)
 
 
-def inlined(expr: Expr, known: Mapping[Key, tuple[Expr, ...]], keep: Collection[Key]) -> Expr:
-    """The absolute expression with every cotangent but those in `keep` replaced by what it is."""
+class Inlining:
+    """Absolute expressions with every cotangent but those in `keep` replaced by what it is."""
 
-    def change(node: Expr) -> Expr:
-        if isinstance(node, Symbol) and node.role is Role.COTANGENT and (node.name, node.lag) not in keep:
-            return inlined(summed(known[node.name, node.lag]), known, keep)
-        return node
+    def __init__(self, known: Mapping[Key, tuple[Expr, ...]], keep: Collection[Key]) -> None:
+        self._known, self._keep = known, keep
+        self._made: dict[Key, Expr] = {}
 
-    return transform(expr, change)
+    def of(self, expr: Expr) -> Expr:
+        return transform(expr, self._changed)
+
+    def _changed(self, node: Expr) -> Expr:
+        if not isinstance(node, Symbol) or node.role is not Role.COTANGENT:
+            return node
+        key = (node.name, node.lag)
+        if key in self._keep:
+            return node
+        if key not in self._made:
+            self._made[key] = self.of(summed(self._known[key]))
+        return self._made[key]

@@ -24,6 +24,7 @@ from derive.terms.algebra import (
     Symbol,
     constant,
     elementwise,
+    folded,
     is_zero,
     parameters,
     size_symbol,
@@ -216,7 +217,14 @@ def _instantiate(definitions: tuple[Definition, ...], instance: _Instance) -> tu
     return tuple(result)
 
 
-def _substitute(node: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Expr:
+def _substitute(value: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Expr:
+    return folded(value, lambda node, children: _substituted(node, children, instance, zero))
+
+
+def _substituted(
+    node: Expr, children: tuple[Expr, ...], instance: _Instance, zero: Mapping[str, Expr]
+) -> Expr:
+    """The node over children that are done."""
     match node:
         case Symbol(name="x"):
             fed = instance.x
@@ -229,13 +237,12 @@ def _substitute(node: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Ex
         case Parameter():
             return instance.parameter(node)
         case MatVec():
-            vector = _substitute(node.vector, instance, zero)
+            (vector,) = children
             return without_zeros(MatVec(instance.parameter(node.matrix), vector, node.transposed))
         case Map():
-            args = tuple(_substitute(a, instance, zero) for a in node.args)
-            return elementwise(instance.body(node.body), args, instance.shape(node.shape))
+            return elementwise(instance.body(node.body), children, instance.shape(node.shape))
         case _:
-            return without_zeros(node.rebuild(tuple(_substitute(c, instance, zero) for c in node.children)))
+            return without_zeros(node.rebuild(children))
 
 
 def _used(
@@ -250,15 +257,12 @@ def _used(
     """The schedule with the parameters that some segment reads, in the model's order."""
     used = {p for s in segments for d in s.definitions for p in parameters(d.value)}
     instances = dict.fromkeys(s.instance for s in segments)
-    order = {(i, p.name): n for n, (i, p) in enumerate((i, p) for i in instances for p in model.parameters)}
-
-    def place(parameter: Parameter) -> int:
-        return next(n for (i, name), n in order.items() if parameter.name == (f"{i}_{name}" if i else name))
-
+    names = [f"{i}_{p.name}" if i else p.name for i in instances for p in model.parameters]
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
     view = _Instance(model, model.x, sizes)
     return Schedule(
         segments,
-        tuple(sorted(used, key=place)),
+        tuple(sorted(used, key=lambda p: place[p.name])),
         tuple(replace(s, shape=view.shape(s.shape)) for s in model.states),
         replace(model.x, shape=view.shape(model.x.shape)),
         None if model.y is None else replace(model.y, shape=view.shape(model.y.shape)),

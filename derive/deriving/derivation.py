@@ -22,7 +22,7 @@ from derive.cells.model import YHAT, Model
 from derive.deriving.adjoint import pull
 from derive.deriving.architecture import Schedule, Segment, schedule
 from derive.deriving.loss import loss_steps
-from derive.deriving.reuse import reuse
+from derive.deriving.reuse import Stored, reuse
 from derive.deriving.steps import Namer, Step, name_steps
 from derive.errors import ChoiceError
 from derive.showing import Shown
@@ -41,6 +41,7 @@ from derive.terms.algebra import (
 )
 
 LOSS, OUTSIDE = "loss", "outside"
+Key = tuple[str, str]  # the phase of a cotangent, "" for all of them, and its name
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,23 +153,23 @@ class Derivation(Shown):
     def towards(self, objective: str) -> Derivation:
         """The derivation for one objective, "loss" or "outside": what has no path to it is gone."""
         live = self._live(objective)
+
+        def alive(item: Term | Sum, index: int) -> bool:
+            return item.seed == objective if item.seed else self._reads(item.expr, index) <= live
+
         phases = tuple(
             replace(
                 phase,
                 adjoint=tuple(
                     replace(e, terms=terms)
                     for e in phase.adjoint
-                    if (terms := tuple(t for t in e.terms if self._alive(t, phase, live, objective)))
+                    if (terms := tuple(t for t in e.terms if alive(t, index)))
                 ),
             )
-            for phase in self.phases
+            for index, phase in enumerate(self.phases)
         )
         gradients = tuple(
-            replace(
-                g,
-                sums=tuple(s for s in g.sums if self._alive(s, self.phases[s.phase], live, objective)),
-            )
-            for g in self.parameter_gradients
+            replace(g, sums=tuple(s for s in g.sums if alive(s, s.phase))) for g in self.parameter_gradients
         )
         return replace(self, phases=phases, parameter_gradients=gradients)
 
@@ -178,33 +179,45 @@ class Derivation(Shown):
         reads = (s for p in self.phases for e in p.forward for s in symbols(e.value))
         return frozenset(s.name for s in reads if s.lag) | {s.name for s in self.schedule.states}
 
-    def _key(self, symbol: Symbol, phase: Phase) -> tuple[str, str]:
+    @cached_property
+    def _computed(self) -> tuple[frozenset[str], ...]:
+        """The names that each phase computes."""
+        return tuple(frozenset(e.target.name for e in phase.forward) for phase in self.phases)
+
+    def _key(self, symbol: Symbol, index: int) -> Key:
         """Cotangents are told apart by phase, but for those that pass from one to another."""
         if symbol.name in self.carried:
             return ("", symbol.name)
-        index = self.phases.index(phase)
-        if phase.segment.readout and all(e.target.name != symbol.name for e in phase.forward):
+        if self.phases[index].segment.readout and symbol.name not in self._computed[index]:
             index -= 1  # a readout reads what the step before it has computed
         return (str(index), symbol.name)
 
-    def _reads(self, expr: Expr, phase: Phase) -> set[tuple[str, str]]:
-        return {self._key(s, phase) for s in symbols(expr) if s.role is Role.COTANGENT}
+    def _reads(self, expr: Expr, index: int) -> set[Key]:
+        return {self._key(s, index) for s in symbols(expr) if s.role is Role.COTANGENT}
 
-    def _alive(self, term: Term | Sum, phase: Phase, live: set[tuple[str, str]], objective: str) -> bool:
-        return term.seed == objective if term.seed else self._reads(term.expr, phase) <= live
-
-    def _live(self, objective: str) -> set[tuple[str, str]]:
-        live: set[tuple[str, str]] = set()
-        while True:
-            more = {
-                self._key(e.target, phase)
-                for phase in self.phases
-                for e in phase.adjoint
-                if any(self._alive(t, phase, live, objective) for t in e.terms)
-            }
-            if more <= live:
-                return live
-            live |= more
+    def _live(self, objective: str) -> set[Key]:
+        """The cotangents with a term all of which has a path to the objective."""
+        waiting: dict[Key, list[tuple[set[Key], Key]]] = {}  # what a term still waits for, and its target
+        reached: list[Key] = []
+        for index, phase in enumerate(self.phases):
+            for e in phase.adjoint:
+                for term in e.terms:
+                    if term.seed not in ("", objective):
+                        continue
+                    target, due = self._key(e.target, index), self._reads(term.expr, index)
+                    if term.seed or not due:
+                        reached.append(target)
+                        continue
+                    for key in due:
+                        waiting.setdefault(key, []).append((due, target))
+        live: set[Key] = set()
+        while reached:
+            live.add(key := reached.pop())
+            for due, target in waiting.pop(key, ()):
+                due.discard(key)
+                if not due:
+                    reached.append(target)
+        return live
 
     @cached_property
     def gradients(self) -> Mapping[str, Gradient]:
@@ -295,10 +308,11 @@ class _Draft:
         self.sums: dict[Parameter, list[Sum]] = {}
         for target in self._outside():
             self._add(target, Term(replace(target, role=Role.EXTERNAL), "cotangent from outside", 0, OUTSIDE))
+        self._stored = Stored(steps)
         self.order: list[Symbol] = []
         for step in reversed(steps):
             self._pull_back(step)
-        self.order.extend(t for t in self.terms if t not in self.order)
+        self.order = list(dict.fromkeys([*self.order, *self.terms]))
 
     def _outside(self) -> list[Symbol]:
         defined = {step.target.name for step in self.steps}
@@ -313,7 +327,7 @@ class _Draft:
         if not is_loss:
             self.order.append(step.target)
         for part in pull(step.value, cotangent, step.target):
-            expr = transform(part.contribution, lambda n: reuse(n, self.steps) if isinstance(n, Map) else n)
+            expr = transform(part.contribution, lambda node: reuse(node, self._stored))
             seed = LOSS if is_loss else ""
             if isinstance(part.leaf, Parameter):
                 self.sums.setdefault(part.leaf, []).append(Sum(0, expr, part.rule, seed))

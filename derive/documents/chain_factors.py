@@ -19,7 +19,7 @@ from derive.chaining.jacobian import (
     parameter_paths,
     paths,
 )
-from derive.chaining.unfold import inlined, summed
+from derive.chaining.unfold import Inlining, summed
 from derive.claims.equality import Equality
 from derive.claims.formula import (
     Blocks,
@@ -166,7 +166,7 @@ class Factors:
         found = self.chain.unfolded.cotangents(stop=names)
         for component in self.chain.through:
             terms = found.get((component.name, self.chain.loss_step), ())
-            inner = tuple(inlined(term, found, ()) for term in terms)
+            inner = tuple(map(Inlining(found, ()).of, terms))
             if not inner:
                 yield Constant(_ZERO, ("", *component.shape))
             else:

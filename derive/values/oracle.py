@@ -294,10 +294,10 @@ class _Plain(Walk[Real]):
         }
         self._known: dict[tuple[str, int], Tensor[Real]] = {}
 
-    def value(self, node: Expr, t: int) -> Tensor[Real]:
+    def _node(self, node: Expr, children: tuple[Tensor[Real], ...], t: int) -> Tensor[Real]:
         if isinstance(node, Symbol) and node.role is Role.EXTERNAL:
             return self._oracle.outside(node.name, t + node.lag)
-        return super().value(node, t)
+        return super()._node(node, children, t)
 
     def _cotangent(self, symbol: Symbol, t: int) -> Tensor[Real]:
         """δ: zero where no equation computes the value, behind the end."""

@@ -32,6 +32,7 @@ from derive.terms.algebra import (
     Shape,
     Symbol,
     arg,
+    folded,
     size_symbol,
 )
 from derive.terms.functions import Named
@@ -221,8 +222,11 @@ class Walk(Generic[N]):
 
     # ------------------------------------------------------------------------- one node
 
-    def value(self, node: Expr, t: int) -> Tensor[N]:
+    def value(self, expr: Expr, t: int) -> Tensor[N]:
         """The value of an expression that is written at step t."""
+        return folded(expr, lambda node, children: self._node(node, children, t))
+
+    def _node(self, node: Expr, children: tuple[Tensor[N], ...], t: int) -> Tensor[N]:
         match node:
             case Symbol(role=Role.VALUE):
                 return self.values[node.name, t + node.lag]
@@ -233,18 +237,17 @@ class Walk(Generic[N]):
             case Parameter():
                 return self.parameter(node.name, t)
             case MatVec():
-                return self._product(node, self.parameter(node.matrix.name, t), self.value(node.vector, t))
+                return self._product(node, self.parameter(node.matrix.name, t), *children)
             case Map():
-                return self._map(node, [self.value(a, t) for a in node.args])
+                return self._map(node, children)
             case Reduce():
-                return Tensor((), (self._reduce(node.kind, self.value(node.vector, t).entries),))
+                return Tensor((), (self._reduce(node.kind, children[0].entries),))
             case Others():
-                vector = self.value(node.vector, t)
-                return Tensor(vector.shape, self._others(vector.entries))
+                return Tensor(children[0].shape, self._others(children[0].entries))
             case OthersPull():
-                return self._others_pull(self.value(node.cotangent, t), self.value(node.vector, t))
+                return self._others_pull(*children)
             case Outer():
-                return self._outer(self.value(node.left, t), self.value(node.right, t))
+                return self._outer(*children)
             case _:
                 raise TypeError(f"{type(node).__name__} has no value")
 

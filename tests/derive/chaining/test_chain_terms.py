@@ -32,7 +32,7 @@ from derive.chaining.jacobian import (
     parameter_paths,
     paths,
 )
-from derive.chaining.unfold import inlined, summed
+from derive.chaining.unfold import Inlining, summed
 from derive.deriving.adjoint import pull
 from derive.deriving.derivation import Derivation
 from derive.deriving.loss import documented
@@ -246,7 +246,7 @@ def loss_row(made: Chain, walk: ChainWalk[Any]) -> Any:
 
 
 def walk_terms(made: Chain, walk: ChainWalk[Any], terms: tuple[Expr, ...], known: Any) -> Tensor[Any]:
-    return walk.sum_of(tuple(inlined(term, known, ()) for term in terms))
+    return walk.sum_of(tuple(map(Inlining(known, ()).of, terms)))
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)
