@@ -21,14 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.c.templating import environment
+from codegen.program.operations import OPERATIONS
 
-FUNCTIONS = ("exp", "tanh", "sigmoid", "log", "log1p", "softplus", "tail", "relu", "leaky_relu")
 SUFFIX = {"scalar": "_1", "four": "_f", "vector": "_v"}
 _TYPES = {"scalar": None, "four": ("four", "four_words"), "vector": ("vec", "words")}
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _IN_VECTORS = ("bits", "from_bits", "all", "pick")  # what templates/vectors.c.j2 defines
 _WIDTH = 108
+_MACROS = re.findall(r"macro (\w+)\(\)", (_TEMPLATES / "elementary.c.j2").read_text(encoding="utf-8"))
+FUNCTIONS = tuple(name for name in _MACROS if name in OPERATIONS or name == "log1p")
+"""The operations that have C of our own, in the order of the template."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,7 @@ def render(functions: Iterable[str], dtype: str, kind: str) -> str:
 @functools.cache
 def names() -> frozenset[str]:
     """The names of all C functions that there may be."""
-    text = (_TEMPLATES / "elementary.c.j2").read_text(encoding="utf-8")
-    return frozenset(name + s for name in re.findall(r"macro (\w+)\(\)", text) for s in SUFFIX.values())
+    return frozenset(name + s for name in _MACROS for s in SUFFIX.values())
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codegen.program.ir import Call, Const, Scalar, Select, rebuild
+from codegen.program.operations import OPERATIONS
 from codegen.program.spell import ATOM, PRODUCT, Style, c_literal, spell
 from codegen.program.walk import parts
 
@@ -49,7 +50,7 @@ class Lanes:
             case Call(op="power", args=(base, exponent)):
                 return Call("power", (self._over_lanes(base, False), exponent))
             case Call(op=op, args=args):
-                beside = op in ("add", "sub", "mul", "div")
+                beside = bool(OPERATIONS[op].sign)
                 return Call(op, tuple(self._over_lanes(a, beside) for a in args))
             case Select(left=left, right=right):
                 beside = any(self.varies(part) for side in (left, right) for part in parts(side))

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from codegen.c import elementary
 from codegen.c.templating import environment
+from codegen.program.operations import OPERATIONS
 from codegen.program.spell import c_literal
 
 
@@ -73,7 +74,7 @@ def names() -> frozenset[str]:
 
 @functools.cache
 def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
-    layout = elementary.FORMATS[dtype]
+    layout, rows = elementary.FORMATS[dtype], {name: row for name, row in OPERATIONS.items() if row.c}
     context = {
         "real": layout.real,
         "word": layout.word,
@@ -83,6 +84,8 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
         **SLICES,
         **SUMS,
         "elementary": elementary.FUNCTIONS,
+        "own": [rows[name] for name in elementary.FUNCTIONS if name in rows],
+        "lanewise": [row for name, row in rows.items() if name not in elementary.FUNCTIONS],
     }
     text = "\n".join(
         environment("codegen.c").get_template(f"{name}.c.j2").render(context) for name in templates

@@ -28,6 +28,7 @@ from codegen.program.ir import (
     statements,
 )
 from codegen.program.names import FreshNames
+from codegen.program.operations import OPERATIONS
 from codegen.program.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
 
 
@@ -178,9 +179,9 @@ def style(dtype: str) -> Style:
     suffix = "f" if dtype == "float32" else ""
 
     def call(name: str, args: tuple[str, ...]) -> str:
-        own = name in elementary.FUNCTIONS or name == "weighted"
-        ending = elementary.SUFFIX["scalar"] if own else suffix
-        return f"{name}{ending}({', '.join(args)})"
+        library = "" if name in elementary.FUNCTIONS else OPERATIONS[name].c
+        function = f"{library}{suffix}" if library else f"{name}{elementary.SUFFIX['scalar']}"
+        return f"{function}({', '.join(args)})"
 
     def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
         if exponent == 2 and atom and re.fullmatch(r"[\w\[\]]+", base):

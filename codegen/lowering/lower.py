@@ -18,14 +18,14 @@ from sympy.core.relational import Relational
 import derive.terms.algebra as algebra
 from codegen.lowering.describe import describe
 from codegen.lowering.places import Places, Timeline
-from codegen.program import ir
+from codegen.program import ir, operations
 from codegen.program.interface import Interface
 from codegen.program.walk import added
 from derive.cells.model import Model
 from derive.deriving.architecture import Schedule, T, T_x, T_y, schedule
 from derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, Term, derived
 from derive.terms.algebra import Expr, Parameter, Symbol
-from derive.terms.functions import Named
+from derive.terms.functions import Named, function_of
 from derive.terms.order import factors, signed_terms
 from derive.terms.selecting import selecting
 
@@ -336,8 +336,12 @@ def scalar(body: sympy.Expr) -> ir.Scalar:
             return _piecewise(body)
         case _Weighted():
             return ir.Call("weighted", tuple(scalar(part) for part in body.args))
-        case Named() | sympy.tanh() | sympy.exp() | sympy.log() | sympy.sin() | sympy.cos():
-            return ir.Call(type(body).__name__, (scalar(body.args[0]),))
+        case sympy.Function() if (
+            function := function_of(body)
+        ) is not None and function.name in operations.FUNCTIONS:
+            return ir.Call(function.name, tuple(map(scalar, body.args)))
+        case Named():
+            return scalar(body.definition(*body.args))
         case _:
             raise TypeError(f"no scalar form for {body.func.__name__}")
 
@@ -379,7 +383,7 @@ def _power(body: sympy.Pow) -> ir.Scalar:
 
 
 def _piecewise(body: sympy.Piecewise) -> ir.Scalar:
-    names = {"<=": "le", "<": "lt", ">=": "ge", ">": "gt", "==": "eq", "!=": "ne"}
+    names = {comparison.sign: name for name, comparison in operations.COMPARISONS.items()}
     *branches, (otherwise, _) = body.args
     result = scalar(otherwise)
     for value, condition in reversed(branches):

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 from codegen.program.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
 from codegen.program.names import FreshNames
+from codegen.program.operations import OPERATIONS
 from codegen.program.walk import rewrite
-
-DEAR = ("tanh", "sigmoid", "softplus", "tail", "exp", "log")
-"""Functions that get a name wherever they occur: several of a kind side by side cost little more than one."""
 
 
 def share_common(program: Program) -> Program:
@@ -93,5 +91,5 @@ class _Sharing:
         """All those within the expression, one behind the other."""
         for operand in scalar.operands:
             self._name_dear(operand)
-        if isinstance(scalar, Call) and scalar.op in DEAR and scalar not in self._known:
+        if isinstance(scalar, Call) and OPERATIONS[scalar.op].dear and scalar not in self._known:
             self._named(scalar, self._inner(scalar))

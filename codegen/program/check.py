@@ -6,9 +6,6 @@ from collections.abc import Iterator
 
 from codegen.errors import ProgramError
 from codegen.program.ir import (
-    ARITHMETIC,
-    COMPARISONS,
-    FUNCTIONS,
     Arg,
     Assign,
     Block,
@@ -34,6 +31,7 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
+from codegen.program.operations import COMPARISONS, OPERATIONS
 from codegen.program.walk import reads, scalars, values
 
 STATEMENTS: dict[str, tuple[type, ...]] = {
@@ -151,9 +149,9 @@ class _Checker:
                     raise ProgramError(f"{scalar}: not at the vector level")
                 self._components(ref, components, known)
             case Call(op=op):
-                self._choice(op, (*ARITHMETIC, *FUNCTIONS, "power", "tail", "weighted"))
+                self._choice(op, tuple(OPERATIONS))
             case Select(op=op):
-                self._choice(op, COMPARISONS)
+                self._choice(op, tuple(COMPARISONS))
             case _:
                 pass
 

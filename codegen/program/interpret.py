@@ -50,14 +50,13 @@ from codegen.program.ir import (
     Zero,
 )
 from codegen.program.numpy_operations import (
-    COMPARE,
-    OPERATIONS,
     Array,
     maximum,
     others,
     others_pull,
     reduce_rows,
 )
+from codegen.program.operations import COMPARISONS, OPERATIONS
 
 
 def interpret(
@@ -270,9 +269,9 @@ class _Machine:
                 k = exponent.numerator if exponent.denominator == 1 else float(exponent)
                 return operand(base) ** k
             case Call(op=op, args=args):
-                return OPERATIONS[op](*(operand(a) for a in args))
+                return OPERATIONS[op].value(*(operand(a) for a in args))
             case Select(op=op, left=left, right=right, then=then, otherwise=otherwise):
-                condition = COMPARE[op](np.real(operand(left)), np.real(operand(right)))
+                condition = COMPARISONS[op].value(np.real(operand(left)), np.real(operand(right)))
                 return np.where(condition, operand(then), operand(otherwise))
             case _:
                 raise ProgramError(f"no meaning for {type(scalar).__name__}")

@@ -71,13 +71,9 @@ class Load(Scalar):
     components: tuple[str | int, ...]
 
 
-ARITHMETIC = ("add", "sub", "mul", "div", "neg")
-FUNCTIONS = ("tanh", "sigmoid", "softplus", "relu", "leaky_relu", "exp", "log", "sqrt", "sin", "cos")
-
-
 @dataclass(frozen=True)
 class Call(Scalar):
-    """Of ARITHMETIC or FUNCTIONS; or power(x, k) with a constant k; tail(z) = ln(1 + e^−|z|); or
+    """Of `codegen.program.operations`. power(x, k) has a constant k; tail(z) = ln(1 + e^−|z|);
     weighted(w, v) = w v, and 0 where w = 0 whatever v is, unless it is NaN."""
 
     op: str
@@ -86,9 +82,6 @@ class Call(Scalar):
     @property
     def operands(self) -> tuple[Scalar, ...]:
         return self.args
-
-
-COMPARISONS = ("le", "lt", "ge", "gt", "eq", "ne")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the operations of the IR mean on NumPy arrays, complex ones too: the real part decides."""
+"""What the reductions of the IR mean on NumPy arrays, complex ones too: the real part decides."""
 
 from __future__ import annotations
 
@@ -53,38 +53,3 @@ def _others(vector: Array) -> tuple[Array, Array]:
     shift = reduce_rows("max", rows)
     weight = np.exp(rows - np.where(np.isneginf(np.real(shift)), 0, shift)[..., None])
     return shift, np.where(np.eye(n, dtype=bool), 0, weight)
-
-
-def _softplus(z: Any) -> Any:
-    """log(1 + eᶻ) = max(z, 0) + log1p(e^−|z|)."""
-    positive = np.real(z) > 0
-    return np.where(positive, z, np.where(np.isnan(z), z, 0)) + np.log1p(np.exp(np.where(positive, -z, z)))
-
-
-OPERATIONS: dict[str, Any] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "neg": lambda a: -a,
-    "tanh": np.tanh,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "softplus": _softplus,
-    "tail": lambda z: np.log1p(np.exp(np.where(np.real(z) > 0, -z, z))),
-    "weighted": lambda w, v: np.where(np.real(w) == 0, np.where(np.isnan(v), v, 0), w * v),
-    "relu": lambda z: np.where(np.real(z) <= 0, 0, z),
-    "leaky_relu": lambda z: np.where(np.real(z) <= 0, z / 100, z),
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "sin": np.sin,
-    "cos": np.cos,
-}
-COMPARE: dict[str, Any] = {
-    "le": np.less_equal,
-    "lt": np.less,
-    "ge": np.greater_equal,
-    "gt": np.greater,
-    "eq": np.equal,
-    "ne": np.not_equal,
-}

@@ -9,10 +9,10 @@ from fractions import Fraction
 
 from codegen.errors import ProgramError
 from codegen.program.ir import Call, Const, Scalar, Select
+from codegen.program.operations import COMPARISONS, OPERATIONS
 
 SELECT, COMPARE, SUM, PRODUCT, UNARY, ATOM = range(6)
-_OPERATORS = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "div": ("/", PRODUCT)}
-_COMPARISONS = {"le": "<=", "lt": "<", "ge": ">=", "gt": ">", "eq": "==", "ne": "!="}
+_LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def _spell(scalar: Scalar, style: Style, leaf: Callable[[Scalar], str]) -> tuple
         case Call(op="power", args=(base, Const(value=exponent))):
             text, precedence = _spell(base, style, leaf)
             return style.power(text, precedence == ATOM, exponent)
-        case Call(op=op, args=(left, right)) if op in _OPERATORS:
-            sign, level = _OPERATORS[op]
+        case Call(op=op, args=(left, right)) if sign := OPERATIONS[op].sign:
+            level = _LEVELS[sign]
             tight = level + 1 if op in ("sub", "div") else level
             return f"{at(left, level)} {sign} {at(right, tight)}", level
         case Call(op=op, args=args):
             return style.call(op, tuple(at(a, SELECT) for a in args)), ATOM
         case Select():
-            condition = f"{at(scalar.left, SUM)} {_COMPARISONS[scalar.op]} {at(scalar.right, SUM)}"
+            condition = f"{at(scalar.left, SUM)} {COMPARISONS[scalar.op].sign} {at(scalar.right, SUM)}"
             return style.select(condition, at(scalar.then, COMPARE), at(scalar.otherwise, COMPARE))
         case Scalar():
             return leaf(scalar), ATOM

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from codegen.program.operations import OPERATIONS
+
 
 def in_docstring(text: str) -> str:
     """One line of free text as it can stand between triple quotes."""
@@ -44,20 +46,7 @@ HELPERS = {
     "blocks": '''def blocks(v):
     """The examples in parts: sums of sums lose fewer digits than one long sum."""
     return [v[b : b + 1024].astype(float) for b in range(0, len(v), 1024)]''',
-    "sigmoid": """def sigmoid(z):
-    with np.errstate(over="ignore"):  # exp(-z) may be inf, and 1 / inf is the right 0
-        return 1 / (1 + np.exp(-z))""",
-    "softplus": '''def softplus(z):
-    """log(1 + exp(z)), exact for large |z|."""
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))''',
-    "relu": """def relu(z):
-    return np.where(z <= 0, 0, z)""",
-    "leaky_relu": """def leaky_relu(z):
-    return np.where(z <= 0, z / 100, z)""",
-    "weighted": '''def weighted(w, v):
-    """w * v, but 0 * inf = 0: what counts nothing adds nothing."""
-    with np.errstate(invalid="ignore"):
-        return np.where((w == 0) & ~np.isnan(v), 0, w * v)''',
+    **{row.name: row.helper for row in OPERATIONS.values() if row.helper},
     "logsumexp": '''def logsumexp(u):
     """log of the sum of exp(u) over the components; the largest u is 0."""
     return np.log(np.exp(u).sum(axis=-1))''',

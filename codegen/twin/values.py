@@ -29,17 +29,16 @@ from codegen.program.ir import (
     Scalar,
     Span,
 )
+from codegen.program.operations import OPERATIONS
 from codegen.program.spell import ATOM, PRODUCT, SUM, UNARY, Style, python_literal, spell
 from codegen.program.walk import refs
-from codegen.twin.text import HELPERS
 
 
 def style() -> Style:
     """How NumPy writes calls and numbers."""
 
     def call(name: str, args: tuple[str, ...]) -> str:
-        own = name if name in HELPERS else f"np.{name}"
-        return f"{own}({', '.join(args)})"
+        return f"{OPERATIONS[name].numpy}({', '.join(args)})"
 
     def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
         shown = python_literal(exponent) if exponent.denominator == 1 else f"({exponent})"

@@ -309,14 +309,18 @@ class _Parser:
         if name is None or (name not in scope.functions and name not in NAMES):
             hint = "" if name is None else nearest(name, {*scope.functions, *NAMES})
             raise self._mistake(node.func, f"a function{hint}", repr(self._source(node.func)))
-        if len(node.args) != 1 or node.keywords:
-            raise self._mistake(node, f"one argument of {name!r}", f"{len(node.args)}")
-        operand = self._operand(node.args[0])
         function = scope.functions.get(name, name)
-        if isinstance(operand, _Matrix):
-            raise self._mistake(node.args[0], f"a vector or a scalar in {name!r}", _described(operand))
+        arity = ELEMENTWISE[function].arity if function in ELEMENTWISE else 1
+        if len(node.args) != arity or node.keywords:
+            expected = "one argument" if arity == 1 else f"{arity} arguments"
+            raise self._mistake(node, f"{expected} of {name!r}", f"{len(node.args)}")
+        operands = [self._argument(argument, name) for argument in node.args]
+        operand = operands[0]
         if function in ELEMENTWISE:
-            return self._built(node, lambda v: ELEMENTWISE[function](v), operand)
+            for argument, other in zip(node.args[1:], operands[1:], strict=True):
+                if operand.shape and other.shape and operand.shape != other.shape:
+                    raise self._mistake(argument, f"{_described(operand)} or a scalar", _described(other))
+            return self._built(node, ELEMENTWISE[function], *operands)
         if not operand.shape:
             raise self._mistake(node.args[0], f"a vector in {name!r}", _described(operand))
         match function:
@@ -328,6 +332,12 @@ class _Parser:
                 return elementwise(lambda s: s / size_symbol(operand.shape[0]), (total(operand),))
             case _:
                 raise TypeError(f"no rule for the function {function!r}")
+
+    def _argument(self, node: ast.expr, name: str) -> Expr:
+        operand = self._operand(node)
+        if isinstance(operand, _Matrix):
+            raise self._mistake(node, f"a vector or a scalar in {name!r}", _described(operand))
+        return operand
 
 
 def _described(operand: _Operand) -> str:

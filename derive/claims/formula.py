@@ -20,7 +20,7 @@ from derive.errors import ShapeError
 from derive.terms.algebra import Expr, StepLike, arg, exact
 from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
 from derive.values.oracle import By, Oracle, ParameterAt, ValueAt
-from derive.values.reals import Tape
+from derive.values.reals import tape
 
 
 @dataclass(frozen=True)
@@ -342,8 +342,8 @@ class Applied(Formula):
     args: tuple[Formula, ...]
 
     def value(self, at: At) -> Grid:
-        tape = Tape([self.body], [arg(i) for i in range(len(self.args))], at.oracle.real)
-        return componentwise(lambda *v: tape(*v)[0], [a.value(at) for a in self.args])
+        body = tape([self.body], [arg(i) for i in range(len(self.args))], at.oracle.real)
+        return componentwise(lambda *v: body(*v)[0], [a.value(at) for a in self.args])
 
 
 @dataclass(frozen=True)

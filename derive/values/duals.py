@@ -13,8 +13,9 @@ from typing import Any
 import sympy
 
 from derive.terms.algebra import arg
-from derive.values.reals import Real, Reals, Tape
-from derive.values.walk import Numbers, written_out
+from derive.terms.functions import written_out
+from derive.values.reals import Real, Reals, tape
+from derive.values.walk import Numbers
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,11 @@ class Duals(Numbers[Dual]):
 
     def compile(self, body: sympy.Expr, count: int) -> Callable[..., Dual]:
         plain, places = written_out(body), [arg(i) for i in range(count)]
-        tape = Tape([plain, *(sympy.diff(plain, place) for place in places)], places, self._reals.context)
+        slopes = (sympy.diff(plain, place) for place in places)
+        both = tape([plain, *slopes], places, self._reals.context)
 
         def function(*args: Dual) -> Dual:
-            value, *partials = tape(*(a.value for a in args))
+            value, *partials = both(*(a.value for a in args))
             return Dual(value, self._combined(zip(partials, args, strict=True)))
 
         return function

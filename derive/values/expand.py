@@ -20,8 +20,9 @@ from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.loss import documented
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Shape, arg
+from derive.terms.functions import written_out
 from derive.values.lazy import Lazy
-from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations, written_out
+from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
 N = TypeVar("N")
 INITIAL = ("symbols", "zero")

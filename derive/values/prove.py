@@ -20,12 +20,13 @@ from derive.deriving.derivation import LOSS, Derivation, derived
 from derive.deriving.extent import Extent, Steps, extent, positive
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Expr, Map, Others, Reduce, arg, walk
+from derive.terms.functions import written_out
 from derive.terms.zero import is_identically_zero, operations
 from derive.values.duals import Dual, Duals
 from derive.values.expand import Exact, documented_loss, symbols
 from derive.values.points import Point, at_point, draw, finite
-from derive.values.reals import Real, Reals, Tape, number
-from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations, written_out
+from derive.values.reals import Real, Reals, number, tape
+from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
 N = TypeVar("N")
 
@@ -239,8 +240,8 @@ class _Comparison:
 
     def _on_tape(self, exprs: Sequence[sympy.Expr]) -> list[Sequence[Real]]:
         inputs = list(self._samples[0].point)
-        tape, real = Tape(exprs, inputs, self._reals.context), self._reals.context
-        return [tape(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
+        run, real = tape(exprs, inputs, self._reals.context), self._reals.context
+        return [run(*(number(s.point[symbol], real) for symbol in inputs)) for s in self._samples]
 
     def _numerical(
         self, name: str, derived: Sequence[Sequence[Real]], oracle: Sequence[Sequence[Real]]

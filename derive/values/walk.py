@@ -35,7 +35,6 @@ from derive.terms.algebra import (
     folded,
     size_symbol,
 )
-from derive.terms.functions import Named
 from derive.terms.selecting import selecting
 
 N = TypeVar("N")
@@ -94,11 +93,6 @@ def _through_yhat(lines: Iterable[tuple[str, Expr]]) -> Iterator[tuple[str, Expr
         yield name, value
         if name == YHAT:
             return
-
-
-def written_out(body: sympy.Expr) -> sympy.Expr:
-    """The body with every function that has a definition replaced by it."""
-    return body.replace(lambda e: isinstance(e, Named), lambda e: e.definition(e.args[0]))
 
 
 @dataclass(frozen=True)

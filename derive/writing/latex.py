@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from derive.terms.functions import ELEMENTWISE, sign_of
 from derive.writing.notation import GREEK, NOTE, Notation
 from derive.writing.signs import Stacked, closes, opens
 from derive.writing.tree import (
@@ -41,10 +42,8 @@ from derive.writing.words import UPRIGHT_SIGNS, ascii_words, letters_of
 
 SEMANTIC = (Name, Par, Size, When, Objective, Derivative)
 _FUNCTIONS = {
-    **{name: rf"\{name}" for name in ("tanh", "exp", "log", "sin", "cos", "max", "min", "ln", "det")},
-    "relu": r"\operatorname{ReLU}",
-    "leaky_relu": r"\operatorname{LeakyReLU}",
-    "sigmoid": r"\sigma",
+    **{name: rf"\{name}" for name in ("max", "min", "ln", "det")},
+    **{function.written: function.latex for function in ELEMENTWISE.values() if function.latex},
 }
 _SIGNS = {
     **{sign: sign for sign in "+-=<>,:;/()[]!|"},
@@ -292,6 +291,7 @@ def _number(number: Number) -> str:
 
 
 def _function(name: str) -> str:
+    name = sign_of(name)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
     if name in GREEK or (len(name) == 1 and not name.isascii()):

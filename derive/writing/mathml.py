@@ -15,6 +15,7 @@ from html import escape
 import sympy
 
 from derive.terms.algebra import Role
+from derive.terms.functions import sign_of
 from derive.writing.mathml_elements import (
     SIGNS,
     SPACE,
@@ -62,7 +63,6 @@ from derive.writing.words import GREEK_CHARACTERS
 
 SEMANTIC = (Name, Par, Size, When, Objective, Derivative)
 _BIG = {"Σ": "∑", "Π": "∏"}
-_FUNCTIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "sigmoid": "σ"}
 _ROLES = {Role.VALUE: "v", Role.COTANGENT: "d", Role.EXTERNAL: "e"}
 
 
@@ -342,4 +342,4 @@ def is_open(node: Node) -> bool:
 
 def function_name(function: str) -> str:
     """A function as it is shown: tanh, ReLU, σ."""
-    return _FUNCTIONS.get(function) or GREEK_CHARACTERS.get(function, function)
+    return sign_of(GREEK_CHARACTERS.get(function, function))

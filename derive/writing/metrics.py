@@ -16,6 +16,8 @@ from functools import lru_cache
 from itertools import pairwise, zip_longest
 from string import ascii_letters
 
+from derive.terms.functions import ELEMENTWISE
+
 _ITALIC = """
 529 429 433 520 466 597 513 576 345 469 552 318 878 600 485 503 482 479 469 361 572 521 743 572 526
 509 750 809 786 856 796 782 786 912 518 651 921 681 1079 912 791 781 791 767 671 723 792 806 1083 907
@@ -73,7 +75,7 @@ _RELATIONS = dict.fromkeys(["neq", "le", "ge", "approx", "equiv", "propto", "in"
     ["to", "leftarrow", "mapsto", "Rightarrow", "ll", "gg"], 1.0
 )
 _OPERATORS = {"sum": 1.444, "prod": 1.278}
-_NAMES = ["max", "min", "tanh", "exp", "log", "sin", "cos", "ln", "det"]
+_NAMES = {"max", "min", "ln", "det", *(f.latex[1:] for f in ELEMENTWISE.values() if f.latex)}
 _STACKED = frozenset(("sum", "prod", "max", "min"))  # bounds stand above and below
 _BRACKETS = ((1.0, 0.389), (1.2, 0.458), (1.8, 0.597), (2.4, 0.736), (3.0, 0.792))  # height, width
 _TALLEST = 0.876

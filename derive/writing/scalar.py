@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sympy
 
 from derive.terms.algebra import arg_index
-from derive.terms.functions import leaky_relu, relu, sigmoid, softplus
+from derive.terms.functions import function_of
 from derive.terms.order import factors, signed_terms
 from derive.writing.tree import (
     AST,
@@ -31,20 +31,10 @@ from derive.writing.tree import (
     Sub,
     Sup,
     joined,
+    listed,
     row,
 )
 
-_FUNCTIONS: dict[type[sympy.Basic], str] = {
-    sympy.tanh: "tanh",
-    sympy.exp: "exp",
-    sympy.log: "log",
-    sympy.sin: "sin",
-    sympy.cos: "cos",
-    sigmoid: "σ",
-    softplus: "softplus",
-    relu: "ReLU",
-    leaky_relu: "LeakyReLU",
-}
 _RELATIONS: dict[type[sympy.Basic], str] = {
     sympy.Eq: "=",
     sympy.Ne: "≠",
@@ -55,11 +45,6 @@ _RELATIONS: dict[type[sympy.Basic], str] = {
 }
 _CONSTANTS = {"E": "e", "Exp1": "e"}
 _PLAIN_FROM, _PLAIN_TO = -3, 6  # decimal exponents that are written out
-
-
-def function_name(function: type[sympy.Basic]) -> str:
-    """The name by which a function is written."""
-    return _FUNCTIONS.get(function) or function.__name__
 
 
 def body_piece(body: sympy.Basic, args: Sequence[Piece]) -> Piece:
@@ -80,11 +65,17 @@ def body_piece(body: sympy.Basic, args: Sequence[Piece]) -> Piece:
             return _cases(body, args)
         case sympy.Pow() if not isinstance(body, sympy.exp):
             return _power(body, args)
-        case sympy.Function() if len(body.args) == 1:
-            inside = body_piece(body.args[0], args)
-            return Piece(Call(function_name(type(body)), inside.node), vector=inside.vector)
+        case sympy.Function():
+            return _call(body, args)
         case _:
             raise TypeError(f"no way to write {type(body).__name__}")
+
+
+def _call(body: sympy.Function, args: Sequence[Piece]) -> Piece:
+    function = function_of(body)
+    name = type(body).__name__ if function is None else function.written
+    inside = [body_piece(argument, args) for argument in body.args]
+    return Piece(Call(name, listed(piece.node for piece in inside)), vector=any(p.vector for p in inside))
 
 
 def _sum(body: sympy.Add, args: Sequence[Piece]) -> Piece:

@@ -248,6 +248,12 @@ def joined(pieces: Sequence[Node]) -> Node:
     return row(*items)
 
 
+def listed(pieces: Iterable[Node]) -> Node:
+    """Arguments, a comma between two of them."""
+    first, *others = pieces
+    return row(first, *(item for other in others for item in (Op(","), other)))
+
+
 def is_sum(node: Node) -> bool:
     """Whether a sign stands in it, at the top."""
     return isinstance(node, Row) and any(item in (PLUS, MINUS) or is_sum(item) for item in node.items)

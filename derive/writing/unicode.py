@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+from derive.terms.functions import sign_of
 from derive.writing.notation import NOTE, Notation
 from derive.writing.signs import LEVEL, Stacked, closes, opens
 from derive.writing.tree import (
@@ -42,7 +43,6 @@ from derive.writing.tree import (
 from derive.writing.unicode_scripts import bold, lowered, marked, raised
 from derive.writing.words import GREEK_CHARACTERS
 
-_FUNCTIONS = {"sigmoid": "σ", "relu": "ReLU", "leaky_relu": "LeakyReLU"}
 _SIGNS = {"-": "−", "*": "∗", "∑": "Σ", "∏": "Π", **LEVEL}
 _TERMS = frozenset("+-−±")
 _FACTORS = frozenset("∗*·×⊙∘/")
@@ -207,7 +207,7 @@ class _Printer:
         return _Text(text, _row_level(items, shown), shown[-1].tail if len(items) == 1 else "")
 
     def _call(self, call: Call) -> _Text:
-        name = _FUNCTIONS.get(call.function, GREEK_CHARACTERS.get(call.function, call.function))
+        name = sign_of(GREEK_CHARACTERS.get(call.function, call.function))
         if not re.fullmatch(r"\w+", name):
             raise TypeError(f"no Unicode for the function {call.function!r}")
         argument = call.argument

@@ -24,11 +24,8 @@ from derive.checking.reading.tree import (
     negative,
 )
 from derive.terms.algebra import Expr, Map, MatVec, Outer, Parameter, Reduce, Role, Symbol, arg_index
-from derive.terms.functions import ELEMENTWISE
+from derive.terms.functions import ELEMENTWISE, function_of
 from derive.terms.order import factors, signed_terms
-
-_NAMES = {type(f): name for name, f in ((n, ELEMENTWISE[n](sympy.Symbol("z"))) for n in ELEMENTWISE)}
-_BRANCHING = ("relu", "leaky_relu")  # functions whose derivative is told by cases
 
 
 def tree(expr: Expr, index: Index) -> Syntax:
@@ -74,10 +71,12 @@ def _body(body: sympy.Expr, args: list[Syntax]) -> Syntax | None:
             return _product(body, args)
         case sympy.Piecewise():
             return _slope_by_cases(body, args)
-        case sympy.Function() if type(body) in _NAMES and len(body.args) == 1:
-            inner = _body(body.args[0], args)
-            name = _NAMES[type(body)]
-            return None if inner is None else FunctionCall(inner, name, 0, name)
+        case sympy.Function() if (function := function_of(body)) is not None:
+            first, *others = (_body(argument, args) for argument in body.args)
+            behind, name = _all(others), function.name
+            if first is None or behind is None:
+                return None
+            return FunctionCall(first, name, 0, name, tuple(behind))
         case _:
             return None
 
@@ -108,8 +107,8 @@ def _slope_by_cases(body: sympy.Piecewise, args: list[Syntax]) -> Syntax | None:
     places = sorted(body.free_symbols, key=str)
     if len(places) != 1:
         return None
-    for name in _BRANCHING:
-        if sympy.diff(ELEMENTWISE[name](places[0]), places[0]) == body:
+    for name, function in ELEMENTWISE.items():
+        if function.by_cases and function.arity == 1 and sympy.diff(function(*places), *places) == body:
             inner = _body(places[0], args)
             return None if inner is None else FunctionCall(inner, name, 1, name)
     return None

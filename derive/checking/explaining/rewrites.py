@@ -130,7 +130,7 @@ def functions(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """Another function, a prime more or less, another power, a diagonal for a vector."""
     for path, node in parts(side):
         match node:
-            case FunctionCall(primes=primes):
+            case FunctionCall(primes=primes, others=()):
                 for by in (1, -1):
                     if primes + by >= 0 and node.function in ELEMENTWISE:
                         yield put(side, path, replace(node, primes=primes + by))

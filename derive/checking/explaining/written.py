@@ -51,6 +51,7 @@ from derive.writing.tree import (
     Transposed,
     When,
     joined,
+    listed,
     row,
 )
 
@@ -92,8 +93,9 @@ def _piece(node: Syntax, scope: Scope) -> Piece:
             return Piece(Call("diag", piece(inner).node), vector=True)
         case Total(inner=inner, mean=mean):
             return Piece(Call("mean" if mean else "sum", piece(inner).node))
-        case FunctionCall(inner=inner, primes=primes):
-            return Piece(Call(_function(node, scope), piece(inner).node, primes=primes), vector=True)
+        case FunctionCall(primes=primes):
+            arguments = listed(piece(argument).node for argument in node.children)
+            return Piece(Call(_function(node, scope), arguments, primes=primes), vector=True)
         case Over(inner=inner, index=index, first=first, last=last, product=product):
             below: Node = When(letter(index))
             if first is not None:

@@ -352,8 +352,9 @@ class Running(Formula):
 
 @cache
 def derivative(function: str, order: int) -> sympy.Expr:
-    """f differentiated `order` times, as a body in arg(0)."""
-    body = ELEMENTWISE[function](arg(0))
+    """f differentiated `order` times, as a body in arg(0), …"""
+    found = ELEMENTWISE[function]
+    body = found(*(arg(i) for i in range(found.arity)))
     return sympy.diff(body, arg(0), order) if order else body
 
 

@@ -12,7 +12,7 @@ where there is no sign for it: there it is the product of matrices, or of compon
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sympy
 
@@ -36,6 +36,7 @@ from derive.checking.reading.tree import (
     Turned,
     negative,
 )
+from derive.terms.functions import ELEMENTWISE
 
 _MAX_POWER = 20  # numerator and denominator of an exponent
 _MAX_PRIMES = 4
@@ -307,20 +308,23 @@ class _Parser:
                 f"{name}{chr(39) * primes}",
                 token,
             )
-        if primes and function in ("sum", "mean", "diag"):
+        arity = ELEMENTWISE[function].arity if function in ELEMENTWISE else 1
+        if primes and (function in ("sum", "mean", "diag") or arity > 1):
             raise cursor.mistake(f"no prime behind {name!r}", at=token)
-        argument = self._argument(name)
-        made = self._made(function, argument, primes, name)
+        arguments = self._arguments(name, arity)
+        made = self._made(function, arguments, primes, name)
         return made if exponent is None else Power(made, exponent)
 
-    def _made(self, function: str, argument: Syntax, primes: int, name: str) -> Syntax:
+    def _made(self, function: str, arguments: Sequence[Syntax], primes: int, name: str) -> Syntax:
         build: dict[str, Callable[[Syntax], Syntax]] = {
             "sum": Total,
             "mean": lambda inner: Total(inner, mean=True),
             "diag": Diag,
         }
-        make = build.get(function)
-        return FunctionCall(argument, function, primes, name) if make is None else make(argument)
+        make, (first, *others) = build.get(function), arguments
+        if make is None:
+            return FunctionCall(first, function, primes, name, tuple(others))
+        return make(first)
 
     def _primes(self) -> int:
         """g'(…), g''(…), g^{\\prime}(…)"""
@@ -340,16 +344,19 @@ class _Parser:
             raise cursor.mistake(f"at most {_MAX_PRIMES} primes", str(count))
         return count
 
-    def _argument(self, name: str) -> Syntax:
+    def _arguments(self, name: str, count: int) -> list[Syntax]:
         cursor = self._cursor
         for opening, closing in (("(", ")"), ("{", "}"), ("[", "]")):
             if cursor.token.is_sign(opening) and (opening != "[" or self._latex):
                 cursor.take()
                 with cursor.deeper():
-                    inner = self._sum()
+                    found = [self._sum()]
+                    while len(found) < count:
+                        cursor.due(",")
+                        found.append(self._sum())
                 cursor.close(closing)
-                return inner
-        if self._latex and self._starts_operand():
+                return found
+        if self._latex and count == 1 and self._starts_operand():
             with cursor.deeper():
-                return self._powers(self._atom())
+                return [self._powers(self._atom())]
         raise cursor.mistake(f"'(' and the argument of {name!r}")

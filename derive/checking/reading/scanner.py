@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from derive.checking.reading.errors import FormulaError
+from derive.terms.functions import ELEMENTWISE
 from derive.writing.notation import GREEK
 from derive.writing.words import GREEK_CHARACTERS
 
@@ -76,7 +77,8 @@ _COMMAND_WORDS = {
     **dict.fromkeys(("top", "intercal"), "turned"),
     **{name: name for name in ("sum", "prod", "partial")},
 }
-_FUNCTIONS = frozenset(("tanh", "exp", "log", "ln", "sin", "cos", "sqrt", "max", "diag"))
+_FUNCTIONS = {word[1:] for f in ELEMENTWISE.values() for word in f.spellings if word.startswith("\\")}
+_FUNCTIONS |= {"max", "diag"}
 _VARIANTS = {f"var{name}": name for name in ("epsilon", "phi", "sigma", "theta", "rho")}
 _CHARACTERS = {character: name for name, character in GREEK_CHARACTERS.items()} | {"ε": "epsilon", "φ": "phi"}
 _OPERAND = "a name, a number or '('"
@@ -143,7 +145,7 @@ class _Scanner:
             self._position += 1
             return "word", _WORDS[character]
         if identifier := self._match(_IDENTIFIER):
-            return "name", self._indexed(_flat(identifier) or identifier)
+            return "name", self._indexed(flat(identifier) or identifier)
         if number := self._match(_NUMBER):
             return "number", number
         if self._text.startswith("..", self._position) or self._text.startswith("**", self._position):
@@ -208,7 +210,7 @@ class _Scanner:
         if not self._text.startswith("{", self._position):
             raise self._mistake(self._position, "'{' and a name", self._found())
         inside, end = self._group(self._position)
-        name = _flat(inside)
+        name = flat(inside)
         if name is None:
             raise self._mistake(start, "a name in braces", repr(inside[:40]))
         self._position = end
@@ -244,14 +246,14 @@ class _Scanner:
                 if piece is None:
                     return name
                 inside, end = piece[0], piece.end()
-            index = _flat(inside)
+            index = flat(inside)
             if index is None:
                 return name
             name, self._position = f"{name}_{index}", end
         return name
 
 
-def _flat(text: str) -> str | None:
+def flat(text: str) -> str | None:
     """Letters and digits that a piece of LaTeX or Unicode stands for; None if it is no name."""
     text = text.replace("y\u0302", "yhat").replace("ŷ", "yhat").replace(r"\_", "_").replace(r"\,", "")
     text = _HAT.sub(lambda m: f"{m[1] or m[2]}hat", text)

@@ -8,14 +8,21 @@ from functools import cached_property
 
 import sympy
 
+from derive.checking.reading.scanner import flat
 from derive.deriving.derivation import Derivation
 from derive.terms.algebra import Map, Shape, Symbol, arg, symbols
-from derive.terms.functions import NAMES
+from derive.terms.functions import ELEMENTWISE, NAMES
 from derive.terms.softmax import softmax_argument, softmax_parts
 
 TIMES = ("T", "T_x", "T_y")
 EXAMPLES = ("m", "N", "B")  # how many examples there are: nothing here depends on it
-ALIASES = {"sigma": "sigmoid", "ReLU": "relu", "LeakyReLU": "leaky_relu", "ln": "log"}
+FUNCTIONS = {name: name for name in NAMES} | {
+    spelled: function.name
+    for function in ELEMENTWISE.values()
+    for word in function.spellings
+    if (spelled := flat(word.removeprefix("\\")))
+}
+"""What a function may be called → its name."""
 GIVEN = "y"  # what is not differentiated by
 
 
@@ -42,8 +49,7 @@ class Scope:
     @cached_property
     def functions(self) -> Mapping[str, str]:
         """A name for a function → that of `derive.terms.functions`."""
-        known = {name: name for name in NAMES} | ALIASES
-        return known | dict(self.derivation.model.functions)
+        return FUNCTIONS | dict(self.derivation.model.functions)
 
     @cached_property
     def objective(self) -> str:

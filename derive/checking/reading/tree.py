@@ -231,11 +231,22 @@ class Total(_Single):
 
 @dataclass(frozen=True)
 class FunctionCall(_Single):
-    """A function of `derive.terms.functions`, differentiated `primes` times; `name` as it was written."""
+    """A function of `derive.terms.functions`, differentiated `primes` times; `name` as it was written.
+
+    others: the arguments behind the first.
+    """
 
     function: str
     primes: int = 0
     name: str = ""
+    others: tuple[Syntax, ...] = ()
+
+    @property
+    def children(self) -> tuple[Syntax, ...]:
+        return (self.inner, *self.others)
+
+    def rebuild(self, children: tuple[Syntax, ...]) -> Syntax:
+        return replace(self, inner=children[0], others=children[1:])
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from derive.deriving.derivation import Derivation
 from derive.deriving.loss import documented
 from derive.terms.algebra import Expr, constant
 from derive.values.expand import symbols, unroll
-from derive.values.reals import Reals, Tape, context, number
+from derive.values.reals import Reals, context, number, tape
 from derive.values.walk import Data, Tensor, Walk, named_equations
 from tests.derive.chaining.test_chain import CASES, built, label, unwrapped
 
@@ -308,7 +308,7 @@ def test_the_terms_sum_to_the_gradient(
     point = [real.mpf(rng.randint(100, 900)) / 1000 for _ in free]
     for entry, symbol in zip(total, two.parameters[parameter], strict=True):
         expected = sympy.diff(two.loss - one.loss, symbol)
-        (found,), (wanted,) = (Tape([e], free, real)(*point) for e in (entry, expected))
+        (found,), (wanted,) = (tape([e], free, real)(*point) for e in (entry, expected))
         assert close([found], [wanted])
 
 

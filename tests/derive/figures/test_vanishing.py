@@ -22,10 +22,10 @@ from derive.deriving.extent import Extent, extent
 from derive.documents.plot import numbers, plot, rate, rounded
 from derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
 from derive.terms.algebra import arg
-from derive.terms.functions import ELEMENTWISE
+from derive.terms.functions import ELEMENTWISE, written_out
 from derive.values.arrays import Arrays
 from derive.values.oracle import Oracle, ParameterAt, ValueAt
-from derive.values.reals import Tape, context
+from derive.values.reals import context, tape
 from derive.values.walk import Data, Tensor
 from derive.writing.notation import NOTE
 from derive.writing.tree import Number
@@ -229,10 +229,8 @@ def test_arrays_are_what_reals_are(function: str) -> None:
     if function not in ("log", "sqrt"):
         left = left - 1.0
     values = Arrays().compile(body, 2)(left, right)
-    from derive.values.walk import written_out
-
-    tape = Tape([written_out(body)], [arg(0), arg(1)], context(20))
-    due = [float(tape(context(20).mpf(a), context(20).mpf(b))[0]) for a, b in zip(left, right, strict=True)]
+    run = tape([written_out(body)], [arg(0), arg(1)], context(20))
+    due = [float(run(context(20).mpf(a), context(20).mpf(b))[0]) for a, b in zip(left, right, strict=True)]
     assert np.allclose(values, due, rtol=1e-13)
 
 

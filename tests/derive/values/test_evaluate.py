@@ -13,7 +13,7 @@ import sympy
 
 import derive
 from derive.values.evaluate import Evaluated, evaluate
-from derive.values.reals import Tape, context
+from derive.values.reals import context, tape
 
 LAYOUTS = (
     ("one-to-one", "none"),
@@ -234,7 +234,7 @@ def test_tape_follows_ieee() -> None:
     real = context(60)
 
     def at(expr: sympy.Expr, value: Any) -> Any:
-        return Tape([expr], [z], real)(real.mpf(value))[0]
+        return tape([expr], [z], real)(real.mpf(value))[0]
 
     assert at(sympy.log(z), 0) == -real.inf and real.isnan(at(sympy.log(z), -1))
     assert at(1 / z, 0) == real.inf and real.isnan(at(sympy.sqrt(z), -1))

@@ -19,7 +19,7 @@ from derive.values.expand import symbols, unroll
 from derive.values.grid import Grid, beside, stacked
 from derive.values.oracle import Oracle, ParameterAt, ValueAt, distinct_sizes, oracles
 from derive.values.points import at_point, draw
-from derive.values.reals import Tape, number
+from derive.values.reals import number, tape
 from derive.values.walk import Walk, named_equations
 
 SIZES = {"n_x": 2, "n_a": 2, "n_y": 2}
@@ -44,8 +44,8 @@ def test_slopes_are_those_of_the_expanded_loss(h: str) -> None:
     places += [(s, oracle.slope(ValueAt(n, 0))) for n, s in u.initial.items()]
     wanted = [symbol for matrix, _ in places for symbol in matrix]
     found = [value for _, grid in places for value in grid.entries]
-    tape = Tape([sympy.diff(u.loss, symbol) for symbol in wanted], list(point), oracle.real)
-    expected = tape(*(number(value, oracle.real) for value in point.values()))
+    run = tape([sympy.diff(u.loss, symbol) for symbol in wanted], list(point), oracle.real)
+    expected = run(*(number(value, oracle.real) for value in point.values()))
     for one, other in zip(expected, found, strict=True):
         assert abs(one - other) < 1e-36 * max(1, abs(one))
 
