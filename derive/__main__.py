@@ -14,7 +14,7 @@ from derive.deriving.derivation import Derivation, bptt
 from derive.documents.content import Wanted
 from derive.errors import ChoiceError, DeriveError
 from derive.publishing import check_command
-from derive.publishing.document import printed
+from derive.publishing.document import FORMATS, printed
 from derive.publishing.options import add_choices, chosen_steps, loaded, show
 from derive.values.prove import prove
 
@@ -101,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--wrt", metavar="NAMES", help="gradients to print, separated by commas: parameters, x, a0 (all)")
     add(
         "--format",
-        choices=tuple(choices.FORMATS),
+        choices=tuple(FORMATS),
         metavar="F",
-        help=f"{', '.join(choices.FORMATS)} (latex, or what --out ends with)",
+        help=f"{', '.join(FORMATS)} (latex, or what --out ends with)",
     )
     add(
         "--notation",
@@ -126,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
     wrt = None if options.wrt is None else tuple(name.strip() for name in options.wrt.split(","))
     steps = chosen_steps(options.T, model)
     wanted = Wanted(steps, options.notation, options.layout, options.loss_step, wrt)
-    endings = {ending: format for format, ending in choices.FORMATS.items() if ending}
+    endings = {format.ending: name for name, format in FORMATS.items() if format.ending}
     path = None if options.out is None else Path(options.out)
     format = options.format or ("latex" if path is None else endings.get(path.suffix, "latex"))
     text = printed(derivation, wanted, format, options.level)

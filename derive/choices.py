@@ -21,15 +21,6 @@ KINDS = (AUTO, *LOSSES)
 NOTATIONS = ("note", "d2l", "pascanu", "werbos")
 LAYOUTS = ("gradient", "jacobian")
 LEVELS = ("full", "brief", "exam", "key")
-FORMATS = {  # with the endings of their files
-    "latex": "",
-    "tex": ".tex",
-    "pdf": ".pdf",
-    "markdown": ".md",
-    "html": ".html",
-    "notebook": ".ipynb",
-    "text": ".txt",
-}
 
 
 def check_choice(argument: str, value: object, allowed: Collection[str]) -> None:

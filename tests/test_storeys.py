@@ -122,3 +122,12 @@ def test_every_storey_is_there() -> None:
     for line in STOREYS:
         for room in line.split():
             assert any(name == room or name.startswith(f"{room}.") for name in FILES), room
+
+
+def test_the_readme_shows_the_house() -> None:
+    """Every room of the list stands in the table "How the parts fit", in the order of the storeys."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## How the parts fit")[2]
+    rooms = [room for line in STOREYS for room in line.split() if FILES[room].name == "__init__.py"]
+    shown = [f"`{room.replace('.', '/')}/`" for room in rooms if room.count(".") == 1]
+    places = [text.find(room) for room in shown]
+    assert -1 not in places and places == sorted(places)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.c.loops import Loops
-from codegen.c.places import Names, Places, count, elements, optional
+from codegen.c.places import CNames, Places, count, elements, optional
 from codegen.c.slices import Bindings, Here, bindings, carry_of, elsewhere, fields
 from codegen.c.straight import Straight
 from codegen.c.text import Text
@@ -48,13 +48,13 @@ class Function:
     whole: bool = False  # the batch is one slice, since there are sums that do not come last
 
 
-def emit_function(program: Program, names: Names, dtype: str, prefix: str) -> Function:
+def emit_function(program: Program, names: CNames, dtype: str, prefix: str) -> Function:
     """The program, at the loops or straight level, as C over a pointer `p` to its arguments."""
     return _Emitter(program, names, dtype).function(f"{prefix}_{program.function}")
 
 
 class _Emitter:
-    def __init__(self, program: Program, names: Names, dtype: str) -> None:
+    def __init__(self, program: Program, names: CNames, dtype: str) -> None:
         self._program, self._names, self._dtype = program, names, dtype
         self._real = "float" if dtype == "float32" else "double"
         self._places = Places(program, names, dtype)

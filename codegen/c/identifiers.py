@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from codegen.c import library as c_library
 from codegen.program.interface import Interface, parameter_key
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 
 C_RESERVED = frozenset(
     [
@@ -125,7 +125,7 @@ def struct_fields(interface: Interface) -> dict[str, str]:
     canonical += [] if interface.yhat is None else ["loss", "yhat"]
     canonical += [f"states.{s}" for s in states]
     canonical += [f"d.{name}" for name in (*interface.parameters, "x", *(f"{s}0" for s in states))]
-    names = Names(("T_x", "T_y", "B", "threads", "work"))
+    names = FreshNames(("T_x", "T_y", "B", "threads", "work"))
     wanted = {c: names.fresh(c.replace(".", "_")) for c in canonical}
     spelled = c_names(wanted.values())
     return {c: spelled[w] for c, w in wanted.items()}

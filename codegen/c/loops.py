@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from codegen.c.lanes import Lanes
-from codegen.c.places import Names, Places, optional
+from codegen.c.places import CNames, Places, optional
 from codegen.c.text import Text
 from codegen.errors import ProgramError
 from codegen.program.ir import (
@@ -33,7 +33,7 @@ _COMBINED = {"sum": ("{0} + {1}", "sum_of"), "max": ("larger_v({0}, {1})", "larg
 class Loops:
     """Prints the loops of one program into `text`, with `places` at the step where they stand."""
 
-    def __init__(self, program: Program, names: Names, places: Places, dtype: str, text: Text) -> None:
+    def __init__(self, program: Program, names: CNames, places: Places, dtype: str, text: Text) -> None:
         self._program, self._names, self._places, self._text = program, names, places, text
         self._dtype = dtype
         self._real = "float" if dtype == "float32" else "double"

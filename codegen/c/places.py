@@ -27,12 +27,12 @@ from codegen.program.ir import (
     Start,
     statements,
 )
-from codegen.program.names import Names as Fresh
+from codegen.program.names import FreshNames
 from codegen.program.operations import OPERATIONS
 from codegen.program.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
 
 
-class Names:
+class CNames:
     """The spelling of every name of a network, the same in all its functions.
 
     fields: canonical name → member of the struct of arguments.
@@ -43,7 +43,7 @@ class Names:
         locals_ = [s.name for p in programs for s in statements(p.body) if isinstance(s, (Let, Start))]
         self._spelled = c_names(dict.fromkeys([*buffers, *locals_]))
         self.fields = fields
-        self._unused = Fresh(self._spelled.values())
+        self._unused = FreshNames(self._spelled.values())
         self._pointers: dict[tuple[str, str], str] = {}
 
     def pointer(self, buffer: str, suffix: str) -> str:
@@ -60,7 +60,7 @@ class Names:
 class Places:
     """The places of one program. `step`: the block's step where it is known, None where it is `t`."""
 
-    def __init__(self, program: Program, names: Names, dtype: str) -> None:
+    def __init__(self, program: Program, names: CNames, dtype: str) -> None:
         self._program, self._names, self._style = program, names, style(dtype)
         self.step: Affine | None = None
         self.examples = "B"  # how many examples there are, in C

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from codegen.c.emit import Function, emit_function
 from codegen.c.identifiers import struct_fields
 from codegen.c.library import SLICES, library
-from codegen.c.places import Names
+from codegen.c.places import CNames
 from codegen.c.source import Source
 from codegen.c.templating import environment
 from codegen.program.interface import Interface
@@ -38,7 +38,7 @@ def render(texts: Texts) -> Source:
     dtype = face.dtype or "float64"
     real = "float" if dtype == "float32" else "double"
     fields = struct_fields(face)
-    names = Names((*texts.loops, *texts.straight.values()), fields)
+    names = CNames((*texts.loops, *texts.straight.values()), fields)
     loops = [emit_function(p, names, dtype, texts.prefix) for p in texts.loops]
     straight = {name: emit_function(p, names, dtype, texts.prefix) for name, p in texts.straight.items()}
     emitted = [*loops, *straight.values()]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from codegen.c.library import SUMS
-from codegen.c.places import Names, count, elements, optional
+from codegen.c.places import CNames, count, elements, optional
 from codegen.program.ir import Buffer, Layout, Program, Role
 
 
@@ -52,12 +52,12 @@ class Bindings:
     row_bytes: int
 
 
-def carry_of(buffer: Buffer, names: Names) -> str:
+def carry_of(buffer: Buffer, names: CNames) -> str:
     """The name of what rounding took from a sum over examples; NULL where that does no harm."""
     return names.pointer(buffer.name, "carry")
 
 
-def bindings(program: Program, names: Names, real: str, body: str, whole: bool = False) -> Bindings:
+def bindings(program: Program, names: CNames, real: str, body: str, whole: bool = False) -> Bindings:
     """For the buffers, carries, lists and lengths that the body names.
 
     whole: there are sums that do not come last, and so a block of a sum may be no more than one row.
@@ -93,7 +93,7 @@ def bindings(program: Program, names: Names, real: str, body: str, whole: bool =
     )
 
 
-def fields(program: Program, names: Names, real: str, body: str) -> str:
+def fields(program: Program, names: CNames, real: str, body: str) -> str:
     """Lines that give the buffers their names where all of them are the caller's."""
     words = _words(body)
     used = [_Pointer(b, names, real).whole() for b in program.buffers.values() if names[b.name] in words]
@@ -101,7 +101,7 @@ def fields(program: Program, names: Names, real: str, body: str) -> str:
 
 
 def elsewhere(
-    buffers: Iterable[Buffer], names: Names, aliases: Mapping[str, str], real: str, axes: Iterable[str]
+    buffers: Iterable[Buffer], names: CNames, aliases: Mapping[str, str], real: str, axes: Iterable[str]
 ) -> list[str]:
     """Lines at the head of a loop over the slices of a round: the k-th one's examples, lengths and arrays.
 
@@ -119,7 +119,7 @@ def elsewhere(
 class _Pointer:
     """How one buffer gets its name."""
 
-    def __init__(self, buffer: Buffer, names: Names, real: str) -> None:
+    def __init__(self, buffer: Buffer, names: CNames, real: str) -> None:
         self.role = buffer.role
         self.of_slice = buffer.layout in (Layout.TIME, Layout.BATCH)
         self.is_copied = self.role is not Role.WORK and buffer.layout is Layout.TIME

@@ -10,7 +10,7 @@ from itertools import groupby
 from codegen.c.elementary import FUNCTIONS
 from codegen.c.lanes import Lanes
 from codegen.c.library import SUMS
-from codegen.c.places import Names, Places, elements
+from codegen.c.places import CNames, Places, elements
 from codegen.c.text import Text
 from codegen.errors import ProgramError
 from codegen.program.ir import (
@@ -37,7 +37,7 @@ class Straight:
     """Prints a program of the straight level into `text`."""
 
     program: Program
-    names: Names
+    names: CNames
     places: Places
     dtype: str
     text: Text

@@ -57,7 +57,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Call:
+class CheckedCall:
     """The arguments of one call, as the caller gave them; see `codegen.calling.network` for the shapes."""
 
     params: Mapping[str, ArrayLike]
@@ -81,7 +81,7 @@ class Signature:
         self._slots = {batched: _Slots(interface, batched) for batched in (False, True)}
         self._names = (*interface.parameters, "x", *(f"{state}0" for state in interface.states))
 
-    def check(self, call: Call) -> Inputs:
+    def check(self, call: CheckedCall) -> Inputs:
         """The call's arrays, checked, cast and laid out.
 
         Raises ArgumentError for a value, shape or name that does not fit, ArgumentTypeError for a type
@@ -125,7 +125,7 @@ class Signature:
                 raise ArgumentError("wrt", f"names out of {', '.join(self._names)}", repr(name))
         return tuple(dict.fromkeys(names))
 
-    def _fit(self, call: Call, x: Given, extents: Extents, slots: _Slots) -> list[tuple[Slot, Given]]:
+    def _fit(self, call: CheckedCall, x: Given, extents: Extents, slots: _Slots) -> list[tuple[Slot, Given]]:
         """Read all arrays and hold their shapes against each other."""
         given: list[tuple[Slot, Given]] = []
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from codegen.building import fork
 from codegen.calling.again import Memory
-from codegen.calling.arguments import Call, Inputs, Lengths, Signature
+from codegen.calling.arguments import CheckedCall, Inputs, Lengths, Signature
 from codegen.calling.convert import describe
 from codegen.errors import ArgumentError, ArgumentTypeError, BusyError
 from codegen.program.interface import Array, Backend, Interface, Prepared
@@ -83,7 +83,7 @@ class Network:
         simple = initial is None and lengths is None and reduction == "sum"
         if simple and (known := self._memory.find(params, x, y, wrt)):
             return known
-        call = Call(params, x, y, initial=initial, lengths=lengths, with_y=True)
+        call = CheckedCall(params, x, y, initial=initial, lengths=lengths, with_y=True)
         plan, inputs = self._plan(call, wrt, reduction)
         loss, grads = plan()
         if simple:
@@ -106,7 +106,7 @@ class Network:
         It reads params, x, y and initial anew each time, so change them in place. They are never copied:
         each must be a C-contiguous array of the right dtype. Lengths are copied.
         """
-        call = Call(params, x, y, initial=initial, lengths=lengths, with_y=True, copy=False)
+        call = CheckedCall(params, x, y, initial=initial, lengths=lengths, with_y=True, copy=False)
         return self._plan(call, wrt, reduction)[0]
 
     def forward(
@@ -123,7 +123,7 @@ class Network:
         `y` is given if and only if the targets are fed back.
         """
         with_y = self._reads_targets(y)
-        call = Call(params, x, y, initial=initial, lengths=lengths, steps=steps, with_y=with_y)
+        call = CheckedCall(params, x, y, initial=initial, lengths=lengths, steps=steps, with_y=with_y)
         inputs = self._signature.check(call)
         counts = inputs.counts
         yhat = None
@@ -160,13 +160,15 @@ class Network:
             self._demand_output("dyhat", "None")
         with_y = self._reads_targets(y)
         names = self._signature.check_wrt(wrt)
-        call = Call(params, x, y, dyhat, dstates, initial, lengths, steps, with_y=with_y)
+        call = CheckedCall(params, x, y, dyhat, dstates, initial, lengths, steps, with_y=with_y)
         inputs = self._signature.check(call)
         results, grads = self._gradients(inputs, names)
         self._runner("vjp", self._with_cotangents(inputs), results)()
         return grads
 
-    def _plan(self, call: Call, wrt: str | Iterable[str] | None, reduction: str) -> tuple[Plan, Inputs]:
+    def _plan(
+        self, call: CheckedCall, wrt: str | Iterable[str] | None, reduction: str
+    ) -> tuple[Plan, Inputs]:
         self._demand_output("y", "vjp, since the model has no output and so no loss")
         names = self._signature.check_wrt(wrt)
         if not isinstance(reduction, str):

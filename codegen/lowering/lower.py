@@ -7,6 +7,7 @@ through, so a block at step t adds it to the cotangent of step t − 1. Nothing 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -145,8 +146,18 @@ class _Lowering:
         name, instance = symbol.name, self._instance(symbol.name, phase)
         return self._places.cotangent(name, instance, symbol.shape, lag, name in self._pushed)
 
-    def _expr(self, node: Expr, phase: Phase) -> Any:
+    def _expr(self, expr: Expr, phase: Phase) -> Any:
         """A value of the vector level; the algebra has checked that the parts fit."""
+        made: dict[Expr, Any] = {}
+
+        def lowered(node: Expr) -> Any:
+            if node not in made:
+                made[node] = self._lowered(node, phase, lowered)
+            return made[node]
+
+        return lowered(expr)
+
+    def _lowered(self, node: Expr, phase: Phase, inner: Callable[[Expr], Any]) -> Any:
         match node:
             case Symbol(role=algebra.Role.VALUE):
                 return self._value(node, phase)
@@ -158,22 +169,22 @@ class _Lowering:
                 return self._places.parameter(node.name, node.shape)
             case algebra.MatVec():
                 matrix = self._places.parameter(node.matrix.name, node.matrix.shape)
-                return ir.Product(matrix, self._expr(node.vector, phase), node.transposed)
+                return ir.Product(matrix, inner(node.vector), node.transposed)
             case algebra.Map():
-                args = tuple(self._expr(a, phase) for a in node.args)
+                args = tuple(map(inner, node.args))
                 return ir.Elementwise(scalar(selecting(node.body)), args, node.shape)
             case algebra.Reduce():
-                return ir.Reduce(node.kind, self._expr(node.vector, phase))
+                return ir.Reduce(node.kind, inner(node.vector))
             case algebra.Others():
-                return ir.Others(self._expr(node.vector, phase))
+                return ir.Others(inner(node.vector))
             case algebra.OthersPull():
-                return ir.OthersPull(self._expr(node.cotangent, phase), self._expr(node.vector, phase))
+                return ir.OthersPull(inner(node.cotangent), inner(node.vector))
             case algebra.Outer():
-                return ir.Outer(self._expr(node.left, phase), self._expr(node.right, phase))
+                return ir.Outer(inner(node.left), inner(node.right))
             case _:
                 raise TypeError(f"no vector form for {type(node).__name__}")
 
-    def _total(self, terms: list[Term], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
+    def _total(self, terms: Sequence[Term], shape: algebra.Shape, phase: Phase) -> ir.AnyValue:
         """The sum of several terms, in their order."""
         exprs = [_weighing(t.expr) if t.seed == LOSS else t.expr for t in terms]
         return added([self._expr(expr, phase) for expr in exprs], shape)
@@ -243,8 +254,8 @@ class _Lowering:
         later: list[ir.Statement] = []
         for e in phase.adjoint:
             body.extend(self._direct(e, phase))
-            if lagged := [t for t in e.terms if t.lag]:
-                value = self._total(lagged, e.target.shape, phase)
+            if e.through(1):
+                value = self._total(e.through(1), e.target.shape, phase)
                 later.append(self._assign(self._cotangent(e.target, phase, -1), value, e.number, True))
         for g in self._d.parameter_gradients:
             for s in g.sums:
@@ -263,13 +274,13 @@ class _Lowering:
         A cotangent from outside arrives at a state also after an example has ended.
         """
         target, shape = self._cotangent(e.target, phase), e.target.shape
-        here = [t for t in e.terms if not t.lag]
+        here = e.through(0)
         statements: list[ir.Statement] = []
         if e.target.name in self._states:
-            if outside := [t for t in here if t.seed == OUTSIDE]:
+            if outside := tuple(t for t in here if t.seed == OUTSIDE):
                 value = self._total(outside, shape, phase)
                 statements.append(self._assign(target, value, e.number, True, rows="all"))
-            here = [t for t in here if t.seed != OUTSIDE]
+            here = tuple(t for t in here if t.seed != OUTSIDE)
         if here:
             value = self._total(here, shape, phase)
             statements.append(self._assign(target, value, e.number, e.target.name in self._pushed))

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from codegen.program.interface import parameter_key
 from codegen.program.ir import Affine, Buffer, Layout, Ref, Role
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 
 Shape = tuple[str, ...]
-Steps = tuple[Affine, Affine]  # the first step, and how many
+StepSpan = tuple[Affine, Affine]  # the first step, and how many
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Timeline:
 
     states: frozenset[str]
     length: Affine
-    x: Steps
-    y: Steps | None
-    own: Mapping[str, Steps]
+    x: StepSpan
+    y: StepSpan | None
+    own: Mapping[str, StepSpan]
 
-    def steps(self, name: str, instance: str) -> Steps:
+    def steps(self, name: str, instance: str) -> StepSpan:
         """The steps at which a value exists; that of a state also before the first."""
         if name in self.states:
             return Affine(0), self.length + 1
@@ -43,10 +43,10 @@ class Places:
     def __init__(self, timeline: Timeline, taken: Iterable[str], results: bool) -> None:
         """`results`: outputs and states are results of this function, not work of its own."""
         self.buffers: dict[str, Buffer] = {}
-        self.zeroed: list[str] = []
+        self.zeroed: dict[str, None] = {}
         self._timeline, self._results = timeline, results
         self._taken = set(taken)
-        self._names = Names(self._taken)
+        self._names = FreshNames(self._taken)
         self._known: dict[tuple[tuple[str, str, str], tuple[str | int, ...]], str] = {}
 
     def value(self, name: str, instance: str, shape: Shape, lag: int, timed: bool) -> Ref:
@@ -122,6 +122,5 @@ class Places:
         return self._known[place]
 
     def _zero(self, name: str) -> str:
-        if name not in self.zeroed:
-            self.zeroed.append(name)
+        self.zeroed.setdefault(name)
         return name

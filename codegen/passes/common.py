@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.program.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 from codegen.program.operations import OPERATIONS
 from codegen.program.walk import rewrite
 
@@ -31,7 +31,7 @@ class _Sharing:
     def __init__(self, program: Program, body: tuple[Statement, ...]) -> None:
         self._body = body
         taken = {s.name for s in body if isinstance(s, Let)}
-        self._names = Names(taken | set(program.buffers))
+        self._names = FreshNames(taken | set(program.buffers))
         self._seen: set[Scalar] = set()
         self._twice: set[Scalar] = set()
         self._known: dict[Scalar, Scalar] = {}

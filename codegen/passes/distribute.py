@@ -7,11 +7,13 @@ stays. Products of many rows with one matrix, and sums over all steps as one pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby
+from heapq import heapify, heappop, heappush
+from itertools import groupby
 
-from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
+from codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
 from codegen.program.ir import (
     Affine,
     Arg,
@@ -58,24 +60,25 @@ class _Part:
     number: int
     is_product: bool = False
 
-    def commutes(self, other: _Part) -> bool:
-        return self.number == other.number or (self.assign.accumulate and other.assign.accumulate)
+
+Graph = list[list[int]]
+"""Node → those that come after it. The first nodes are the parts."""
 
 
 def _split(block: Block, buffers: Mapping[str, Buffer]) -> list[Statement]:
     parts = [part for n, s in enumerate(block.body) if isinstance(s, Assign) for part in _terms(s, n)]
     after = _after(parts, block.reverse)
-    recurrent = {i for i, later in after.items() if i in later}
-    waits_for = set().union(*(after[i] for i in recurrent))
-    needed = {i for i, later in after.items() if later & recurrent}
-    ahead = {i for i in after if i not in waits_for}
+    own, everything = set(range(len(parts))), set(range(len(after)))
+    waits_for_none = set(_in_order(everything, after, everything))  # of those that take part in a recurrence
+    needed_by_none = set(_in_order(everything, _turned(after), everything))
+    ahead = own & waits_for_none
     worth = {parts[i].number for i in ahead if parts[i].is_product}
-    stays = {parts[i].number for i in waits_for}
+    stays = {parts[i].number for i in own - waits_for_none}
     ahead -= {i for i in ahead if parts[i].number in stays - worth}  # a bias alone is no reason to part a sum
     spans = {
-        "ahead": _in_order(ahead, after),
-        "loop": [i for i in after if i not in ahead and i in needed],
-        "behind": _in_order({i for i in after if i not in ahead and i not in needed}, after),
+        "ahead": _in_order(ahead, after, waits_for_none),
+        "loop": sorted(own - ahead - needed_by_none),
+        "behind": _in_order((own - ahead) & needed_by_none, after, needed_by_none),
     }
     begun: set[int] = set()
     result: list[Statement] = []
@@ -105,13 +108,14 @@ def _terms(a: Assign, number: int) -> Iterator[_Part]:
     if not isinstance(value, Elementwise):
         yield _Part(a, number)
         return
-    body, products = value.body, list[RowValue]()
+    products, apart = list[RowValue](), set[Scalar]()
+    factors = linear_factors(value.body)
     for index, arg in enumerate(value.args):
-        factor = linear_factor(body, index) if isinstance(arg, Product) else None
-        if factor:
+        if isinstance(arg, Product) and (factor := factors.get(index)):
             scaled = Call("mul", (Const(factor), Arg(0)))
             products.append(arg if factor == 1 else Elementwise(scaled, (arg,), value.shape))
-            body = substitute(body, lambda s, index=index: ZERO if s == Arg(index) else s)  # type: ignore[misc]
+            apart.add(Arg(index))
+    body = substitute(value.body, lambda s: ZERO if s in apart else s) if apart else value.body
     if body != ZERO or not products:
         yield _Part(replace(a, value=_trimmed(body, value)), number)
     for product in products:
@@ -120,54 +124,74 @@ def _terms(a: Assign, number: int) -> Iterator[_Part]:
 
 def _trimmed(body: Scalar, value: Elementwise) -> Elementwise:
     """The body over those of the arguments that it still reads."""
-    left = [i for i in range(len(value.args)) if reads_arg(body, i)]
+    left = sorted(args_read(body))
     places = {Arg(i): Arg(n) for n, i in enumerate(left)}
     body = substitute(body, lambda s: places[s] if isinstance(s, Arg) else s)
     return replace(value, body=body, args=tuple(value.args[i] for i in left))
 
 
-def _after(parts: list[_Part], reverse: bool) -> dict[int, set[int]]:
-    """For each part all that has to be done after it, in its own step or a later one of the loop.
+def _after(parts: list[_Part], reverse: bool) -> Graph:
+    """What has to be done after each part, in its own step or a later one of the loop.
 
     A part that comes after itself takes part in a recurrence. Values of one step only are no bond between
-    steps: each step could have its own.
+    steps: each step could have its own. Between those that do one thing with a buffer and those that do the
+    next thing with it stands a node without work, so that not every pair needs an edge.
     """
-    after: dict[int, set[int]] = {i: set() for i in range(len(parts))}
-    for i, part in enumerate(parts):
+    uses: dict[str, dict[tuple[int, int], set[object]]] = {}  # buffer → (lag, part) → what is done
+    for number, part in enumerate(parts):
         target = part.assign.target
-        if any(r.buffer == target.buffer and r.lag != target.lag for r in refs(part.assign.value)):
-            after[i].add(i)
-    for i, j in combinations(range(len(parts)), 2):
-        for distance in _conflicts(parts[i], parts[j]):
-            forwards = distance >= 0 if not reverse else distance <= 0
-            after[i if forwards else j].add(j if forwards else i)
-    for middle in after:  # Warshall's closure
-        for start, later in after.items():
-            if middle in later:
-                after[start] = later | after[middle]
+        for ref in refs(part.assign.value):
+            uses.setdefault(ref.buffer, {}).setdefault((ref.lag, number), set()).add("read")
+        written = "added to" if part.assign.accumulate else part.number  # what commutes is one thing
+        uses.setdefault(target.buffer, {}).setdefault((target.lag, number), set()).add(written)
+    after: Graph = [[] for _ in parts]
+    for done in uses.values():
+        before: list[int] = []
+        for members in _turns(done, reverse):
+            if before:
+                for number in before:
+                    after[number].append(len(after))
+                after.append(members)
+            before = members
     return after
 
 
-def _in_order(members: set[int], after: Mapping[int, set[int]]) -> list[int]:
-    """Parts that are done for all steps at once, each behind those it has to come after.
+def _turns(uses: Mapping[tuple[int, int], set[object]], reverse: bool) -> Iterator[list[int]]:
+    """The parts that do one thing with a buffer at a time, in the order in which they do it to one place."""
+
+    def what(use: tuple[int, int]) -> object:
+        return use if len(uses[use]) > 1 else [*uses[use]]
+
+    in_time = sorted(uses, key=lambda use: (use[0] if reverse else -use[0], use[1]))
+    for _, group in groupby(in_time, what):
+        yield [number for _, number in group]
+
+
+def _turned(after: Graph) -> Graph:
+    before: Graph = [[] for _ in after]
+    for node, later in enumerate(after):
+        for other in later:
+            before[other].append(node)
+    return before
+
+
+def _in_order(members: Set[int], after: Graph, within: Set[int]) -> list[int]:
+    """The members, each behind those it has to come after; what is on a circle or behind one is left out.
 
     That is not the order of one step where a part reads what another one wrote in the step before.
     """
-    left, order = sorted(members), list[int]()
-    while left:
-        following = next(i for i in left if not any(i in after[j] for j in left))
-        left.remove(following)
-        order.append(following)
+    due = Counter(later for node in within for later in after[node])
+    ready = [(node in members, node) for node in within if not due[node]]
+    heapify(ready)
+    order: list[int] = []
+    while ready:
+        is_member, node = heappop(ready)
+        order += [node] if is_member else []
+        for later in after[node]:
+            due[later] -= 1
+            if not due[later] and later in within:
+                heappush(ready, (later in members, later))
     return order
-
-
-def _conflicts(one: _Part, other: _Part) -> Iterator[int]:
-    """How many steps after `one` the `other` touches what one of them writes."""
-    writes, later_writes = one.assign.target, other.assign.target
-    if writes.buffer == later_writes.buffer and not one.commutes(other):
-        yield writes.lag - later_writes.lag
-    yield from (writes.lag - r.lag for r in refs(other.assign.value) if r.buffer == writes.buffer)
-    yield from (r.lag - later_writes.lag for r in refs(one.assign.value) if r.buffer == later_writes.buffer)
 
 
 def _kept(buffers: Mapping[str, Buffer], body: list[Statement]) -> dict[str, Buffer]:

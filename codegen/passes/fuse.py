@@ -26,7 +26,7 @@ from codegen.program.ir import (
     Store,
     statements,
 )
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 from codegen.program.walk import at_other_steps, map_scalars, reads, rewrite, writes
 
 
@@ -76,7 +76,7 @@ def contract_temporaries(program: Program) -> Program:
     needs    every access stands in the same body, the first is a plain store
     """
     everywhere = Counter(_accesses(program.body))
-    names = Names(program.buffers)
+    names = FreshNames(program.buffers)
     gone: set[str] = set()
 
     def change(statement: Statement) -> tuple[Statement, ...]:

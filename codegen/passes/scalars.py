@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from codegen.program.ir import Arg, Call, Const, Scalar, rebuild
+from codegen.program.walk import parts
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
@@ -51,26 +52,32 @@ def fold(scalar: Scalar) -> Scalar:
             return scalar
 
 
-def linear_factor(body: Scalar, index: int) -> Fraction | None:
-    """k where the body is k · Arg(index) + (terms without it); None where it is not of that form."""
-    match body:
-        case Arg(index=i):
-            return Fraction(i == index)
-        case Call(op="neg", args=(x,)):
-            k = linear_factor(x, index)
-            return None if k is None else -k
-        case Call(op="add" | "sub", args=(x, y)):
-            k, m = linear_factor(x, index), linear_factor(y, index)
-            return None if k is None or m is None else k + m if body.op == "add" else k - m
-        case Call(op="mul", args=(Const(value=c), x)) | Call(op="mul", args=(x, Const(value=c))):
-            k = linear_factor(x, index)
-            return None if k is None else c * k
-        case Call(op="div", args=(x, Const(value=c))) if c:
-            k = linear_factor(x, index)
-            return None if k is None else k / c
-        case _:
-            return None if reads_arg(body, index) else Fraction(0)
+def linear_factors(body: Scalar) -> dict[int, Fraction | None]:
+    """index → k where the body is k · Arg(index) + (terms without it), for each argument that it reads.
+
+    None where it is not of that form.
+    """
+    found: dict[int, Fraction | None] = {}
+    waiting = [(body, Fraction(1))]
+    while waiting:
+        part, k = waiting.pop()
+        match part:
+            case Arg(index=index):
+                known = found.get(index, Fraction(0))
+                found[index] = None if known is None else known + k
+            case Call(op="neg", args=(x,)):
+                waiting.append((x, -k))
+            case Call(op="add" | "sub" as op, args=(x, y)):
+                waiting += [(x, k), (y, k if op == "add" else -k)]
+            case Call(op="mul", args=(Const(value=c), x)) | Call(op="mul", args=(x, Const(value=c))):
+                waiting.append((x, c * k))
+            case Call(op="div", args=(x, Const(value=c))) if c:
+                waiting.append((x, k / c))
+            case _:
+                found |= dict.fromkeys(args_read(part))
+    return found
 
 
-def reads_arg(body: Scalar, index: int) -> bool:
-    return body == Arg(index) or any(reads_arg(o, index) for o in body.operands)
+def args_read(body: Scalar) -> set[int]:
+    """The arguments that a body reads."""
+    return {part.index for part in parts(body) if isinstance(part, Arg)}

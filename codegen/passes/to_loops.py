@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codegen.errors import ProgramError
-from codegen.passes.scalars import ZERO, linear_factor, reads_arg, substitute
+from codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
 from codegen.program.ir import (
     AnyValue,
     Arg,
@@ -39,7 +39,7 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 
 _INDEX = "i"
 
@@ -59,7 +59,7 @@ class _ToLoops:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._buffers = dict(program.buffers)
-        self._names = Names(program.buffers)
+        self._names = FreshNames(program.buffers)
         self._panels: dict[tuple[str, bool], str] = {}
         self._out: list[Statement] = []
 
@@ -119,12 +119,14 @@ class _ToLoops:
     def _elementwise(self, a: Assign, value: Elementwise) -> None:
         """The elementwise part into the target, then the products on top of it."""
         products: list[tuple[Fraction, Product]] = []
-        body = value.body
+        factors = linear_factors(value.body)
+        added = set[Scalar]()
         for index, arg in enumerate(value.args):
-            factor = linear_factor(body, index) if isinstance(arg, Product) else None
+            factor = factors.get(index, Fraction(0))
             if factor is not None and isinstance(arg, Product):
                 products.append((factor, arg))
-                body = substitute(body, lambda s, index=index: ZERO if s == Arg(index) else s)  # type: ignore[misc]
+                added.add(Arg(index))
+        body = substitute(value.body, lambda s: ZERO if s in added else s) if added else value.body
         note = a.note
         base = self._base(body, value, a) if products else None
         if base is None and not (products and body == ZERO):
@@ -216,13 +218,14 @@ class _ToLoops:
 
     def _scalar(self, value: Elementwise, a: Assign, components: tuple[str | int, ...]) -> Scalar:
         leaves: list[Scalar] = []
+        read = args_read(value.body)
         for arg in value.args:
             if isinstance(arg, Elementwise):
                 leaves.append(self._scalar(arg, a, components if arg.shape else ()))
                 continue
             ref = arg if isinstance(arg, Ref) else None
             if ref is None:
-                if not reads_arg(value.body, len(leaves)):
+                if len(leaves) not in read:
                     leaves.append(ZERO)
                     continue
                 ref = self._temporary(a.target.buffer, self._shape(arg))

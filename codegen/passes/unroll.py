@@ -40,7 +40,7 @@ from codegen.program.ir import (
     Store,
     Zero,
 )
-from codegen.program.names import Names
+from codegen.program.names import FreshNames
 
 BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.
@@ -82,7 +82,7 @@ class _Unroll:
     def __init__(self, program: Program, counts: Counts, budget: int) -> None:
         self._program, self._budget = program, budget
         self._counts = {"T_x": counts.T_x, "T_y": counts.T_y}
-        self._names = Names(program.buffers)
+        self._names = FreshNames(program.buffers)
         self._values: dict[_Place, Scalar] = {}
         self._notes: dict[tuple[str, int | None], str] = {}
         self._out: list[Statement] = []

@@ -32,7 +32,7 @@ from codegen.program.ir import (
 )
 from codegen.program.walk import values, within
 from codegen.twin.text import DOCS, HEADER, HELPERS, helpers, in_docstring
-from codegen.twin.values import Values
+from codegen.twin.values import ValuePrinter
 
 _OWN = (
     "np",
@@ -84,7 +84,7 @@ class _Function:
         self, interface: Interface, program: Program, names: Mapping[str, str], sized: Mapping[str, str]
     ) -> None:
         self._interface, self._program, self._names, self._sized = interface, program, names, sized
-        self._values = Values(program, names, sized)
+        self._values = ValuePrinter(program, names, sized)
         self._lines: list[str] = []
         self._depth = 1
         self._values.now = "0"

@@ -52,7 +52,7 @@ def style() -> Style:
     )
 
 
-class Values:
+class ValuePrinter:
     """The values of one program. `span` and `now` are those of the block at hand."""
 
     def __init__(self, program: Program, names: Mapping[str, str], sized: Mapping[str, str]) -> None:

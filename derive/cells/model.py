@@ -12,6 +12,8 @@ from derive import choices
 from derive.showing import Shown
 from derive.terms.algebra import Expr, Parameter, Symbol
 
+YHAT = "yhat"  # what the output defines
+
 
 @dataclass(frozen=True, repr=False)
 class Definition(Shown):

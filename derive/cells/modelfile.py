@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from derive import choices
-from derive.cells.model import Definition, Model
+from derive.cells.model import YHAT, Definition, Model
 from derive.cells.parse import Scope, parse
 from derive.cells.scan import one_line
 from derive.cells.tables import MAX_BYTES, Tables, read_tables
@@ -171,7 +171,7 @@ def _outermost(tables: Tables, functions: Mapping[str, str]) -> str:
             case _:
                 return ""
 
-    return function(written["yhat"])
+    return function(written[YHAT])
 
 
 # ----------------------------------------------------------------------------- equations

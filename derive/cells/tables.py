@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from derive.cells.model import YHAT
 from derive.cells.parse import nearest
 from derive.cells.scan import short
 from derive.choices import KINDS
@@ -24,7 +25,7 @@ _MAX_DOTS = 200  # on one line: tomllib takes quadratic time for a dotted key
 
 _REQUIRED = ("name", "sizes", "inputs", "states", "equations")
 _KEYS = (*_REQUIRED, "title", "parameters", "functions", "output", "loss")
-_RESERVED = frozenset({"t", "T", "B", "x", "y", "yhat", *NAMES})
+_RESERVED = frozenset({"t", "T", "B", "x", "y", YHAT, *NAMES})
 _RESERVED_IN = {  # names that mean something else where this table's names are used
     "sizes": frozenset({"T_x", "T_y"}),
     "functions": frozenset({"name_or_path", "architecture", "feed", "loss"}),
@@ -234,11 +235,11 @@ class _Reader:
             if self._taken.get(name) == "states":
                 found = f"the state {name!r}, written twice"
                 raise self._mistake("[output]: an equation that writes no state", found, name)
-            if name != "yhat":
+            if name != YHAT:
                 self._declare("output", name, short(name))
             output[name] = self._text(name, text)
         last = next(reversed(output), None)
-        if last != "yhat":
+        if last != YHAT:
             raise self._mistake(
                 "[output]: 'yhat' as the last equation", "none" if last is None else repr(short(last))
             )

@@ -18,9 +18,10 @@ from typing import TypeVar
 import sympy
 
 from derive import choices
-from derive.cells.model import Model
-from derive.chaining.unfold import Key, Unfolded, cotangent_keys, inlined, without
+from derive.cells.model import YHAT, Model
+from derive.chaining.unfold import Inlining, Key, Unfolded, cotangent_keys, without
 from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.steps import is_arithmetic
 from derive.errors import ChoiceError
 from derive.showing import Shown
@@ -28,7 +29,7 @@ from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_z
 from derive.terms.softmax import softmax_argument
 from derive.values.expand import INITIAL, Exact, matrix
 from derive.values.expand import symbols as data_symbols
-from derive.values.walk import Data, Extent, Numbers, Steps, Tensor, Walk, extent, named_equations
+from derive.values.walk import Data, Numbers, Tensor, Walk, named_equations
 
 N = TypeVar("N")
 
@@ -162,17 +163,17 @@ def _build(derivation: Derivation, looked_at: Unfolded, gradient: Gradient, para
     uses = looked_at.uses(gradient, known)
     through = _through(derivation, looked_at, gradient, uses)
     keep = _kept(known, uses, derivation, looked_at.loss_step)
-    vanishing = looked_at.vanishing(known)
+    inlining, vanishing = Inlining(known, keep), looked_at.vanishing(known)
     terms = tuple(
         ChainTerm(
             k,
-            tuple(inlined(e, known, keep) for e in exprs),
+            tuple(map(inlining.of, exprs)),
             _vanish(looked_at, exprs, vanishing),
             _vanish(looked_at, exprs, looked_at.vanishing(known, {(s.name, k) for s in through})),
         )
         for k, exprs in uses.items()
     )
-    where = {key: tuple(inlined(e, known, keep) for e in known[key]) for key in _reached(terms, known, keep)}
+    where = {key: tuple(map(inlining.of, known[key])) for key in _reached(terms, known, inlining)}
     quoted = _is_the_notes(derivation, looked_at, parameter)
     return Chain(derivation, looked_at, parameter, through, quoted, terms, where)
 
@@ -182,15 +183,15 @@ def _through(
 ) -> tuple[Symbol, ...]:
     """The components of s: the states that are handed on, with ŷ where they alone do not tell the loss."""
     written = {f.target.name: f.target for p in derivation.phases for f in p.forward}
-    yhat = written["yhat"]
-    carried = [written[name] for name in written if name in derivation.carried and name != "yhat"]
+    yhat = written[YHAT]
+    carried = [written[name] for name in written if name in derivation.carried and name != YHAT]
     step = looked_at.loss_step
-    above = looked_at.cotangents(stop={s.name for s in carried} | {"yhat"} & derivation.carried)
+    above = looked_at.cotangents(stop={s.name for s in carried} | {YHAT} & derivation.carried)
     handed = {s.name for s in carried}
     open_keys = {key for key in above if key[0] not in handed}
     beside = any(key[1] < step for key in above)
     direct = any(key in open_keys for e in uses.get(step, ()) for key in cotangent_keys(e))
-    if "yhat" in derivation.carried or beside:
+    if YHAT in derivation.carried or beside:
         return (*carried, yhat)
     if not direct:
         return tuple(carried)
@@ -234,7 +235,7 @@ def _kept(
 
 
 def _reached(
-    terms: tuple[ChainTerm, ...], known: Mapping[Key, tuple[Expr, ...]], keep: set[Key]
+    terms: tuple[ChainTerm, ...], known: Mapping[Key, tuple[Expr, ...]], inlining: Inlining
 ) -> list[Key]:
     """The kept cotangents that some term leads to, the latest first."""
     reached: set[Key] = set()
@@ -243,7 +244,7 @@ def _reached(
         key = pending.pop()
         if key not in reached:
             reached.add(key)
-            pending.extend(k for e in known[key] for k in cotangent_keys(inlined(e, known, keep)))
+            pending.extend(k for e in known[key] for k in cotangent_keys(inlining.of(e)))
     return [key for key in known if key in reached]
 
 

@@ -69,7 +69,7 @@ class Move:
 
 
 Factor = Diagonal | Weight | Column | Number | Move
-Product = tuple[Factor, ...]
+FactorProduct = tuple[Factor, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Edge:
     term: Expr
 
     @property
-    def factors(self) -> Product:
+    def factors(self) -> FactorProduct:
         """J. Raises DerivationError where it has no such form (the pull-back of a loss)."""
         return read_back(self.term, self.source)
 
@@ -93,7 +93,7 @@ class Path:
 
     leaf: str
     lag: int
-    factors: Product
+    factors: FactorProduct
 
 
 def edges(phases: Iterable[Phase]) -> dict[str, tuple[Edge, ...]]:
@@ -109,9 +109,9 @@ def edges(phases: Iterable[Phase]) -> dict[str, tuple[Edge, ...]]:
     return {name: tuple(group) for name, group in found.items()}
 
 
-def parameter_edges(gradient: Gradient, phases: Collection[int]) -> dict[str, tuple[Product, ...]]:
+def parameter_edges(gradient: Gradient, phases: Collection[int]) -> dict[str, tuple[FactorProduct, ...]]:
     """Value → how the parameter's change enters its equation, for the phases that compute at a step."""
-    found: dict[str, list[Product]] = {}
+    found: dict[str, list[FactorProduct]] = {}
     assert isinstance(gradient.of, Parameter)
     for item in gradient.sums:
         if item.phase in phases:
@@ -131,8 +131,8 @@ def paths(graph: Mapping[str, Sequence[Edge]], start: str) -> Iterator[Path]:
 
 
 def parameter_paths(
-    graph: Mapping[str, Sequence[Edge]], entries: Mapping[str, Sequence[Product]], start: str
-) -> Iterator[Product]:
+    graph: Mapping[str, Sequence[Edge]], entries: Mapping[str, Sequence[FactorProduct]], start: str
+) -> Iterator[FactorProduct]:
     """Every way from `start` back to the parameter within one step."""
     yield from entries.get(start, ())
     for edge in graph.get(start, ()):
@@ -160,7 +160,7 @@ def _cotangent(expr: Expr) -> Symbol:
     return next(iter(found))
 
 
-def read_back(expr: Expr, source: Symbol) -> Product:
+def read_back(expr: Expr, source: Symbol) -> FactorProduct:
     """J of a term that is Jᵀ δ."""
     match expr:
         case Symbol() if expr == source:
@@ -175,7 +175,7 @@ def read_back(expr: Expr, source: Symbol) -> Product:
             raise DerivationError(f"a term of an adjoint equation: no Jacobian for {type(expr).__name__}")
 
 
-def _read_back_map(expr: Map, source: Symbol) -> Product:
+def _read_back_map(expr: Map, source: Symbol) -> FactorProduct:
     index = next(i for i, operand in enumerate(expr.args) if source in symbols(operand))
     operand = expr.args[index]
     slope = sympy.diff(expr.body, arg(index))
@@ -193,14 +193,14 @@ def _is_negative(slope: sympy.Expr) -> bool:
     return not isinstance(slope, sympy.Add) and slope.could_extract_minus_sign()
 
 
-def _summed(product: Product, vector: Expr) -> Product:
+def _summed(product: FactorProduct, vector: Expr) -> FactorProduct:
     """J with the columns added up: diag(v) becomes the column v."""
     if product and isinstance(product[-1], Diagonal):
         return (*product[:-1], Column(product[-1].expr))
     return (*product, Column(constant(1, vector.shape)))
 
 
-def _moved(expr: Expr, source: Symbol, parameter: Parameter) -> Product:
+def _moved(expr: Expr, source: Symbol, parameter: Parameter) -> FactorProduct:
     """How du follows from dW, where the gradient is u's cotangent times what W multiplies."""
     match expr:
         case Outer(left=left, right=right) if source in symbols(left):

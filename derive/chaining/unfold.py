@@ -14,11 +14,9 @@ from typing import Any
 import sympy
 
 from derive.deriving.derivation import LOSS, Adjoint, Derivation, Gradient, Phase, Term
+from derive.deriving.extent import Extent
 from derive.terms.algebra import (
     Expr,
-    MatVec,
-    Outer,
-    Reduce,
     Role,
     Symbol,
     constant,
@@ -28,7 +26,7 @@ from derive.terms.algebra import (
     symbols,
     transform,
 )
-from derive.values.walk import Extent
+from derive.terms.zero import without_zeros
 
 Key = tuple[str, int]
 
@@ -43,11 +41,8 @@ class Unfolded:
 
     def active(self, step: int) -> tuple[tuple[int, Phase], ...]:
         """The phases that compute at `step`, a readout after the segment that it reads, with their index."""
-        return tuple(
-            (index, phase)
-            for index, phase in enumerate(self.derivation.phases)
-            if self.extent.steps(phase.segment.first) <= step <= self.extent.steps(phase.segment.last)
-        )
+        phases = self.derivation.phases
+        return tuple((i, phases[i]) for i in self.extent.active([p.segment for p in phases], step))
 
     def cotangents(self, stop: Collection[str] = ()) -> dict[Key, tuple[Expr, ...]]:
         """(v, step) → the terms of ∂L⟨loss_step⟩/∂v⟨step⟩, absolute, in the order in which they are made.
@@ -67,9 +62,7 @@ class Unfolded:
     def _arriving(self, step: int) -> Iterator[tuple[Adjoint, Term]]:
         """The terms written at `step`, each after those that make the cotangent that it reads."""
         for _, phase in reversed(self.active(step)):
-            for lag in (0, 1):
-                for equation in phase.adjoint:
-                    yield from ((equation, term) for term in equation.terms if term.lag == lag)
+            yield from phase.backward
 
     def uses(self, gradient: Gradient, known: Collection[Key]) -> dict[int, tuple[Expr, ...]]:
         """step → what the gradient gets there, absolute; only steps that the loss depends on."""
@@ -138,14 +131,8 @@ def without(expr: Expr, values: Container[Key], cotangents: Container[Key] = ())
         match node:
             case Symbol() if (node.name, node.lag) in zero.get(node.role, ()):
                 return constant(0, node.shape)
-            case MatVec(vector=vector) if is_zero(vector):
-                return constant(0, node.shape)
-            case Outer(left=left, right=right) if is_zero(left) or is_zero(right):
-                return constant(0, node.shape)
-            case Reduce(kind="sum" | "max", vector=vector) if is_zero(vector):
-                return constant(0)
             case _:
-                return node
+                return without_zeros(node)
 
     return transform(expr, change)
 
@@ -157,12 +144,22 @@ def summed(terms: tuple[Expr, ...]) -> Expr:
     return elementwise(lambda *parts: sympy.Add(*parts), terms)
 
 
-def inlined(expr: Expr, known: Mapping[Key, tuple[Expr, ...]], keep: Collection[Key]) -> Expr:
-    """The absolute expression with every cotangent but those in `keep` replaced by what it is."""
+class Inlining:
+    """Absolute expressions with every cotangent but those in `keep` replaced by what it is."""
 
-    def change(node: Expr) -> Expr:
-        if isinstance(node, Symbol) and node.role is Role.COTANGENT and (node.name, node.lag) not in keep:
-            return inlined(summed(known[node.name, node.lag]), known, keep)
-        return node
+    def __init__(self, known: Mapping[Key, tuple[Expr, ...]], keep: Collection[Key]) -> None:
+        self._known, self._keep = known, keep
+        self._made: dict[Key, Expr] = {}
 
-    return transform(expr, change)
+    def of(self, expr: Expr) -> Expr:
+        return transform(expr, self._changed)
+
+    def _changed(self, node: Expr) -> Expr:
+        if not isinstance(node, Symbol) or node.role is not Role.COTANGENT:
+            return node
+        key = (node.name, node.lag)
+        if key in self._keep:
+            return node
+        if key not in self._made:
+            self._made[key] = self.of(summed(self._known[key]))
+        return self._made[key]

@@ -28,8 +28,8 @@ from derive.checking.reading.scanner import one_line
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import Syntax
 from derive.deriving.derivation import Derivation
+from derive.deriving.extent import Steps
 from derive.errors import ChoiceError
-from derive.values.walk import Steps
 
 _SHARES = "This is for targets that sum to 1, as those of a softmax do; for other targets it is not."
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.claims.formula import At, Formula, Step
+from derive.claims.formula import At, Formula
 from derive.deriving.derivation import LOSS
+from derive.deriving.extent import Steps
 from derive.errors import ShapeError
+from derive.terms.algebra import StepLike
 from derive.values.grid import Grid
 from derive.values.oracle import Oracle
 from derive.values.reals import Real
-from derive.values.walk import Steps
 
 _LOST = 6  # digits that rounding may take, of numbers of order 1
 
@@ -29,7 +30,7 @@ class Equality:
 
     left: Formula
     right: Formula
-    over: tuple[tuple[sympy.Symbol, Step, Step], ...] = ()
+    over: tuple[tuple[sympy.Symbol, StepLike, StepLike], ...] = ()
     holds: bool = True
     flat: bool = False
     T: Steps = None

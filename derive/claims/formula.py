@@ -12,17 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
-from typing import TypeAlias
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.errors import ShapeError
-from derive.terms.algebra import Expr, arg, exact
+from derive.terms.algebra import Expr, StepLike, arg, exact
 from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
-from derive.values.oracle import Oracle
+from derive.values.oracle import By, Oracle, ParameterAt, ValueAt
 from derive.values.reals import tape
-
-Step: TypeAlias = "sympy.Expr | int"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class At:
     oracle: Oracle
     indices: Mapping[sympy.Symbol, int] = field(default_factory=dict)
 
-    def step(self, step: Step) -> int:
+    def step(self, step: StepLike) -> int:
         known = {**self.oracle.extent.times, **self.indices}
         return int(exact(step).xreplace({k: sympy.Integer(v) for k, v in known.items()}))
 
@@ -61,8 +59,8 @@ class Of(Formula):
     objective, or of the loss of step `loss_step`."""
 
     expr: Expr
-    step: Step
-    loss_step: Step | None = None
+    step: StepLike
+    loss_step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         alone = None if self.loss_step is None else at.step(self.loss_step)
@@ -74,7 +72,7 @@ class Modelled(Formula):
     """A value by the equations of the model as its file has them."""
 
     name: str
-    step: Step
+    step: StepLike
 
     def value(self, at: At) -> Grid:
         return at.oracle.modelled(self.name, at.step(self.step))
@@ -84,7 +82,7 @@ class Modelled(Formula):
 class Lost(Formula):
     """The objective itself, of all steps or of one."""
 
-    step: Step | None = None
+    step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         dual = at.oracle.objective(None if self.step is None else at.step(self.step))
@@ -95,7 +93,7 @@ class Lost(Formula):
 class Loss:
     """The objective as what is differentiated: of all steps, or of one."""
 
-    step: Step | None = None
+    step: StepLike | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class Values:
     """Values at a step, stacked where there are several and then called `letter`."""
 
     names: tuple[str, ...]
-    step: Step
+    step: StepLike
     letter: str = "s"
 
 
@@ -133,7 +131,7 @@ class Partial(Formula):
                 when = None
                 if self.immediate and self.of.step is not None:
                     when = at.step(self.of.step)
-                return self._of(at, name, when, True)
+                return self._of(at, ParameterAt(name, when))
             case Values(names=names, step=step):
                 held = self._held(at, at.existing(names, at.step(step)), at.step(step))
                 return (
@@ -147,22 +145,22 @@ class Partial(Formula):
         """
         held: dict[str, Grid] = {}
         for name in reversed(names):
-            grids = [self._of(at, name, t, False)]
+            grids = [self._of(at, ValueAt(name, t))]
             for later, grid in held.items():
-                through = multiplied(grid, at.oracle.jacobian(later, t, name, t, False), at.oracle.real)
+                through = multiplied(grid, at.oracle.jacobian(later, t, ValueAt(name, t)), at.oracle.real)
                 grids.append(Grid(through.rows, through.columns, tuple(-e for e in through.entries)))
             held[name] = componentwise(lambda *v: at.oracle.real.fsum(v), grids)
         return held
 
-    def _of(self, at: At, by: str, t: int | None, parameter: bool) -> Grid:
+    def _of(self, at: At, by: By) -> Grid:
         match self.of:
             case Loss(step=step):
                 when = None if step is None else at.step(step)
-                return at.oracle.slope(when, by, t, parameter, by == "yhat" and not parameter)
+                return at.oracle.slope(by, when, documented=isinstance(by, ValueAt) and by.name == YHAT)
             case Values(names=names, step=step):
                 s = at.step(step)
                 rows = at.existing(names, s)
-                return stacked([at.oracle.jacobian(name, s, by, t, parameter) for name in rows])
+                return stacked([at.oracle.jacobian(name, s, by) for name in rows])
 
 
 @dataclass(frozen=True)
@@ -196,13 +194,13 @@ class Local(Formula):
     parameter, in the order of its rows."""
 
     of: str
-    of_step: Step
+    of_step: StepLike
     by: str
-    by_step: Step | None
+    by_step: StepLike | None
 
     def value(self, at: At) -> Grid:
-        t = None if self.by_step is None else at.step(self.by_step)
-        return at.oracle.local(self.of, at.step(self.of_step), self.by, t)
+        by = ParameterAt(self.by) if self.by_step is None else ValueAt(self.by, at.step(self.by_step))
+        return at.oracle.local(self.of, at.step(self.of_step), by)
 
 
 @dataclass(frozen=True)
@@ -214,12 +212,12 @@ class Gradient(Formula):
 
     name: str
     turned: bool = False
-    step: Step | None = None
+    step: StepLike | None = None
 
     def value(self, at: At) -> Grid:
         when = None if self.step is None else at.step(self.step)
         rows, columns = (*at.oracle.parameter(self.name).shape, 1, 1)[:2]
-        grid = Grid(rows, columns, at.oracle.slope(when, self.name, None, True, False).entries)
+        grid = Grid(rows, columns, at.oracle.slope(ParameterAt(self.name), when).entries)
         return grid.turned if self.turned else grid
 
 
@@ -363,8 +361,8 @@ class OverTime(Formula):
     """Σ of `body` for index = first … last."""
 
     index: sympy.Symbol
-    first: Step
-    last: Step
+    first: StepLike
+    last: StepLike
     body: Formula
 
     def value(self, at: At) -> Grid:

@@ -13,22 +13,23 @@ from dataclasses import dataclass, replace
 import sympy
 
 from derive import choices
-from derive.cells.model import Definition, Model
+from derive.cells.model import YHAT, Definition, Model
 from derive.errors import DerivationError
 from derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
     Parameter,
-    Reduce,
     Shape,
     Symbol,
     constant,
     elementwise,
+    folded,
     is_zero,
     parameters,
     size_symbol,
 )
+from derive.terms.zero import without_zeros
 
 T = sympy.Symbol("T", integer=True, positive=True)
 T_x = sympy.Symbol("T_x", integer=True, positive=True)
@@ -158,7 +159,7 @@ def _fed(model: Model) -> Symbol | None:
         case "none":
             return None
         case "output":
-            return Symbol("yhat", shape, -1)
+            return Symbol(YHAT, shape, -1)
         case "target":
             return Symbol("y", shape, -1)
         case _:
@@ -186,7 +187,7 @@ class _Instance:
     @property
     def lasting(self) -> set[str]:
         """The names that have a value at every step, whatever their equation has become."""
-        return {"yhat", *(state.name for state in self.model.states)}
+        return {YHAT, *(state.name for state in self.model.states)}
 
     def shape(self, shape: Shape) -> Shape:
         return tuple((self.sizes or {}).get(size, size) for size in shape)
@@ -216,7 +217,14 @@ def _instantiate(definitions: tuple[Definition, ...], instance: _Instance) -> tu
     return tuple(result)
 
 
-def _substitute(node: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Expr:
+def _substitute(value: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Expr:
+    return folded(value, lambda node, children: _substituted(node, children, instance, zero))
+
+
+def _substituted(
+    node: Expr, children: tuple[Expr, ...], instance: _Instance, zero: Mapping[str, Expr]
+) -> Expr:
+    """The node over children that are done."""
     match node:
         case Symbol(name="x"):
             fed = instance.x
@@ -229,17 +237,12 @@ def _substitute(node: Expr, instance: _Instance, zero: Mapping[str, Expr]) -> Ex
         case Parameter():
             return instance.parameter(node)
         case MatVec():
-            vector = _substitute(node.vector, instance, zero)
-            product = MatVec(instance.parameter(node.matrix), vector, node.transposed)
-            return constant(0, product.shape) if is_zero(vector) else product
+            (vector,) = children
+            return without_zeros(MatVec(instance.parameter(node.matrix), vector, node.transposed))
         case Map():
-            args = tuple(_substitute(a, instance, zero) for a in node.args)
-            return elementwise(instance.body(node.body), args, instance.shape(node.shape))
-        case Reduce():
-            vector = _substitute(node.vector, instance, zero)
-            return constant(0) if is_zero(vector) and node.kind != "logsumexp" else Reduce(node.kind, vector)
+            return elementwise(instance.body(node.body), children, instance.shape(node.shape))
         case _:
-            return node.rebuild(tuple(_substitute(c, instance, zero) for c in node.children))
+            return without_zeros(node.rebuild(children))
 
 
 def _used(
@@ -254,15 +257,12 @@ def _used(
     """The schedule with the parameters that some segment reads, in the model's order."""
     used = {p for s in segments for d in s.definitions for p in parameters(d.value)}
     instances = dict.fromkeys(s.instance for s in segments)
-    order = {(i, p.name): n for n, (i, p) in enumerate((i, p) for i in instances for p in model.parameters)}
-
-    def place(parameter: Parameter) -> int:
-        return next(n for (i, name), n in order.items() if parameter.name == (f"{i}_{name}" if i else name))
-
+    names = [f"{i}_{p.name}" if i else p.name for i in instances for p in model.parameters]
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
     view = _Instance(model, model.x, sizes)
     return Schedule(
         segments,
-        tuple(sorted(used, key=place)),
+        tuple(sorted(used, key=lambda p: place[p.name])),
         tuple(replace(s, shape=view.shape(s.shape)) for s in model.states),
         replace(model.x, shape=view.shape(model.x.shape)),
         None if model.y is None else replace(model.y, shape=view.shape(model.y.shape)),

@@ -14,15 +14,15 @@ Equations are of three kinds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.deriving.adjoint import pull
 from derive.deriving.architecture import Schedule, Segment, schedule
 from derive.deriving.loss import loss_steps
-from derive.deriving.reuse import reuse
+from derive.deriving.reuse import Stored, reuse
 from derive.deriving.steps import Namer, Step, name_steps
 from derive.errors import ChoiceError
 from derive.showing import Shown
@@ -41,6 +41,7 @@ from derive.terms.algebra import (
 )
 
 LOSS, OUTSIDE = "loss", "outside"
+Key = tuple[str, str]  # the phase of a cotangent, "" for all of them, and its name
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +81,10 @@ class Adjoint(Shown):
     target: Symbol
     terms: tuple[Term, ...]
 
+    def through(self, lag: int) -> tuple[Term, ...]:
+        """The terms that come through step t + lag."""
+        return tuple(term for term in self.terms if term.lag == lag)
+
     @property
     def rule(self) -> str:
         paths = {1: "one path", 2: "sum of two paths", 3: "sum of three paths"}
@@ -118,6 +123,15 @@ class Phase:
     forward: tuple[Forward, ...]
     adjoint: tuple[Adjoint, ...]
 
+    @property
+    def backward(self) -> Iterator[tuple[Adjoint, Term]]:
+        """Every term with its equation, in the order in which a step is walked back.
+
+        What arrives at the step itself comes before what goes to the step before, which reads it.
+        """
+        for lag in (0, 1):
+            yield from ((e, term) for e in self.adjoint for term in e.through(lag))
+
 
 @dataclass(frozen=True)
 class Derivation(Shown):
@@ -139,23 +153,23 @@ class Derivation(Shown):
     def towards(self, objective: str) -> Derivation:
         """The derivation for one objective, "loss" or "outside": what has no path to it is gone."""
         live = self._live(objective)
+
+        def alive(item: Term | Sum, index: int) -> bool:
+            return item.seed == objective if item.seed else self._reads(item.expr, index) <= live
+
         phases = tuple(
             replace(
                 phase,
                 adjoint=tuple(
                     replace(e, terms=terms)
                     for e in phase.adjoint
-                    if (terms := tuple(t for t in e.terms if self._alive(t, phase, live, objective)))
+                    if (terms := tuple(t for t in e.terms if alive(t, index)))
                 ),
             )
-            for phase in self.phases
+            for index, phase in enumerate(self.phases)
         )
         gradients = tuple(
-            replace(
-                g,
-                sums=tuple(s for s in g.sums if self._alive(s, self.phases[s.phase], live, objective)),
-            )
-            for g in self.parameter_gradients
+            replace(g, sums=tuple(s for s in g.sums if alive(s, s.phase))) for g in self.parameter_gradients
         )
         return replace(self, phases=phases, parameter_gradients=gradients)
 
@@ -165,33 +179,45 @@ class Derivation(Shown):
         reads = (s for p in self.phases for e in p.forward for s in symbols(e.value))
         return frozenset(s.name for s in reads if s.lag) | {s.name for s in self.schedule.states}
 
-    def _key(self, symbol: Symbol, phase: Phase) -> tuple[str, str]:
+    @cached_property
+    def _computed(self) -> tuple[frozenset[str], ...]:
+        """The names that each phase computes."""
+        return tuple(frozenset(e.target.name for e in phase.forward) for phase in self.phases)
+
+    def _key(self, symbol: Symbol, index: int) -> Key:
         """Cotangents are told apart by phase, but for those that pass from one to another."""
         if symbol.name in self.carried:
             return ("", symbol.name)
-        index = self.phases.index(phase)
-        if phase.segment.readout and all(e.target.name != symbol.name for e in phase.forward):
+        if self.phases[index].segment.readout and symbol.name not in self._computed[index]:
             index -= 1  # a readout reads what the step before it has computed
         return (str(index), symbol.name)
 
-    def _reads(self, expr: Expr, phase: Phase) -> set[tuple[str, str]]:
-        return {self._key(s, phase) for s in symbols(expr) if s.role is Role.COTANGENT}
+    def _reads(self, expr: Expr, index: int) -> set[Key]:
+        return {self._key(s, index) for s in symbols(expr) if s.role is Role.COTANGENT}
 
-    def _alive(self, term: Term | Sum, phase: Phase, live: set[tuple[str, str]], objective: str) -> bool:
-        return term.seed == objective if term.seed else self._reads(term.expr, phase) <= live
-
-    def _live(self, objective: str) -> set[tuple[str, str]]:
-        live: set[tuple[str, str]] = set()
-        while True:
-            more = {
-                self._key(e.target, phase)
-                for phase in self.phases
-                for e in phase.adjoint
-                if any(self._alive(t, phase, live, objective) for t in e.terms)
-            }
-            if more <= live:
-                return live
-            live |= more
+    def _live(self, objective: str) -> set[Key]:
+        """The cotangents with a term all of which has a path to the objective."""
+        waiting: dict[Key, list[tuple[set[Key], Key]]] = {}  # what a term still waits for, and its target
+        reached: list[Key] = []
+        for index, phase in enumerate(self.phases):
+            for e in phase.adjoint:
+                for term in e.terms:
+                    if term.seed not in ("", objective):
+                        continue
+                    target, due = self._key(e.target, index), self._reads(term.expr, index)
+                    if term.seed or not due:
+                        reached.append(target)
+                        continue
+                    for key in due:
+                        waiting.setdefault(key, []).append((due, target))
+        live: set[Key] = set()
+        while reached:
+            live.add(key := reached.pop())
+            for due, target in waiting.pop(key, ()):
+                due.discard(key)
+                if not due:
+                    reached.append(target)
+        return live
 
     @cached_property
     def gradients(self) -> Mapping[str, Gradient]:
@@ -242,7 +268,7 @@ def bptt(model: Model) -> Derivation:
     plan = schedule(model)
     taken = {d.name for s in plan.segments for d in s.definitions} | {s.name for s in plan.states}
     taken |= {p.name for p in model.parameters} | {p.name for p in plan.parameters}
-    taken |= {"x", "y", "yhat"} | set(model.sizes)
+    taken |= {"x", "y", YHAT} | set(model.sizes)
     steps, loss = _forward(plan, model, taken)
     drafts = [_Draft(segment, own, plan, loss) for segment, own in steps]
     return _numbered(model, plan, drafts, loss)
@@ -257,7 +283,7 @@ def _forward(
     for segment in plan.segments:
         namer = Namer(taken)  # the same names in every segment: it is one trajectory
         steps = name_steps(segment.definitions, namer)
-        if segment.definitions and segment.definitions[-1].name == "yhat":
+        if segment.definitions and segment.definitions[-1].name == YHAT:
             assert plan.y is not None and model.loss is not None
             steps += loss_steps(model.loss, steps, plan.y, namer)
             loss = steps[-1].target
@@ -282,15 +308,16 @@ class _Draft:
         self.sums: dict[Parameter, list[Sum]] = {}
         for target in self._outside():
             self._add(target, Term(replace(target, role=Role.EXTERNAL), "cotangent from outside", 0, OUTSIDE))
+        self._stored = Stored(steps)
         self.order: list[Symbol] = []
         for step in reversed(steps):
             self._pull_back(step)
-        self.order.extend(t for t in self.terms if t not in self.order)
+        self.order = list(dict.fromkeys([*self.order, *self.terms]))
 
     def _outside(self) -> list[Symbol]:
         defined = {step.target.name for step in self.steps}
         states = [s for s in self._plan.states if s.name in defined]
-        return states + [s.target for s in self.steps if s.target.name == "yhat"]
+        return states + [s.target for s in self.steps if s.target.name == YHAT]
 
     def _pull_back(self, step: Step) -> None:
         is_loss = step.target == self._loss
@@ -300,7 +327,7 @@ class _Draft:
         if not is_loss:
             self.order.append(step.target)
         for part in pull(step.value, cotangent, step.target):
-            expr = transform(part.contribution, lambda n: reuse(n, self.steps) if isinstance(n, Map) else n)
+            expr = transform(part.contribution, lambda node: reuse(node, self._stored))
             seed = LOSS if is_loss else ""
             if isinstance(part.leaf, Parameter):
                 self.sums.setdefault(part.leaf, []).append(Sum(0, expr, part.rule, seed))

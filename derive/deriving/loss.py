@@ -21,8 +21,9 @@ import sympy
 from sympy import Eq, Piecewise, log
 
 from derive.deriving.steps import Namer, Step
-from derive.terms.algebra import Expr, Map, Others, Reduce, Symbol, arg, constant, elementwise, total
+from derive.terms.algebra import Expr, Map, Others, Symbol, arg, constant, elementwise, total
 from derive.terms.functions import sigmoid, softplus
+from derive.terms.softmax import softmax_parts
 
 _HALF = sympy.Rational(1, 2)
 
@@ -90,6 +91,8 @@ class _Head:
 
 def _head(yhat: Symbol, values: Mapping[Symbol, Expr]) -> _Head:
     """Other names for the same value are looked through. A sigmoid of a number has become one."""
+    if parts := softmax_parts(yhat, values):
+        return _Head("softmax", parts)
     value = values.get(yhat)
     while isinstance(value, Symbol):
         value = values.get(value)
@@ -99,9 +102,6 @@ def _head(yhat: Symbol, values: Mapping[Symbol, Expr]) -> _Head:
             return replace(inner, complement=not inner.complement)
         case Map(body=body, args=args) if body == sigmoid(arg(0)):
             return _Head("sigmoid", args)
-        case Map(body=body, args=(u, Symbol() as normaliser)) if body == sympy.exp(arg(0) - arg(1)):
-            known = values.get(normaliser) == Reduce("logsumexp", u)
-            return _Head("softmax", (u, normaliser)) if known else _Head()
         case Map(body=sigmoid(args=(number,)), args=(), shape=shape):
             return _Head("sigmoid", (constant(number, shape),))
         case Map(body=body, args=(), shape=shape) if isinstance(1 - body, sigmoid):

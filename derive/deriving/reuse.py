@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 import sympy
 
@@ -10,8 +12,25 @@ from derive.deriving.steps import Step, is_arithmetic
 from derive.terms.algebra import Expr, Map, arg, elementwise
 
 
-def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
-    """The same elementwise expression, reading the values of `steps` instead of computing them again.
+class Stored:
+    """The values of steps that are worth reading, found by what they are made of."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        maps = [(step.value, step.target) for step in steps if isinstance(step.value, Map)]
+        self.values = [(value, target) for value, target in maps if _worth(value.body)]
+        readers = Counter(argument for value, _ in self.values for argument in value.args)
+        self._numbers: dict[Expr | None, list[int]] = {}
+        for number, (value, _) in enumerate(self.values):
+            rarest = min(value.args, key=readers.__getitem__, default=None)
+            self._numbers.setdefault(rarest, []).append(number)
+
+    def over(self, args: Iterable[Expr | None]) -> Iterator[int]:
+        """The numbers of values, each found by one argument alone, so that none comes twice."""
+        return (number for argument in args for number in self._numbers.get(argument, ()))
+
+
+def reuse(node: Expr, stored: Stored) -> Expr:
+    """The same elementwise expression, reading the values of steps instead of computing them again.
 
     A step v = f(args) is used where f(args) stands in the body, also inside a power or a quotient.
     Sums and products of values are left alone: naming them would hide the rule and save nothing. What is
@@ -19,20 +38,27 @@ def reuse(node: Expr, steps: Iterable[Step]) -> Expr:
     """
     if not isinstance(node, Map):
         return node
-    for step in steps:
-        value = step.value
-        if not isinstance(value, Map) or not set(value.args) <= set(node.args) or not _worth(value.body):
+    place = {argument: arg(i) for i, argument in enumerate(node.args)}
+    waiting = sorted(stored.over((None, *node.args)))
+    while waiting:
+        number = heappop(waiting)
+        value, target = stored.values[number]
+        if not all(argument in place for argument in value.args):
             continue
         if value.shape not in ((), node.shape):  # numbers spread over components, where the node has none
             continue
-        places = {arg(i): arg(node.args.index(a)) for i, a in enumerate(value.args)}
-        known, fresh = value.body.xreplace(places), arg(len(node.args))
-        body = _reading(node.body, known, fresh)
+        places = {arg(i): place[argument] for i, argument in enumerate(value.args)}
+        fresh = arg(len(node.args))
+        body = _reading(node.body, value.body.xreplace(places), fresh)
         if body.has(fresh):
-            changed = elementwise(body, (*node.args, step.target), node.shape)
+            changed = elementwise(body, (*node.args, target), node.shape)
             if not isinstance(changed, Map):
                 return changed
+            for later in stored.over((target,)):
+                if later > number and later not in waiting:
+                    heappush(waiting, later)
             node = changed
+            place = {argument: arg(i) for i, argument in enumerate(node.args)}
     expanded = sympy.expand_mul(node.body)
     if sympy.count_ops(expanded) < sympy.count_ops(node.body):
         return elementwise(expanded, node.args, node.shape)

@@ -22,7 +22,18 @@ from dataclasses import dataclass
 import sympy
 
 from derive.cells.model import Definition
-from derive.terms.algebra import Expr, Map, MatVec, Others, Parameter, Reduce, Symbol, arg, elementwise, walk
+from derive.terms.algebra import (
+    Expr,
+    Map,
+    MatVec,
+    Others,
+    Parameter,
+    Reduce,
+    Symbol,
+    arg,
+    elementwise,
+    upwards,
+)
 
 _REDUCTION_PREFIX = {"sum": "s", "max": "m", "logsumexp": "l"}
 
@@ -55,13 +66,15 @@ class Namer:
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
+        self._counts: dict[str, int] = {}
 
     def fresh(self, wanted: str) -> str:
-        name, count = wanted, 1
+        name, count = wanted, self._counts.get(wanted, 1)
         while name in self._taken:
             count += 1
             name = f"{wanted}{count}"
         self._taken.add(name)
+        self._counts[wanted] = count
         return name
 
 
@@ -73,9 +86,16 @@ class _Naming:
         self._namer = namer
         self._named: dict[Expr, Symbol] = {}
         roots = [d.value for d in definitions]
-        distinct = dict.fromkeys(node for root in roots for node in walk(root))
+        distinct = dict.fromkeys(node for root in roots for node in upwards(root))
         readers = Counter(roots) + Counter(child for node in distinct for child in node.children)
-        self._shared = {node for node, count in readers.items() if count > 1 and not _is_plain(node)}
+        plain: set[Expr] = set()
+        self._products: set[Expr] = set()  # those, and what has one in it
+        for node in distinct:
+            if _is_plain(node, plain):
+                plain.add(node)
+            if isinstance(node, MatVec) or not self._products.isdisjoint(node.children):
+                self._products.add(node)
+        self._shared = {node for node, count in readers.items() if count > 1 and node not in plain}
 
     def define(self, definition: Definition) -> None:
         value = self._normal(definition.value, definition.name)
@@ -125,15 +145,15 @@ class _Naming:
             case MatVec() if linear and operand not in self._shared:
                 return self._normal(operand, owner)
             case Map() if is_arithmetic(operand.body) and operand not in self._shared:
-                if linear or not any(isinstance(n, MatVec) for n in walk(operand)):
+                if linear or operand not in self._products:
                     return self._map(operand, owner)
         return self._atom(operand, owner, _prefix(operand, "z" if operand in self._shared else "u"))
 
 
-def _is_plain(node: Expr) -> bool:
+def _is_plain(node: Expr, plain: set[Expr]) -> bool:
     """Cheap arithmetic on values that have names already: repeated rather than named."""
     return isinstance(node, (Symbol, Parameter)) or (
-        isinstance(node, Map) and is_arithmetic(node.body) and all(_is_plain(a) for a in node.args)
+        isinstance(node, Map) and plain.issuperset(node.args) and is_arithmetic(node.body)
     )
 
 

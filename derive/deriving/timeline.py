@@ -7,7 +7,7 @@ between segments, and at the end, the equation for delta_v differs. `stretches` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -66,13 +66,18 @@ def latest(steps: Iterable[sympy.Expr]) -> sympy.Expr:
 
 def arrivals(derivation: Derivation, name: str) -> tuple[Arrival, ...]:
     """Every term of delta_name with the steps at which it holds."""
-    return tuple(
-        Arrival(e.number, term, phase.segment.first - term.lag, phase.segment.last - term.lag)
-        for phase in derivation.phases
-        for e in phase.adjoint
-        if e.target.name == name
-        for term in e.terms
-    )
+    return tuple(_arrivals(derivation).get(name, ()))
+
+
+def _arrivals(derivation: Derivation) -> Mapping[str, Sequence[Arrival]]:
+    """Those of all names."""
+    found: dict[str, list[Arrival]] = {}
+    for phase in derivation.phases:
+        for e in phase.adjoint:
+            for term in e.terms:
+                first, last = phase.segment.first - term.lag, phase.segment.last - term.lag
+                found.setdefault(e.target.name, []).append(Arrival(e.number, term, first, last))
+    return found
 
 
 def stretches(derivation: Derivation) -> tuple[tuple[Stretch, ...], ...]:
@@ -80,44 +85,54 @@ def stretches(derivation: Derivation) -> tuple[tuple[Stretch, ...], ...]:
 
     A readout owns only the values that it defines: what it reads belongs to the segment before it.
     """
-    return tuple(
-        tuple(s for target in _targets(derivation, phase) for s in _split(derivation, phase, target))
-        for phase in derivation.phases
-    )
+    return _Laid(derivation).stretches()
 
 
-def _targets(derivation: Derivation, phase: Phase) -> tuple[Symbol, ...]:
-    """In the order of computation; what only receives from the next step comes first."""
-    own = [e.target for e in phase.adjoint]
-    if phase.segment.readout:
-        defined = {f.target for f in phase.forward}
-        return tuple(target for target in own if target in defined)
-    read = {s.name for p in derivation.phases for e in p.adjoint for s in _cotangents(e)}
-    wanted = [f.target for f in phase.forward if f.target not in own and f.target.name in read]
-    shared = [e.target for p in derivation.phases if p.segment.readout for e in p.adjoint]
-    known = {f.target for p in derivation.phases if p.segment.readout for f in p.forward}
-    wanted += [x for x in shared if x not in own and x not in wanted and x not in known]
-    return tuple(wanted) + tuple(own)
+class _Laid:
+    """A derivation laid along time."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        self._phases, self._arrivals = derivation.phases, _arrivals(derivation)
+        self._read = {s.name for p in self._phases for e in p.adjoint for s in _cotangents(e)}
+        readouts = [p for p in self._phases if p.segment.readout]
+        known = {f.target for p in readouts for f in p.forward}
+        shared = dict.fromkeys(e.target for p in readouts for e in p.adjoint)
+        self._shared = [target for target in shared if target not in known]
+
+    def stretches(self) -> tuple[tuple[Stretch, ...], ...]:
+        return tuple(
+            tuple(s for target in self._targets(phase) for s in self._split(phase, target))
+            for phase in self._phases
+        )
+
+    def _targets(self, phase: Phase) -> list[Symbol]:
+        """In the order of computation; what only receives from the next step comes first."""
+        own = dict.fromkeys(e.target for e in phase.adjoint)
+        if phase.segment.readout:
+            defined = {f.target for f in phase.forward}
+            return [target for target in own if target in defined]
+        read = [f.target for f in phase.forward if f.target.name in self._read]
+        received = [target for target in (*read, *self._shared) if target not in own]
+        return list(dict.fromkeys([*received, *own]))
+
+    def _split(self, phase: Phase, target: Symbol) -> list[Stretch]:
+        first, last = phase.segment.first, phase.segment.last
+        if phase.segment.readout:
+            own = [e for e in phase.adjoint if e.target == target]
+            made = tuple(Arrival(e.number, term, first, last) for e in own for term in e.terms)
+            return [Stretch(target, first, last, made)]
+        found = tuple(a for a in self._arrivals.get(target.name, ()) if not _misses(a, first, last))
+        starts = [first, *(a.first for a in found), *(a.last + 1 for a in found)]
+        cuts = _ordered(s for s in starts if not precedes(s, first) and not precedes(last, s))
+        ends = [*(cut - 1 for cut in cuts[1:]), last]
+        return [
+            Stretch(target, a, b, tuple(x for x in found if not _misses(x, a, b)))
+            for a, b in reversed(list(zip(cuts, ends, strict=True)))
+        ]
 
 
 def _cotangents(equation: Adjoint) -> list[Symbol]:
     return [s for x in equation.terms for s in symbols(x.expr) if s.role is Role.COTANGENT]
-
-
-def _split(derivation: Derivation, phase: Phase, target: Symbol) -> list[Stretch]:
-    first, last = phase.segment.first, phase.segment.last
-    if phase.segment.readout:
-        own = [e for e in phase.adjoint if e.target == target]
-        made = tuple(Arrival(e.number, term, first, last) for e in own for term in e.terms)
-        return [Stretch(target, first, last, made)]
-    found = tuple(a for a in arrivals(derivation, target.name) if not _misses(a, first, last))
-    starts = [first, *(a.first for a in found), *(a.last + 1 for a in found)]
-    cuts = _ordered(s for s in starts if not precedes(s, first) and not precedes(last, s))
-    ends = [*(cut - 1 for cut in cuts[1:]), last]
-    return [
-        Stretch(target, a, b, tuple(x for x in found if not _misses(x, a, b)))
-        for a, b in reversed(list(zip(cuts, ends, strict=True)))
-    ]
 
 
 def _misses(arrival: Arrival, first: sympy.Expr, last: sympy.Expr) -> bool:

@@ -19,7 +19,6 @@ from derive.claims.formula import (
     Partial,
     Plus,
     Product,
-    Step,
     Turned,
     Values,
     Weights,
@@ -31,7 +30,7 @@ from derive.documents.factors import source, sum_formula, term_formula
 from derive.documents.pieces import Over, called, gradient_shape, over, pairing, paragraph, rules, steps
 from derive.documents.stated import objective_name, parameter_names
 from derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
-from derive.terms.algebra import Expr, Map, Parameter, Role, Symbol, exact, walk
+from derive.terms.algebra import Expr, Map, Parameter, Role, StepLike, Symbol, exact, walk
 from derive.writing.expressions import symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (
@@ -48,10 +47,10 @@ from derive.writing.tree import (
     row,
 )
 
-Said = tuple[str, Step, Step, tuple[Term, ...]]  # of a value: at which steps, and the terms
+Said = tuple[str, StepLike, StepLike, tuple[Term, ...]]  # of a value: at which steps, and the terms
 
 
-def delta(target: Symbol, step: Step, layout: str) -> Formula:
+def delta(target: Symbol, step: StepLike, layout: str) -> Formula:
     """δ of a value, a column or, in numerator layout, a row."""
     of = Of(Symbol(target.name, target.shape, 0, Role.COTANGENT), step)
     return Laid(of) if layout == "jacobian" and target.shape else of
@@ -166,7 +165,7 @@ class Backward:
             return ("recurrence, ", shown)
         return ("base case, ", shown) if stretch.last == length else (shown,)
 
-    def paths(self, target: Symbol, terms: Sequence[Term], step: Step) -> Formula | None:
+    def paths(self, target: Symbol, terms: Sequence[Term], step: StepLike) -> Formula | None:
         """Σ over the equations that read the value: (∂⁺u/∂v)ᵀ δ_u; None where it comes from outside."""
         pieces: list[Formula] = []
         known: set[tuple[str, int]] = set()
@@ -247,7 +246,7 @@ class Backward:
             equality=self.claim(left, worked, ()),
         )
 
-    def _entering(self, first: Step, last: Step, parts: Sequence[Sum], of: Parameter) -> Formula:
+    def _entering(self, first: StepLike, last: StepLike, parts: Sequence[Sum], of: Parameter) -> Formula:
         """Σ ∂L/∂u⟨t⟩ ∂⁺u⟨t⟩/∂W over the equations of u that read W."""
         step, pieces = called(first, last), []
         for name in dict.fromkeys(_reader(s, self.objective) for s in parts):
@@ -257,7 +256,7 @@ class Backward:
         body = plus(pieces)
         return body if first == last else OverTime(t, first, last, body)
 
-    def _summed(self, first: Step, last: Step, parts: Sequence[Sum]) -> Formula:
+    def _summed(self, first: StepLike, last: StepLike, parts: Sequence[Sum]) -> Formula:
         body = plus([sum_formula(s, called(first, last), self.layout) for s in parts])
         return body if first == last else OverTime(t, first, last, body)
 
@@ -353,9 +352,9 @@ def _reader(part: Sum, objective: str) -> str:
     return objective if start is None else start.name
 
 
-def _runs(derivation: Derivation, gradient: Gradient) -> list[tuple[Step, Step, list[Sum]]]:
+def _runs(derivation: Derivation, gradient: Gradient) -> list[tuple[StepLike, StepLike, list[Sum]]]:
     """The steps that use a parameter; runs that touch and add the same thing are one."""
-    ranges: dict[Expr, list[tuple[Step, Step]]] = {}
+    ranges: dict[Expr, list[tuple[StepLike, StepLike]]] = {}
     for item in gradient.sums:
         segment = derivation.phases[item.phase].segment
         runs = ranges.setdefault(item.expr, [])
@@ -364,7 +363,7 @@ def _runs(derivation: Derivation, gradient: Gradient) -> list[tuple[Step, Step, 
         else:
             runs.append((segment.first, segment.last))
     parts = {s.expr: s for s in gradient.sums}
-    together: dict[tuple[Step, Step], list[Sum]] = {}
+    together: dict[tuple[StepLike, StepLike], list[Sum]] = {}
     for expr, found in ranges.items():
         for run in found:
             together.setdefault(run, []).append(parts[expr])

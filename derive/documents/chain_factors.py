@@ -8,10 +8,18 @@ from typing import Any
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.chaining.chain import Chain
-from derive.chaining.jacobian import Edge, count_paths, edges, parameter_edges, parameter_paths, paths
-from derive.chaining.jacobian import Product as Factored
-from derive.chaining.unfold import inlined, summed
+from derive.chaining.jacobian import (
+    Edge,
+    FactorProduct,
+    count_paths,
+    edges,
+    parameter_edges,
+    parameter_paths,
+    paths,
+)
+from derive.chaining.unfold import Inlining, summed
 from derive.claims.equality import Equality
 from derive.claims.formula import (
     Blocks,
@@ -23,7 +31,6 @@ from derive.claims.formula import (
     Partial,
     Plus,
     Product,
-    Step,
     Turned,
     Values,
     Weights,
@@ -35,7 +42,7 @@ from derive.documents.factors import jacobian_formula
 from derive.documents.pieces import paragraph, steps, zero
 from derive.documents.stated import objective_name, output
 from derive.documents.tree import Block, Equations, Inline, Line
-from derive.terms.algebra import Symbol, constant
+from derive.terms.algebra import StepLike, Symbol, constant
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (
     Call,
@@ -72,7 +79,7 @@ class Factors:
     def objective(self) -> str:
         return objective_name(self.chain.derivation)
 
-    def stack(self, step: Step) -> Values:
+    def stack(self, step: StepLike) -> Values:
         return Values(tuple(s.name for s in self.chain.through), step, self.letter)
 
     def node(self, formula: Formula) -> Node:
@@ -132,7 +139,7 @@ class Factors:
         kind, y = derivation.model.loss, derivation.schedule.y
         assert derivation.loss is not None and y is not None and kind is not None
         yhat, loss = output(derivation), Loss(step)
-        above = Values(("yhat",), step)
+        above = Values((YHAT,), step)
         pulled = pull(documented(kind, yhat, y), constant(1), derivation.loss)
         slope = Of(summed(tuple(p.contribution for p in pulled if p.leaf == yhat)), step)
         yield self.line(Partial(loss, above), Turned(slope) if yhat.shape else slope)
@@ -147,9 +154,7 @@ class Factors:
         graph = edges(phase for _, phase in self._full(step))
         inside = {n: [e for e in group if not e.lag] for n, group in graph.items() if n not in names}
         ways = tuple(
-            self.added(
-                [jacobian_formula(w, step, s.shape) for w in _ways_to(inside, "yhat", s.name)], yhat, s
-            )
+            self.added([jacobian_formula(w, step, s.shape) for w in _ways_to(inside, YHAT, s.name)], yhat, s)
             for s in through
         )
         yield self.line(Partial(above, self.stack(step)), ways[0] if len(ways) == 1 else Blocks((ways,)))
@@ -161,7 +166,7 @@ class Factors:
         found = self.chain.unfolded.cotangents(stop=names)
         for component in self.chain.through:
             terms = found.get((component.name, self.chain.loss_step), ())
-            inner = tuple(inlined(term, found, ()) for term in terms)
+            inner = tuple(map(Inlining(found, ()).of, terms))
             if not inner:
                 yield Constant(_ZERO, ("", *component.shape))
             else:
@@ -299,7 +304,7 @@ class _Within:
     def _column(self, terms: Sequence[Formula], value: Symbol) -> Formula:
         return self.added(terms, value, Symbol("", ()))
 
-    def _parameter_lines(self, entries: Mapping[str, Sequence[Factored]]) -> Iterator[Line]:
+    def _parameter_lines(self, entries: Mapping[str, Sequence[FactorProduct]]) -> Iterator[Line]:
         """The same, one value of the step after the other."""
         known = {s.name: s for s in self.symbols}
         for value in self._needed():
@@ -311,7 +316,7 @@ class _Within:
             yield self.line(self._moved(value), self._column(terms, value))
 
 
-def _product(head: Formula, tail: Formula, factors: Factored) -> Formula:
+def _product(head: Formula, tail: Formula, factors: FactorProduct) -> Formula:
     """head · tail, the factors of both side by side."""
     if not factors:
         return tail
@@ -320,7 +325,7 @@ def _product(head: Formula, tail: Formula, factors: Factored) -> Formula:
     return Product((*first, *rest))
 
 
-def _ways_to(graph: Mapping[str, Sequence[Edge]], start: str, end: str) -> Iterable[Factored]:
+def _ways_to(graph: Mapping[str, Sequence[Edge]], start: str, end: str) -> Iterable[FactorProduct]:
     for edge in graph.get(start, ()):
         if edge.target == end:
             yield edge.factors

@@ -9,10 +9,10 @@ import sympy
 from derive.chaining.chain import Chain, ChainTerm
 from derive.claims.equality import Equality
 from derive.claims.formula import Back, Formula, Loss, Partial, Product, Values, Weights
+from derive.deriving.extent import Steps
 from derive.documents.pieces import mathematics
 from derive.documents.stated import objective_name
 from derive.documents.tree import Inline
-from derive.values.walk import Steps
 from derive.writing.expressions import symbol_node
 from derive.writing.formulas import formula_node
 from derive.writing.tree import EQUALS, Node, Number, row

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from derive import choices
 from derive.chaining.chain import chain
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
+from derive.deriving.extent import Steps
 from derive.documents.backward import Backward, outside_section, shared_section
 from derive.documents.chained import Chained
 from derive.documents.example import Example, example, example_section, gradient_check
@@ -21,7 +22,6 @@ from derive.errors import ChoiceError
 from derive.figures.network import network_drawing
 from derive.figures.vanishing import vanishing
 from derive.terms.algebra import Role
-from derive.values.walk import Steps
 from derive.writing.expressions import t
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import Name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -13,6 +13,7 @@ import sympy
 from derive.claims.equality import Equality
 from derive.claims.formula import At, Figures, Formula, Gradient, Lost, Of
 from derive.deriving.derivation import LOSS, Derivation
+from derive.deriving.extent import Extent, Steps, extent
 from derive.documents.backward import delta
 from derive.documents.pieces import paragraph
 from derive.documents.stated import objective_name
@@ -20,9 +21,10 @@ from derive.documents.tree import Block, Equations, Line, Listing, Paragraph, Se
 from derive.errors import DerivationError
 from derive.terms.algebra import Expr, Parameter, Symbol
 from derive.values.expand import symbols as data_symbols
-from derive.values.oracle import Oracle
+from derive.values.oracle import Oracle, ParameterAt
+from derive.values.points import at_point, finite
 from derive.values.reals import Real, Reals, number
-from derive.values.walk import Data, Extent, Steps, Tensor, Walk, extent, named_equations
+from derive.values.walk import Data, Tensor, Walk, named_equations
 from derive.writing.expressions import expr_node
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (
@@ -43,6 +45,7 @@ from derive.writing.tree import (
 PRINTED = 6  # digits
 DIGITS = 40  # carried
 SIZE = 2  # of everything
+_TRIES = 100  # seeds
 _EXPONENTS = (2, 4, 6)  # of the differences in the gradient check
 _ROUNDING = 1e-30  # what is left of 40 digits in a difference of two losses that is divided by 10⁻⁶
 
@@ -61,22 +64,22 @@ def example(derivation: Derivation, steps: Steps) -> Example:
     """The first seeded example whose loss is finite. Raises DerivationError."""
     at = extent(derivation, steps, None, lambda _: SIZE)
     names = data_symbols(derivation, at)
-    for seed in range(100):
+
+    def tried(seed: int) -> Example | None:
         data = _drawn(derivation, names, random.Random(seed))
-        try:
-            oracle = Oracle(derivation, data, at, DIGITS, LOSS)
-            finite = all(oracle.real.isfinite(v) for v in _everything(oracle))
-        except ZeroDivisionError:
-            continue
-        if finite:
-            return Example(derivation, at, data, oracle)
+        oracle = Oracle(derivation, data, at, DIGITS, LOSS)
+        whole = all(oracle.real.isfinite(v) for v in _everything(oracle))
+        return Example(derivation, at, data, oracle) if whole else None
+
+    for found in finite(_TRIES, tried):
+        return found
     raise DerivationError(f"{derivation.model.name}: found no example where everything is finite")
 
 
 def _everything(oracle: Oracle) -> Iterator[Real]:
-    yield oracle.objective(None).value
+    yield oracle.objective().value
     for parameter in oracle.derivation.schedule.parameters:
-        yield from oracle.slope(None, parameter.name, None, True, False).entries
+        yield from oracle.slope(ParameterAt(parameter.name)).entries
 
 
 def _drawn(derivation: Derivation, names: Data[sympy.Expr], rng: random.Random) -> Data[sympy.Expr]:
@@ -155,11 +158,8 @@ def _forward(given: Example) -> Iterator[Line]:
 
 def _steps(given: Example) -> list[tuple[int, int]]:
     """Every step with the phase that computes there, in the order of time."""
-    found = []
-    for index, phase in enumerate(given.derivation.phases):
-        first, last = (given.extent.steps(s) for s in (phase.segment.first, phase.segment.last))
-        found += [(t, index) for t in range(first, last + 1)]
-    return found
+    segments = [phase.segment for phase in given.derivation.phases]
+    return [(t, index) for index, t in given.extent.order(segments)]
 
 
 def _backward(given: Example, layout: str) -> Iterator[Line]:
@@ -278,7 +278,7 @@ def gradient_check(given: Example, wrt: Collection[str] | None = None, layout: s
     plan, real = given.derivation.schedule, given.oracle.real
     rows = []
     for parameter in (p for p in plan.parameters if wrt is None or p.name in wrt):
-        slope = given.oracle.slope(None, parameter.name, None, True, False).entries
+        slope = given.oracle.slope(ParameterAt(parameter.name)).entries
         place = max(range(len(slope)), key=lambda i: abs(slope[i]))
         cells: list[Paragraph] = [paragraph("{}", _component(given, parameter, place, layout))]
         cells.append(paragraph("{}", printed(real, slope[place])[1]))
@@ -326,13 +326,10 @@ def _loss(given: Example, name: str, place: int, moved: sympy.Rational) -> Real:
     loss: Expr | None = given.derivation.loss
     assert loss is not None
     walk = Walk(
-        given.derivation, named_equations(given.derivation), given.extent, Reals(DIGITS), _numbers(data, real)
+        given.derivation,
+        named_equations(given.derivation),
+        given.extent,
+        Reals(DIGITS),
+        at_point(data, lambda value: number(value, real)),
     )
     return walk.total(loss, walk.output_steps)
-
-
-def _numbers(data: Data[sympy.Expr], real: Any) -> Data[Real]:
-    def valued(tensors: Mapping[Any, Tensor[sympy.Expr]]) -> dict[Any, Tensor[Real]]:
-        return {k: Tensor(v.shape, tuple(number(e, real) for e in v.entries)) for k, v in tensors.items()}
-
-    return Data(valued(data.parameters), valued(data.initial), valued(data.x), valued(data.y))

@@ -12,9 +12,21 @@ import sympy
 
 from derive.chaining.jacobian import Column, Factor, Move, Number, Weight, read_back
 from derive.chaining.jacobian import Diagonal as Diag
-from derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Step, Turned
+from derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Turned
 from derive.deriving.derivation import Sum, Term
-from derive.terms.algebra import Expr, Map, OthersPull, Outer, Role, Shape, Symbol, elementwise, symbols, walk
+from derive.terms.algebra import (
+    Expr,
+    Map,
+    OthersPull,
+    Outer,
+    Role,
+    Shape,
+    StepLike,
+    Symbol,
+    elementwise,
+    symbols,
+    walk,
+)
 
 ONE = sympy.Integer(1)
 
@@ -25,17 +37,17 @@ def source(expr: Expr) -> Symbol | None:
     return found[0] if found else None
 
 
-def term_formula(term: Term, step: Step, layout: str) -> Formula:
+def term_formula(term: Term, step: StepLike, layout: str) -> Formula:
     """A term of an adjoint equation as it stands at `step`."""
     return _laid(term.at_t, step, layout)
 
 
-def sum_formula(part: Sum, step: Step, layout: str) -> Formula:
+def sum_formula(part: Sum, step: StepLike, layout: str) -> Formula:
     """What a parameter's gradient gets at `step`; in numerator layout of the transposed shape."""
     return _laid(part.expr, step, layout)
 
 
-def _laid(expr: Expr, step: Step, layout: str) -> Formula:
+def _laid(expr: Expr, step: StepLike, layout: str) -> Formula:
     if layout == "gradient":
         return Of(expr, step)
     start = source(expr)
@@ -52,14 +64,14 @@ def _laid(expr: Expr, step: Step, layout: str) -> Formula:
             return row_formula(expr, start, step)
 
 
-def row_formula(expr: Expr, start: Symbol, step: Step) -> Formula:
+def row_formula(expr: Expr, start: Symbol, step: StepLike) -> Formula:
     """δ_u J, where the expression is Jᵀ δ_u."""
     factors = tuple(factor_formula(f, step) for f in read_back(expr, start))
     delta = Laid(Of(start, step)) if start.shape else Of(start, step)
     return Product((delta, *factors)) if factors else delta
 
 
-def jacobian_formula(product: Sequence[Factor], step: Step, shape: Shape) -> Formula:
+def jacobian_formula(product: Sequence[Factor], step: StepLike, shape: Shape) -> Formula:
     """The factors as one matrix; `shape` of the unit matrix where only scalars stand."""
     factors = tuple(factor_formula(f, step) for f in product)
     if shape and all(_is_scalar(f) for f in product):
@@ -67,7 +79,7 @@ def jacobian_formula(product: Sequence[Factor], step: Step, shape: Shape) -> For
     return factors[0] if len(factors) == 1 else Product(factors or (Constant(ONE),))
 
 
-def factor_formula(factor: Factor, step: Step) -> Formula:
+def factor_formula(factor: Factor, step: StepLike) -> Formula:
     """One factor as it stands at `step`."""
     match factor:
         case Number(value=value):
@@ -100,7 +112,7 @@ def _unspread(expr: Expr) -> Expr:
     return elementwise(expr.body, expr.args, ()) if isinstance(expr, Map) and expr.shape else expr
 
 
-def _ones(expr: Expr, step: Step) -> Formula:
+def _ones(expr: Expr, step: StepLike) -> Formula:
     """The same number in every component, as that number times a column of ones."""
     ones, number = Constant(ONE, expr.shape), _unspread(expr)
     if isinstance(number, Map) and number.body == 1:

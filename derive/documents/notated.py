@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation, Forward
 from derive.documents.pieces import (
     gradient_shape,
@@ -126,7 +127,7 @@ def _entries(derivation: Derivation, layout: str) -> Iterator[Entry]:
 
 def _meaning(equation: Forward) -> tuple[Inline, ...]:
     name = equation.target.name
-    if name == "yhat":
+    if name == YHAT:
         return ("the output at step ", When(t))
     head, _, tail = name.partition("_")
     if head == "z" and tail:

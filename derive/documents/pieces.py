@@ -7,25 +7,11 @@ from collections.abc import Collection, Iterable
 import sympy
 
 from derive.documents.tree import Inline, Paragraph
-from derive.terms.algebra import Role, Shape, exact
+from derive.terms.algebra import Role, Shape, StepLike, exact
 from derive.writing.expressions import t
-from derive.writing.tree import (
-    EQUALS,
-    Big,
-    Fence,
-    Name,
-    Node,
-    Number,
-    Op,
-    Par,
-    Size,
-    Step,
-    When,
-    Words,
-    row,
-)
+from derive.writing.tree import EQUALS, Big, Fence, Name, Node, Number, Op, Par, Size, When, Words, row
 
-Over = tuple[tuple[sympy.Symbol, Step, Step], ...]
+Over = tuple[tuple[sympy.Symbol, StepLike, StepLike], ...]
 
 
 def paragraph(text: str, *mathematics: Inline | tuple[Inline, ...]) -> Paragraph:
@@ -38,17 +24,17 @@ def paragraph(text: str, *mathematics: Inline | tuple[Inline, ...]) -> Paragraph
     return Paragraph(tuple(parts))
 
 
-def called(first: Step, last: Step) -> Step:
+def called(first: StepLike, last: StepLike) -> StepLike:
     """How the steps first … last are called: by the only one there is, or t."""
     return first if first == last else t
 
 
-def over(first: Step, last: Step) -> Over:
+def over(first: StepLike, last: StepLike) -> Over:
     """For the machine: t runs from first to last, unless they are one step, which is called by itself."""
     return () if first == last else ((t, first, last),)
 
 
-def steps(first: Step, last: Step, backwards: bool = False, index: sympy.Symbol = t) -> Node:
+def steps(first: StepLike, last: StepLike, backwards: bool = False, index: sympy.Symbol = t) -> Node:
     """t = 1, …, T, or down from the last step."""
     start, end = (last, first) if backwards else (first, last)
     if first == last:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.chaining.chain import ChainTerm
 from derive.claims.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
 from derive.documents.chain_terms import ChainTerms
@@ -63,17 +64,17 @@ class _Quotation:
 
     def _two_losses(self, second: int) -> Node:
         """L⟨1⟩(ŷ⟨1⟩, y⟨1⟩) + L⟨2⟩ of the arguments of step `second`."""
-        one, two = (_arguments(Name("yhat", step), Name("y", step)) for step in (1, second))
+        one, two = (_arguments(Name(YHAT, step), Name("y", step)) for step in (1, second))
         return row(Objective(self.objective, 1), one, PLUS, Objective(self.objective, 2), two)
 
     def _quoted_lines(self) -> Iterator[Line]:
         """∂L/∂ŷ ∂ŷ/∂W, then through a⟨t⟩, then a⟨t−1⟩, …; each is false that passes a step of its own."""
-        output = Values(("yhat",), self.step)
+        output = Values((YHAT,), self.step)
         left, through = self.of.node(self.of.total), [s.name for s in self.chain.through]
         first = Product((Partial(self.of.loss, output), Partial(output, self.of.weights)))
         yield self._quoted(left, first, True)
         last = min((term.k for term in self.chain.terms), default=0)
-        if last == 0 or through == ["yhat"]:
+        if last == 0 or through == [YHAT]:
             return
         for k in range(self.step, last - 1, -1):
             if k not in (self.step, last) and self.step - last >= WRITTEN_OUT:
@@ -84,9 +85,9 @@ class _Quotation:
 
     def _through(self, k: int) -> Product:
         """∂L/∂ŷ ∂ŷ/∂s⟨t⟩ ∂s⟨t⟩/∂s⟨t−1⟩ ⋯ ∂s⟨k⟩/∂W; from ∂L/∂s on where ŷ is a component of s."""
-        output, stack = Values(("yhat",), self.step), self.of.stack(self.step)
+        output, stack = Values((YHAT,), self.step), self.of.stack(self.step)
         start: list[Formula] = [Partial(self.of.loss, stack)]
-        if "yhat" not in stack.names:
+        if YHAT not in stack.names:
             start = [Partial(self.of.loss, output), Partial(output, stack)]
         return Product((*start, *self.of.back(self.step, k), Partial(self.of.stack(k), self.of.weights)))
 

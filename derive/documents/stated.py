@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from derive.cells.model import YHAT
 from derive.claims.equality import Equality
 from derive.claims.formula import Formula, Lost, Modelled, Of, OverTime
 from derive.deriving.derivation import Derivation, Forward, Phase
@@ -19,24 +20,11 @@ from derive.documents.pieces import (
     steps,
 )
 from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.terms.algebra import Expr, Map, Reduce, Role, Symbol, walk
+from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol, walk
 from derive.terms.functions import leaky_relu, relu
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
-from derive.writing.tree import (
-    EQUALS,
-    Call,
-    Ident,
-    Name,
-    Node,
-    Number,
-    Objective,
-    Op,
-    Size,
-    Step,
-    Sub,
-    row,
-)
+from derive.writing.tree import EQUALS, Call, Ident, Name, Node, Number, Objective, Op, Size, Sub, row
 
 LOSSES = {
     "binary_cross_entropy": "binary cross-entropy",
@@ -56,10 +44,10 @@ def parameter_names(derivation: Derivation) -> frozenset[str]:
 
 def output(derivation: Derivation) -> Symbol:
     """ŷ as the derivation has it."""
-    return next(f.target for p in derivation.phases for f in p.forward if f.target.name == "yhat")
+    return next(f.target for p in derivation.phases for f in p.forward if f.target.name == YHAT)
 
 
-def output_steps(derivation: Derivation) -> tuple[Step, Step]:
+def output_steps(derivation: Derivation) -> tuple[StepLike, StepLike]:
     """The first and the last step that has an output."""
     assert derivation.schedule.y_steps is not None
     start, count = derivation.schedule.y_steps
@@ -134,7 +122,7 @@ def _setting(derivation: Derivation) -> list[Block]:
     return told
 
 
-def documented_loss(derivation: Derivation, step: Step = t) -> Of:
+def documented_loss(derivation: Derivation, step: StepLike = t) -> Of:
     """The loss of one step, as documented, on ŷ."""
     kind, y = derivation.model.loss, derivation.schedule.y
     assert kind is not None and y is not None
@@ -227,7 +215,7 @@ def _forward_lines(derivation: Derivation, phase: Phase) -> Iterator[Line]:
         )
 
 
-def _target(derivation: Derivation, equation: Forward, step: Step) -> Node:
+def _target(derivation: Derivation, equation: Forward, step: StepLike) -> Node:
     if equation.target == derivation.loss:
         return Objective(equation.target.name, step)
     return Name(equation.target.name, step)

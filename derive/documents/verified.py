@@ -9,10 +9,10 @@ from functools import cached_property
 from derive.claims.equality import Equality
 from derive.deriving.architecture import T, T_x, T_y
 from derive.deriving.derivation import OUTSIDE, Derivation
+from derive.deriving.extent import Steps
 from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from derive.errors import DerivationError, DeriveError, ShapeError
 from derive.values.oracle import Oracle, oracles
-from derive.values.walk import Steps
 
 POINTS = 3
 DIGITS = 40

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from derive.deriving.derivation import Derivation
+from derive.deriving.extent import Extent
 from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
-from derive.values.walk import Extent
-
-_SHOWN_PARAMETERS = 6
 
 
 def title(derivation: Derivation, at: Extent) -> str:

@@ -11,14 +11,15 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation
+from derive.deriving.extent import Extent, Steps, extent
 from derive.figures.described import described, title
 from derive.figures.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
 from derive.figures.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
 from derive.figures.lettering import reach, width
 from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
 from derive.terms.algebra import Role
-from derive.values.walk import Extent, Steps, extent
 from derive.writing.tree import Name, Node, Objective, Op, Par, Words, row
 
 BESIDE = 0.35  # between an arrow and its label
@@ -40,8 +41,7 @@ def _shown(derivation: Derivation, at: Extent) -> Iterator[Column]:
     """What is before the first step, then the steps that are drawn, with dots for the others."""
     spans: dict[str, list[int]] = {}
     for segment in (s for s in derivation.schedule.segments if not s.readout):
-        steps = range(at.steps(segment.first), at.steps(segment.last) + 1)
-        spans.setdefault(segment.instance, []).extend(steps)
+        spans.setdefault(segment.instance, []).extend(at.at(segment))
     most = MOST[len(spans) > 1]
     yield Column(0, "")
     for instance, span in spans.items():
@@ -95,7 +95,7 @@ class _Words:
             case "input":
                 return Name(*self._wires.fed[place])
             case "output":
-                return Name("yhat", place.t)
+                return Name(YHAT, place.t)
             case "loss":
                 assert self._derivation.loss is not None
                 return Objective(self._derivation.loss.name, place.t)

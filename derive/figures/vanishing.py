@@ -18,12 +18,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.chaining.chain import chain
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
+from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Sum, Term
+from derive.deriving.extent import Extent, Steps, extent
 from derive.figures.wiring import CELL, INITIAL, wiring
-from derive.terms.algebra import Expr, Parameter, Symbol
+from derive.terms.algebra import Parameter, Symbol
 from derive.values.arrays import Arrays
-from derive.values.walk import Data, Extent, Steps, Tensor, Walk, extent, named_equations
+from derive.values.points import finite
+from derive.values.walk import Data, Tensor, Walk, named_equations
 
 Array: TypeAlias = Any  # numpy array of floats
 SCALES = (0.5, 1.0, 1.6)
@@ -86,16 +89,20 @@ def vanishing(
     of = chain(derivation, parameter=parameter).parameter
     scaled = recurrent(derivation)
     chosen = tuple(scales) if scaled else (1.0,)
-    for attempt in range(TRIES):
+
+    def tried(attempt: int) -> tuple[_Backwards, dict[int, Array], Array] | None:
         rng = random.Random(f"{seed} {attempt}")
         data = drawn(derivation, at, scaled, chosen, rng, modest=attempt % 2 == 1)
         with np.errstate(all="ignore"):
             walk = _Backwards(derivation, at, data)
             contributions, jacobians = walk.contributions(of), walk.jacobians()
-        if all(np.isfinite(v).all() for v in (*contributions.values(), jacobians)):
-            break
-    else:
+        whole = all(np.isfinite(v).all() for v in (*contributions.values(), jacobians))
+        return (walk, contributions, jacobians) if whole else None
+
+    found = next(finite(TRIES, tried), None)
+    if found is None:
         return None
+    walk, contributions, jacobians = found
     strengths = tuple(
         _strength(walk, scale, {k: v[i] for k, v in contributions.items()}, jacobians[i])
         for i, scale in enumerate(chosen)
@@ -184,14 +191,15 @@ def _orthonormal(shape: tuple[int, ...], numbers: Sequence[float], modest: bool)
 class _Backwards(Walk[Array]):
     """A network forwards, its adjoint equations backwards for several seeds beside each other.
 
-    Entries are (scales, 1) forwards and (scales, seeds) backwards.
+    Entries are (scales, 1) forwards and (scales, seeds) backwards. What each step hands back is kept apart,
+    and so are the steps at which W is used.
     """
 
     def __init__(self, derivation: Derivation, at: Extent, data: Data[Array]) -> None:
         super().__init__(derivation, named_equations(derivation), at, Arrays(), data)
         plan = derivation.schedule
         written = {f.target.name: f.target for p in derivation.phases for f in p.forward}
-        names = [s.name for s in plan.states] + ["yhat"] * ("yhat" in derivation.carried)
+        names = [s.name for s in plan.states] + [YHAT] * (YHAT in derivation.carried)
         self.carried = tuple(written[name] for name in names if name in written)
         self.length = at.steps(plan.length)
         self._seeds: Mapping[int, Array] = {}
@@ -201,8 +209,8 @@ class _Backwards(Walk[Array]):
     def contributions(self, of: Parameter) -> dict[int, Array]:
         """k → ‖∂L⟨t⟩/∂W via step k‖, Frobenius, (scales, losses)."""
         count = len(self.output_steps)
-        self._seeds = {t: np.eye(count)[i : i + 1] for i, t in enumerate(self.output_steps)}
-        self._walk_back(self._derivation.towards(LOSS), {}, of)
+        self._reset({t: np.eye(count)[i : i + 1] for i, t in enumerate(self.output_steps)})
+        self.backward(LOSS, wrt=(of.name,))
         return {k: self._spread(_frobenius(tensor.entries), count) for k, tensor in self._uses.items()}
 
     def jacobians(self) -> Array:
@@ -217,7 +225,8 @@ class _Backwards(Walk[Array]):
             for s in self.carried
             for t in range(1, self.length + 1)
         }
-        self._walk_back(self._derivation.towards(OUTSIDE), outside, None)
+        self._reset({})
+        self.backward(OUTSIDE, outside, wrt=())
         found = np.stack([self._stacked(k, rows) for k in range(1, self.length + 1)], axis=2)
         norms = np.full(found.shape[:3], np.nan)
         finite = np.isfinite(found).all(axis=(3, 4))
@@ -243,36 +252,26 @@ class _Backwards(Walk[Array]):
         entries = (e for tensor in self._data.parameters.values() for e in tensor.entries)
         return max(np.shape(e)[0] if np.ndim(e) else 1 for e in entries)
 
-    def _walk_back(
-        self,
-        derivation: Derivation,
-        outside: Mapping[tuple[str, int], Tensor[Array]],
-        of: Parameter | None,
-    ) -> None:
-        """As `Walk.backward`; keeps apart what each step hands back, and the steps at which W is used."""
-        self._cotangents, self._outside, self._handed, self._uses = {}, outside, {}, {}
-        for i, t in reversed(self.order):
-            for lag in (0, 1):
-                terms = ((e.target.name, m) for e in derivation.phases[i].adjoint for m in e.terms)
-                for name, term in terms:
-                    if term.lag == lag:
-                        self._bring(name, t, lag, self._seeded(term.expr, t, term.seed == LOSS))
-            for part in (p for g in derivation.parameter_gradients if g.of == of for p in g.sums):
-                if part.phase == i:
-                    self._add(self._uses, t, self._seeded(part.expr, t, part.seed == LOSS))
+    def _reset(self, seeds: Mapping[int, Array]) -> None:
+        self._seeds, self._handed, self._uses = seeds, {}, {}
 
-    def _bring(self, name: str, t: int, lag: int, value: Tensor[Array]) -> None:
-        self._arrive(name, t - lag, value)
+    def part(self, part: Term | Sum, t: int) -> Tensor[Array]:
+        """What starts at the loss of step t only counts for that one."""
+        value = super().part(part, t)
+        if part.seed != LOSS:
+            return value
+        return Tensor(value.shape, tuple(e * self._seeds[t] for e in value.entries))
+
+    def arrive(self, name: str, t: int, lag: int, part: Tensor[Array]) -> None:
+        super().arrive(name, t, lag, part)
         if lag:
-            self._add(self._handed, (name, t - lag), value)
+            self._add(self._handed, (name, t - lag), part)
+
+    def use(self, name: str, t: int, part: Tensor[Array]) -> None:
+        self._add(self._uses, t, part)
 
     def _add(self, to: dict[Any, Tensor[Array]], key: object, value: Tensor[Array]) -> None:
         to[key] = self._sum(to[key], value) if key in to else value
-
-    def _seeded(self, expr: Expr, t: int, seed: bool) -> Tensor[Array]:
-        """A term; what starts at the loss of step t only counts for that one."""
-        value = self.value(expr, t)
-        return Tensor(value.shape, tuple(e * self._seeds[t] for e in value.entries)) if seed else value
 
 
 def _frobenius(entries: Iterable[Array]) -> Array:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation, Forward, Phase
+from derive.deriving.extent import Extent
 from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols, walk
-from derive.values.walk import Extent
 
 INITIAL, INPUT, CELL, OUTPUT, LOST = "initial", "input", "cell", "output", "loss"
 
@@ -82,11 +83,7 @@ class _Wiring:
         self._phases = [self._equations(phase) for phase in derivation.phases]
         self._layers, self._layer_of = self._stack()
         self._factors = [self._factors_of(phase) for phase in derivation.phases]
-        self._order = [
-            (i, t)
-            for i, phase in enumerate(derivation.phases)
-            for t in range(at.steps(phase.segment.first), at.steps(phase.segment.last) + 1)
-        ]
+        self._order = at.order([phase.segment for phase in derivation.phases])
 
     def _equations(self, phase: Phase) -> list[_Equation]:
         """In order; what serves a definition stands with it, what follows ŷ with the loss."""
@@ -94,7 +91,7 @@ class _Wiring:
         due, found = LOST, []
         for forward in reversed(phase.forward):
             name = forward.target.name
-            due = OUTPUT if name == "yhat" else CELL if name in cell else due
+            due = OUTPUT if name == YHAT else CELL if name in cell else due
             found.append(_Equation(name, due, tuple(dict.fromkeys(symbols(forward.value)))))
         return found[::-1]
 

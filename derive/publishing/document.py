@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from derive import choices
 from derive.cells.model import Model
 from derive.choices import check_choice
 from derive.deriving.derivation import Derivation, derived
+from derive.deriving.extent import Steps
 from derive.documents.content import Wanted, content
 from derive.documents.levels import at_level
 from derive.documents.tree import Document
@@ -21,7 +22,6 @@ from derive.formats.pdf import print_pdf
 from derive.formats.tex import print_tex
 from derive.formats.text import print_text
 from derive.publishing.program import program_section
-from derive.values.walk import Steps
 
 Text: TypeAlias = "str | bytes"
 
@@ -52,14 +52,14 @@ def document(
 
 def printed(derivation: Derivation, wanted: Wanted, format: str, level: str) -> Text:
     """The document in one format and at one level; ChoiceError as above."""
-    check_choice("format", format, choices.FORMATS)
+    check_choice("format", format, FORMATS)
     check_choice("level", level, choices.LEVELS)
     call = loading(derivation.model)
-    wanted = replace(wanted, pictures=format in _WITH_PLOTS)
+    wanted = replace(wanted, pictures=FORMATS[format].pictures)
     made = at_level(content(derivation, wanted, call), level)
     if format == "html" and level == "full":
         made = replace(made, sections=(*made.sections, *program_section(derivation)))
-    return PRINTERS[format](made, call)
+    return FORMATS[format].print(made, call)
 
 
 def loading(model: Model) -> str:
@@ -71,13 +71,22 @@ def loading(model: Model) -> str:
     return f"derive.load({', '.join(arguments)})"
 
 
-_WITH_PLOTS = ("pdf", "html", "notebook")
-PRINTERS: dict[str, Callable[[Document, str], Text]] = {
-    "latex": lambda made, call: print_latex(made),
-    "tex": lambda made, call: print_tex(made),
-    "pdf": lambda made, call: print_pdf(made),
-    "markdown": lambda made, call: print_markdown(made),
-    "html": lambda made, call: print_html(made),
-    "notebook": print_notebook,
-    "text": lambda made, call: print_text(made),
+@dataclass(frozen=True)
+class Format:
+    """print: a document, given the Python that loads its model, as text. ending: of its files, "" for none of
+    its own. pictures: whether it can show the plot; the others have its table of numbers."""
+
+    print: Callable[[Document, str], Text]
+    ending: str
+    pictures: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "latex": Format(lambda made, call: print_latex(made), ""),
+    "tex": Format(lambda made, call: print_tex(made), ".tex"),
+    "pdf": Format(lambda made, call: print_pdf(made), ".pdf", pictures=True),
+    "markdown": Format(lambda made, call: print_markdown(made), ".md"),
+    "html": Format(lambda made, call: print_html(made), ".html", pictures=True),
+    "notebook": Format(print_notebook, ".ipynb", pictures=True),
+    "text": Format(lambda made, call: print_text(made), ".txt"),
 }

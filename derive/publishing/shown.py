@@ -20,7 +20,7 @@ from derive.formats.html import html_fragment
 from derive.formats.latex import print_latex
 from derive.formats.text import print_text
 from derive.showing import Printers, enter
-from derive.terms.algebra import Role, Symbol
+from derive.terms.algebra import Expr, Role, Symbol
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.latex import latex
@@ -114,6 +114,8 @@ def step_node(step: Any) -> Node:
             return expr_node(step.at_t)
         case Sum(expr=expr):
             return expr_node(expr)
+        case Expr():
+            return expr_node(step)
         case Gradient():
             return _gradient(step)
         case ChainTerm(terms=terms):

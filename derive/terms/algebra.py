@@ -3,6 +3,7 @@
 A node knows its symbolic shape, a tuple of size names: `()` is a scalar, `("n_a",)` a vector,
 `("n_a", "n_x")` a matrix. Shapes are checked when a node is built. Only matrices are parameters.
 
+An expression is a DAG: a part that it has twice is walked once, whether it is one node or two that are equal.
 Elementwise work is one node, `Map`, whose body is a SymPy expression in the placeholders `arg(0)`,
 `arg(1)`, …; a scalar argument spreads over a vector one. Nothing here differentiates and nothing
 here knows about batches: an expression speaks of one example at one step t.
@@ -11,15 +12,19 @@ here knows about batches: an expression speaks of one example at one step t.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
+from typing import Any, TypeAlias, TypeVar
 
 import sympy
 
 from derive.errors import ShapeError
+from derive.showing import Shown
 
 Shape = tuple[str, ...]
+StepLike: TypeAlias = "sympy.Expr | int"  # a step t: a number, or an expression in T and index symbols
+N = TypeVar("N")
 
 
 class Role(Enum):
@@ -30,10 +35,38 @@ class Role(Enum):
     EXTERNAL = "external"  # a cotangent of v[t] that the caller brings (vector-Jacobian product)
 
 
-class Expr:
-    """Base of all nodes. Immutable; equal when built alike."""
+class Expr(Shown):
+    """Base of all nodes. Immutable; equal when built alike.
+
+    A node works its hash out once. Two nodes found equal have one key from then on, so that comparing two
+    DAGs compares no pair of parts twice.
+    """
 
     shape: Shape
+
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Expr) or type(self) is not type(other) or self._hash != other._hash:
+            return False
+        if self._key is not other._key and self._key == other._key:
+            self.__dict__["_key"] = other._key
+        return self._key is other._key
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: the hash of a text is another one in another process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     @property
     def children(self) -> tuple[Expr, ...]:
@@ -46,7 +79,7 @@ class Expr:
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Symbol(Expr):
     """The value `name` at step t + lag."""
 
@@ -56,7 +89,7 @@ class Symbol(Expr):
     role: Role = Role.VALUE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Parameter(Expr):
     """A trained quantity, the same at every step."""
 
@@ -64,7 +97,7 @@ class Parameter(Expr):
     shape: Shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatVec(Expr):
     """W v, or Wᵀ v when `transposed`."""
 
@@ -94,7 +127,7 @@ class MatVec(Expr):
         return replace(self, vector=children[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Map(Expr):
     """`body` applied to each component; `body` is SymPy in arg(0), arg(1), … and size symbols.
 
@@ -116,7 +149,7 @@ class Map(Expr):
 REDUCTIONS = ("sum", "max", "logsumexp")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reduce(Expr):
     """A vector to a scalar: Σᵢ vᵢ, maxᵢ vᵢ or log Σᵢ exp vᵢ (of a vector whose maximum is 0)."""
 
@@ -138,7 +171,7 @@ class Reduce(Expr):
         return replace(self, vector=children[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Others(Expr):
     """ωᵢ = log Σ_{k≠i} exp vₖ: for each component, what the other ones weigh."""
 
@@ -160,7 +193,7 @@ class Others(Expr):
         return Others(children[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OthersPull(Expr):
     """v̄ⱼ = Σ_{i≠j} ω̄ᵢ exp(vⱼ − ωᵢ): the pull-back of `Others` at `vector`, for a cotangent ω̄."""
 
@@ -186,7 +219,7 @@ class OthersPull(Expr):
         return OthersPull(*children)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outer(Expr):
     """u vᵀ, (n, m) from vectors (n) and (m): how a gradient gets the shape of its matrix."""
 
@@ -270,7 +303,8 @@ def elementwise(
     body = exact(body).xreplace(numbers)
     read = {s.name for s in body.free_symbols}
     kept = list(dict.fromkeys(a for i, a in enumerate(args) if arg(i).name in read))
-    body = body.xreplace({arg(i): arg(kept.index(a)) for i, a in enumerate(args) if a in kept})
+    place = {a: arg(i) for i, a in enumerate(kept)}
+    body = body.xreplace({arg(i): place[a] for i, a in enumerate(args) if a in place})
     if len(body.free_symbols & {arg(i) for i in range(len(kept))}) < len(kept):
         return elementwise(body, tuple(kept), shape)  # equal arguments cancelled: v - v
     if body == arg(0) and kept and kept[0].shape == shape:
@@ -298,17 +332,42 @@ def is_zero(node: Expr) -> bool:
 
 
 def walk(node: Expr) -> Iterator[Expr]:
-    """The node and everything below it, parents first."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
+    """The node and everything below it, parents first; each distinct node once, where it is met first."""
+    seen: set[Expr] = set()
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            waiting.extend(reversed(node.children))
+
+
+def upwards(node: Expr) -> Iterator[Expr]:
+    """The same nodes, children first."""
+    done: set[Expr] = set()
+    waiting = [node]
+    while waiting:
+        due = [child for child in waiting[-1].children if child not in done]
+        waiting.extend(reversed(due))
+        if not due:
+            node = waiting.pop()
+            if node not in done:
+                done.add(node)
+                yield node
+
+
+def folded(node: Expr, make: Callable[[Expr, tuple[N, ...]], N]) -> N:
+    """What `make` gives for the expression, from every distinct node and what it gave for its children."""
+    made: dict[Expr, N] = {}
+    for part in upwards(node):
+        made[part] = make(part, tuple(made[child] for child in part.children))
+    return made[node]
 
 
 def transform(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with `change` applied to every node, children first."""
-    if node.children:
-        node = node.rebuild(tuple(transform(child, change) for child in node.children))
-    return change(node)
+    """The expression with `change` applied to every distinct node, children first."""
+    return folded(node, lambda old, children: change(old.rebuild(children) if children else old))
 
 
 def shifted(node: Expr, steps: int) -> Expr:

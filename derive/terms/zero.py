@@ -1,4 +1,6 @@
-"""Whether an expression is identically zero: a decision for rational functions of function values.
+"""What is zero: an expression of ours with nothing but zeros to work on, and a SymPy one for all values.
+
+The second is a decision for rational functions of function values.
 
 exp, tanh, log, … of anything are replaced by independent unknowns, exp(u + n v) by a product of them.
 What is then zero as a rational function is zero for all values. The converse does not hold, so the
@@ -13,8 +15,23 @@ import sympy
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from derive.terms.algebra import Expr, MatVec, Outer, Reduce, constant, is_zero
+
 SIMPLIFY_BELOW = 250  # operations, those inside the argument of a function not counted
 CASES_BELOW = 32  # combinations of the conditions of all Piecewise
+
+
+def without_zeros(node: Expr) -> Expr:
+    """0 for a product, an outer product, a sum or a maximum of zeros; any other node as it is."""
+    match node:
+        case MatVec(vector=vector) if is_zero(vector):
+            return constant(0, node.shape)
+        case Outer(left=left, right=right) if is_zero(left) or is_zero(right):
+            return constant(0, node.shape)
+        case Reduce(kind="sum" | "max", vector=vector) if is_zero(vector):
+            return constant(0)
+        case _:
+            return node
 
 
 def is_identically_zero(expr: sympy.Expr) -> bool:

@@ -11,32 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive import choices
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.deriving.architecture import T as _T
 from derive.deriving.architecture import T_x, T_y
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.errors import ChoiceError, ShapeError
 from derive.terms.algebra import Shape
 from derive.values.lazy import Lazy
 from derive.values.reals import Real, Reals, number
-from derive.values.walk import (
-    Data,
-    Extent,
-    Pulled,
-    Steps,
-    Tensor,
-    Walk,
-    extent,
-    named_equations,
-    up_to_output,
-)
+from derive.values.walk import Data, Pulled, Tensor, Walk, named_equations, up_to_output
 
 Array = NDArray[np.object_]
 GUARD_DIGITS = 15  # carried beyond the digits asked for
 
 
 @dataclass(frozen=True)
-class Values:
+class Evaluated:
     """What `evaluate` gives; the entries of all arrays are mpf.
 
     loss: the sum over components, steps and examples; None without y or without an output.
@@ -62,7 +53,7 @@ def evaluate(
     lengths: Any = None,
     dyhat: Any = None,
     dstates: Mapping[str, Any] | None = None,
-) -> Values:
+) -> Evaluated:
     """Run the derivation on numbers, each taken exactly as it is and rounded to `digits` and a guard.
 
     values: parameter name → array of its shape; "x" (T_x, B, n_x) or, without a batch, (T_x, n_x);
@@ -86,7 +77,7 @@ def evaluate(
     has_loss = derivation.loss is not None and "y" in values
     objective = OUTSIDE if outside else LOSS if has_loss else None
     result = _Collector(derivation, at, reader, examples)
-    return Values(
+    return Evaluated(
         reader.real.fsum([e.loss() for e in examples]) if has_loss else None,
         Lazy(result.names if objective else (), lambda: result.gradients(str(objective))),
         None if derivation.schedule.y is None else result.yhat(),
@@ -166,7 +157,7 @@ class _Reader:
             if plan.y is None or plan.y_steps is None:
                 raise ChoiceError("dyhat", "None for a model without an output", dyhat)
             given = self._numbers("dyhat", {"dyhat": dyhat})
-            found["yhat"] = self._steps("dyhat", given, len(self._at.span(plan.y_steps)), plan.y.shape)
+            found[YHAT] = self._steps("dyhat", given, len(self._at.span(plan.y_steps)), plan.y.shape)
         shapes = {s.name: s.shape for s in plan.states}
         for name in dstates:
             if name not in shapes:
@@ -258,7 +249,7 @@ class _Example:
         """Cotangents by the example's own steps: those past its end add to its last state."""
         sums: dict[tuple[str, int], Array] = {}
         for name, array in self._cotangents.items():
-            steps: Sequence[int] = self.walk.output_steps if name == "yhat" else self.own_steps
+            steps: Sequence[int] = self.walk.output_steps if name == YHAT else self.own_steps
             for row, t in zip(array, steps, strict=False):
                 sums[name, t] = sums.get((name, t), zero) + row
         return {
@@ -286,7 +277,7 @@ class _Collector:
         result = self._zeros((len(steps), self._reader.batch, *self._at.shape(self._plan.y.shape)))
         for b, example in enumerate(self._examples):
             for k, t in enumerate(example.walk.output_steps):
-                result[k, b] = _array(example.walk.values["yhat", t])
+                result[k, b] = _array(example.walk.values[YHAT, t])
         return self._unbatched(result, 1)
 
     def state(self, name: str, shape: Shape) -> Array:

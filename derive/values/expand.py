@@ -14,24 +14,15 @@ from typing import Any, TypeVar
 
 import sympy
 
-from derive.cells.model import Model
+from derive.cells.model import YHAT, Model
 from derive.deriving.derivation import LOSS, Derivation, derived
+from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.loss import documented
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Shape, arg
 from derive.terms.functions import written_out
 from derive.values.lazy import Lazy
-from derive.values.walk import (
-    Data,
-    Extent,
-    Numbers,
-    Steps,
-    Tensor,
-    Walk,
-    extent,
-    model_equations,
-    named_equations,
-)
+from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
 N = TypeVar("N")
 INITIAL = ("symbols", "zero")
@@ -81,7 +72,7 @@ def unroll(
         {name: matrix(tensor) for name, tensor in data.parameters.items()},
         {t: matrix(tensor) for t, tensor in data.x.items()},
         {t: matrix(tensor) for t, tensor in data.y.items()},
-        {k: matrix(walk.values["yhat", t]) for k, t in enumerate(walk.output_steps, start=1)},
+        {k: matrix(walk.values[YHAT, t]) for k, t in enumerate(walk.output_steps, start=1)},
         {name: matrix(tensor) for name, tensor in data.initial.items()},
     )
 
@@ -91,7 +82,7 @@ def documented_loss(walk: Walk[N], derivation: Derivation) -> N:
     model, y = derivation.model, derivation.schedule.y
     if model.loss is None or y is None:
         raise DerivationError(f"{model.name}: expected a model with an output and a loss, found no output")
-    yhat = type(y)("yhat", y.shape)
+    yhat = type(y)(YHAT, y.shape)
     return walk.total(documented(model.loss, yhat, y), walk.output_steps)
 
 

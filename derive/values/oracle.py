@@ -10,21 +10,45 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from math import prod
+from typing import TypeAlias
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.deriving.derivation import LOSS, Derivation
+from derive.deriving.extent import Extent, extent
 from derive.deriving.loss import documented
 from derive.errors import DerivationError
 from derive.terms.algebra import Expr, Role, Symbol
 from derive.values.duals import Dual, Duals
 from derive.values.expand import symbols as data_symbols
 from derive.values.grid import Grid, column
-from derive.values.prove import Point, at_point, draw
+from derive.values.points import Point, at_point, draw, finite
 from derive.values.reals import Real, Reals, number
-from derive.values.walk import Data, Extent, Tensor, Walk, extent, model_equations, named_equations
+from derive.values.walk import Data, Tensor, Walk, model_equations, named_equations
+
+
+@dataclass(frozen=True)
+class ValueAt:
+    """A value at step t, as what a derivative is by."""
+
+    name: str
+    t: int
+
+
+@dataclass(frozen=True)
+class ParameterAt:
+    """A parameter as what a derivative is by: at step t alone, or (None) at every step."""
+
+    name: str
+    t: int | None = None
+
+
+By: TypeAlias = ValueAt | ParameterAt
 
 _DRAWN = 8  # points drawn for each one used, until enough of them are lively
 Key = tuple[str, str, int]  # ("value" | "parameter" | "outside", name, step)
@@ -145,22 +169,31 @@ class Oracle:
 
     # ------------------------------------------------------------------------- derivatives
 
-    def objective(self, step: int | None, documented_from: str | None = None) -> Dual:
-        """The objective, of all steps or of one, with its tangents."""
+    def objective(self, step: int | None = None, by_output: bool = False) -> Dual:
+        """The objective, of all steps or of one, with its tangents.
+
+        By the output the documented loss is differentiated: the stable one does not read it.
+        """
+        key = (step, by_output and self.towards == LOSS)
+        if key not in self._objectives:
+            self._objectives[key] = self._objective(*key)
+        return self._objectives[key]
+
+    def _objective(self, step: int | None, by_output: bool) -> Dual:
         plan, numbers = self.derivation.schedule, Duals(self.real.dps)
         if self.towards != LOSS:
             return numbers.add([self._brought(name, t) for name, t in self._brought_keys])
         loss, kind = self.derivation.loss, self.derivation.model.loss
         assert loss is not None and kind is not None and plan.y is not None
         steps = [step] if step is not None else list(self._walk.output_steps)
-        if documented_from is None:
+        if not by_output:
             return numbers.add([self._walk.values[loss.name, t].entries[0] for t in steps])
-        formula = documented(kind, Symbol("yhat", plan.y.shape), plan.y)
+        formula = documented(kind, Symbol(YHAT, plan.y.shape), plan.y)
         return self._walk.total(formula, steps)
 
     @cached_property
     def _brought_keys(self) -> list[tuple[str, int]]:
-        names = {s.name for s in self.derivation.schedule.states} | {"yhat"}
+        names = {s.name for s in self.derivation.schedule.states} | {YHAT}
         return [(name, t) for name, t in self._walk.values if name in names and t > 0]
 
     def _brought(self, name: str, t: int) -> Dual:
@@ -171,55 +204,47 @@ class Oracle:
     def _objectives(self) -> dict[tuple[int | None, bool], Dual]:
         return {}
 
-    def _objective(self, step: int | None, by_output: bool) -> Dual:
-        """By the output the documented loss is differentiated: the stable one does not read it."""
-        key = (step, by_output and self.towards == LOSS)
-        if key not in self._objectives:
-            self._objectives[key] = self.objective(step, "yhat" if key[1] else None)
-        return self._objectives[key]
+    def slope(self, by: By, step: int | None = None, documented: bool = False) -> Grid:
+        """∂L/∂by as a row, of the whole loss or of that of one step.
 
-    def slope(self, step: int | None, name: str, t: int | None, parameter: bool, documented_: bool) -> Grid:
-        """∂L/∂name as a row: of a value at step t, or of a parameter, at step t alone or (None) at all."""
-        dual = self._objective(step, documented_)
-        return self._rows([dual], self._columns(name, t, parameter))
+        documented: of the loss as it is documented, on the output, rather than in its stable form.
+        """
+        return self._rows([self.objective(step, documented)], self._columns(by))
 
-    def jacobian(self, of: str, s: int, by: str, t: int | None, parameter: bool) -> Grid:
+    def jacobian(self, of: str, s: int, by: By) -> Grid:
         """∂of⟨s⟩/∂by: rows belong to `of`, columns to `by`."""
-        return self._rows(self._walk.values[of, s].entries, self._columns(by, t, parameter))
+        return self._rows(self._walk.values[of, s].entries, self._columns(by))
 
-    def local(self, of: str, s: int, by: str, t: int | None) -> Grid:
+    def local(self, of: str, s: int, by: By) -> Grid:
         """The immediate derivative within the one equation that gives `of` at step s: only `by` moves.
 
-        by: a value at step t, or without t a parameter. Raises DerivationError where no equation gives it.
+        A parameter moves at step s. Raises DerivationError where no equation gives it.
         """
-        values = [value for name, value, _ in self._equations(s) if name == of]
+        values = [value for name, value in self._equations(s) if name == of]
         if not values:
             raise DerivationError(f"{of}: expected a step with an equation for it, found {s}")
-        key = ("parameter", by, s) if t is None else ("value", by, t)
+        key = ("value", by.name, by.t) if isinstance(by, ValueAt) else ("parameter", by.name, s)
         own = self._walk.directions[key]
         return self._rows(_Held(self, key).value(values[0], s).entries, [[i] for i in own])
 
-    def _equations(self, s: int) -> list[tuple[str, Expr, int]]:
+    def _equations(self, s: int) -> list[tuple[str, Expr]]:
         """What is computed at step s, last first where a readout follows a step."""
-        return [
-            (f.target.name, f.value, index)
-            for index, phase in reversed(list(enumerate(self.derivation.phases)))
-            if self.extent.steps(phase.segment.first) <= s <= self.extent.steps(phase.segment.last)
-            for f in phase.forward
-        ]
+        phases = self.derivation.phases
+        active = self.extent.active([phase.segment for phase in phases], s)
+        return [(f.target.name, f.value) for i in reversed(active) for f in phases[i].forward]
 
-    def _columns(self, name: str, t: int | None, parameter: bool) -> list[list[int]]:
+    def _columns(self, by: By) -> list[list[int]]:
         """For every component the directions to add up."""
-        kind = "parameter" if parameter else "value"
+        kind = "value" if isinstance(by, ValueAt) else "parameter"
         found = [
             directions
             for key, directions in self._walk.directions.items()
-            if key[:2] == (kind, name) and (t is None or key[2] == t)
+            if key[:2] == (kind, by.name) and (by.t is None or key[2] == by.t)
         ]
-        if not found and parameter:
-            return [[] for _ in self.parameter(name).entries]
+        if not found and isinstance(by, ParameterAt):
+            return [[] for _ in self.parameter(by.name).entries]
         if not found:
-            raise DerivationError(f"{name}: expected a step that has it, found {t}")
+            raise DerivationError(f"{by.name}: expected a step that has it, found {by.t}")
         return [list(group) for group in zip(*found, strict=True)]
 
     def _rows(self, duals: Sequence[Dual], columns: Sequence[Sequence[int]]) -> Grid:
@@ -269,10 +294,10 @@ class _Plain(Walk[Real]):
         }
         self._known: dict[tuple[str, int], Tensor[Real]] = {}
 
-    def value(self, node: Expr, t: int) -> Tensor[Real]:
+    def _node(self, node: Expr, children: tuple[Tensor[Real], ...], t: int) -> Tensor[Real]:
         if isinstance(node, Symbol) and node.role is Role.EXTERNAL:
             return self._oracle.outside(node.name, t + node.lag)
-        return super().value(node, t)
+        return super()._node(node, children, t)
 
     def _cotangent(self, symbol: Symbol, t: int) -> Tensor[Real]:
         """δ: zero where no equation computes the value, behind the end."""
@@ -281,7 +306,7 @@ class _Plain(Walk[Real]):
         key = (symbol.name, t)
         if key not in self._known:
             shape = self._oracle.entries(*key).shape
-            self._known[key] = Tensor(shape, self._oracle.slope(self._loss_step, *key, False, False).entries)
+            self._known[key] = Tensor(shape, self._oracle.slope(ValueAt(*key), self._loss_step).entries)
         return self._known[key]
 
 
@@ -305,17 +330,16 @@ def oracles(
     found: list[Oracle] = []
     dull: list[Oracle] = []
     names = data_symbols(derivation, at, initial)
-    for attempt in range(50 * points):
+
+    def tried(attempt: int) -> Oracle | None:
         point = draw(names, rng, modest=attempt % 2 == 1)
-        try:
-            oracle = Oracle(derivation, _located(names, point), at, digits, towards)
-            finite = oracle.real.isfinite(oracle._objective(None, True).value)
-        except ZeroDivisionError:
-            continue
-        if finite:
-            (found if oracle.lively else dull).append(oracle)
-        if len(found) == points or len(found) + len(dull) == _DRAWN * points:
-            return [*found, *dull][:points]
+        oracle = Oracle(derivation, _located(names, point), at, digits, towards)
+        return oracle if oracle.real.isfinite(oracle.objective(by_output=True).value) else None
+
+    for oracle in islice(finite(50 * points, tried), _DRAWN * points):
+        (found if oracle.lively else dull).append(oracle)
+        if len(found) == points:
+            break
     if len(found) + len(dull) >= points:
         return [*found, *dull][:points]
     count = len(found) + len(dull)

@@ -10,33 +10,24 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TypeVar
 
 import sympy
 
 from derive.cells.model import Model
 from derive.deriving.derivation import LOSS, Derivation, derived
+from derive.deriving.extent import Extent, Steps, extent, positive
 from derive.errors import ChoiceError, DerivationError
 from derive.terms.algebra import Expr, Map, Others, Reduce, arg, walk
 from derive.terms.functions import written_out
 from derive.terms.zero import is_identically_zero, operations
 from derive.values.duals import Dual, Duals
 from derive.values.expand import Exact, documented_loss, symbols
+from derive.values.points import Point, at_point, draw, finite
 from derive.values.reals import Real, Reals, number, tape
-from derive.values.walk import (
-    Data,
-    Extent,
-    Numbers,
-    Steps,
-    Tensor,
-    Walk,
-    extent,
-    model_equations,
-    named_equations,
-    positive,
-)
+from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
-K = TypeVar("K")
 N = TypeVar("N")
 
 TOLERANCE = 1e-40  # of a relative difference
@@ -45,8 +36,6 @@ EXPAND_BELOW = 4000  # operations of a loss that is written out; their number gr
 KINK_DISTANCE = sympy.Rational(1, 1000)  # how far from a change of branch a point has to be
 CANDIDATES = 4  # points drawn for each one used: those where the most gradients differ from zero are kept
 TRIES = 400  # points drawn until enough of them lie in the domain of the loss
-
-Point = Mapping[sympy.Symbol, sympy.Rational]
 
 
 @dataclass(frozen=True)
@@ -186,13 +175,11 @@ class _Comparison:
     @cached_property
     def _samples(self) -> list[_Sample]:
         """The points, and what the recurrence gives there: of all drawn, those with the fewest zeros."""
-        found: list[_Sample] = []
-        for attempt in range(TRIES):
-            sample = self._sample(draw(self._data, self._random, modest=attempt % 2 == 1))
-            if sample is not None:
-                found.append(sample)
-            if len(found) == CANDIDATES * self._count:
-                break
+
+        def sample(attempt: int) -> _Sample | None:
+            return self._sample(draw(self._data, self._random, modest=attempt % 2 == 1))
+
+        found = list(islice(finite(TRIES, sample), CANDIDATES * self._count))
         if len(found) < self._count:
             raise DerivationError(f"{self._derivation.model.name}: found no point where the loss is finite")
         return sorted(found, key=lambda sample: sample.zeros)[: self._count]
@@ -314,26 +301,6 @@ def by_name(
     found = {name: list(tensor.entries) for name, tensor in parameters.items()}
     found["x"] = [entry for tensor in x.values() for entry in tensor.entries]
     return found | {f"{name}0": list(tensor.entries) for name, tensor in initial.items()}
-
-
-def at_point(data: Data[sympy.Symbol], value: Callable[[sympy.Symbol], N]) -> Data[N]:
-    def valued(tensors: Mapping[K, Tensor[sympy.Symbol]]) -> dict[K, Tensor[N]]:
-        return {key: Tensor(t.shape, tuple(map(value, t.entries))) for key, t in tensors.items()}
-
-    return Data(valued(data.parameters), valued(data.initial), valued(data.x), valued(data.y))
-
-
-def draw(data: Data[sympy.Symbol], rng: random.Random, modest: bool) -> Point:
-    """Rationals, none of them zero: y in (0, 1), the rest of both signs; modest: small and positive, so
-    that a logarithm finds something to read."""
-    point = {}
-    for tensors in (data.parameters, data.initial, data.x):
-        for tensor in tensors.values():
-            for symbol in tensor.entries:
-                size = rng.randint(5, 30) if modest else rng.randint(13, 110) * rng.choice((-1, 1))
-                point[symbol] = sympy.Rational(size, 97)
-    targets = (symbol for tensor in data.y.values() for symbol in tensor.entries)
-    return point | {symbol: sympy.Rational(rng.randint(5, 96), 101) for symbol in targets}
 
 
 def _sides(value: Expr) -> list[Expr]:

@@ -7,20 +7,18 @@ each node means and nothing about differentiation; what it gives is what the rec
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import sympy
 
-from derive import choices
-from derive.deriving.architecture import Segment, T_x, T_y
-from derive.deriving.architecture import T as _T
-from derive.deriving.derivation import Derivation
-from derive.errors import ChoiceError
+from derive.cells.model import YHAT
+from derive.deriving.architecture import Segment
+from derive.deriving.derivation import Derivation, Sum, Term
+from derive.deriving.extent import Extent
 from derive.terms.algebra import (
     Expr,
     Map,
@@ -34,12 +32,12 @@ from derive.terms.algebra import (
     Shape,
     Symbol,
     arg,
+    folded,
     size_symbol,
 )
 from derive.terms.selecting import selecting
 
 N = TypeVar("N")
-Steps = int | tuple[int, int] | None  # T, or (T_x, T_y) for the encoder–decoder; None: the default
 
 
 @dataclass(frozen=True)
@@ -70,81 +68,6 @@ class Numbers(ABC, Generic[N]):
         """The shift of a log-sum-exp: the result does not depend on it."""
 
 
-# ----------------------------------------------------------------------------- T and sizes
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Concrete numbers for T (or T_x and T_y) and for every size."""
-
-    times: Mapping[sympy.Symbol, int]
-    sizes: Mapping[str, int]
-
-    def steps(self, value: sympy.Expr) -> int:
-        return int(value.xreplace({t: sympy.Integer(n) for t, n in self.times.items()}))
-
-    def shape(self, shape: Shape) -> tuple[int, ...]:
-        return tuple(self.sizes[size] for size in shape)
-
-    def span(self, steps: tuple[sympy.Expr, sympy.Expr]) -> range:
-        """The steps t of (start, count)."""
-        start, count = (self.steps(s) for s in steps)
-        return range(start + 1, start + count + 1)
-
-
-def extent(
-    derivation: Derivation, T: Steps, sizes: Mapping[str, int] | None, default: Callable[[str], int]
-) -> Extent:
-    """T and sizes as given, checked; a size that is not given has the default.
-
-    T None is 1 for one-to-one, (2, 2) for the encoder–decoder, 2 otherwise. Raises ChoiceError.
-    """
-    return Extent(_times(derivation.model.architecture, T), _sizes(derivation, sizes or {}, default))
-
-
-def _times(architecture: str, T: Steps) -> Mapping[sympy.Symbol, int]:
-    match architecture:
-        case choices.ENCODER_DECODER:
-            pair = (2, 2) if T is None else T
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise ChoiceError("T", "a pair (T_x, T_y) for the encoder-decoder", T)
-            return {T_x: positive("T", pair[0], T), T_y: positive("T", pair[1], T)}
-        case choices.ONE_TO_ONE:
-            if T is not None and positive("T", T, T) != 1:
-                raise ChoiceError("T", "1 for one-to-one", T)
-            return {}
-        case _:
-            return {_T: 2 if T is None else positive("T", T, T)}
-
-
-def positive(argument: str, value: Any, received: object) -> int:
-    """The value as an integer of at least 1. Raises ChoiceError."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ChoiceError(argument, "a positive integer", received) from None
-    if isinstance(value, bool) or number < 1:
-        raise ChoiceError(argument, "a positive integer", received)
-    return number
-
-
-def _sizes(derivation: Derivation, given: Mapping[str, int], default: Callable[[str], int]) -> dict[str, int]:
-    names = derivation.model.sizes
-    for name in given:
-        if name not in names:
-            raise ChoiceError("sizes", f"names among {', '.join(names)}", name)
-    found = {name: positive(f"sizes[{name!r}]", given[name], given[name]) for name in names if name in given}
-    for one, other in derivation.schedule.tied:
-        for here, there in ((one, other), (other, one)):
-            if here in found:
-                found.setdefault(there, found[here])
-        wanted = max(default(one), default(other))
-        if found.setdefault(one, wanted) != found.setdefault(other, wanted):
-            expected = f"{one} = {other}, because the output is fed back"
-            raise ChoiceError("sizes", expected, {one: found[one], other: found[other]})
-    return {name: found.get(name, default(name)) for name in names}
-
-
 # ----------------------------------------------------------------------------- equations and data
 
 Equations = Sequence[tuple[Segment, Sequence[tuple[str, Expr]]]]
@@ -168,7 +91,7 @@ def up_to_output(equations: Equations) -> Equations:
 def _through_yhat(lines: Iterable[tuple[str, Expr]]) -> Iterator[tuple[str, Expr]]:
     for name, value in lines:
         yield name, value
-        if name == "yhat":
+        if name == YHAT:
             return
 
 
@@ -205,8 +128,9 @@ class Walk(Generic[N]):
         self._compiled: dict[tuple[sympy.Expr, int], Callable[..., N]] = {}
         self._cotangents: dict[tuple[str, int], Tensor[N]] = {}
         self._outside: Mapping[tuple[str, int], Tensor[N]] = {}
+        self._sums: dict[str, Tensor[N]] = {}
         self.values = self._given()
-        self.order = [(i, t) for i, (segment, _) in enumerate(equations) for t in self._times(segment)]
+        self.order = at.order([segment for segment, _ in equations])
         for i, t in self.order:
             for name, value in equations[i][1]:
                 self.values[name, t] = self.assigned(name, t, self.value(value, t))
@@ -218,9 +142,6 @@ class Walk(Generic[N]):
     def parameter(self, name: str, t: int) -> Tensor[N]:
         """What a parameter is taken to be at step t."""
         return self._data.parameters[name]
-
-    def _times(self, segment: Segment) -> range:
-        return range(self.extent.steps(segment.first), self.extent.steps(segment.last) + 1)
 
     def _given(self) -> dict[tuple[str, int], Tensor[N]]:
         plan = self._derivation.schedule
@@ -243,36 +164,43 @@ class Walk(Generic[N]):
         return self._numbers.add([self.value(expr, t).entries[0] for t in steps])
 
     def backward(
-        self, objective: str, outside: Mapping[tuple[str, int], Tensor[N]] | None = None
+        self,
+        objective: str,
+        outside: Mapping[tuple[str, int], Tensor[N]] | None = None,
+        wrt: Container[str] | None = None,
     ) -> Pulled[N]:
         """The gradients that the recurrence gives, towards "loss" or "outside".
 
         outside: (name, t) → the cotangent that the caller brings for a state or yhat; zero if missing.
+        wrt: the parameters whose gradients are added up, all by default.
         """
         derivation = self._derivation.towards(objective)
+        plan = derivation.schedule
         self._cotangents, self._outside = {}, outside or {}
-        sums = {p.name: self._zeros(p.shape) for p in derivation.schedule.parameters}
+        self._sums = {p.name: self._zeros(p.shape) for p in plan.parameters}
+        wanted = [g for g in derivation.parameter_gradients if wrt is None or g.name in wrt]
         for i, t in reversed(self.order):
-            adjoint = derivation.phases[i].adjoint
-            for lag in (0, 1):
-                for equation in adjoint:
-                    for term in equation.terms:
-                        if term.lag == lag:
-                            self._arrive(equation.target.name, t - lag, self.value(term.expr, t))
-            for gradient in derivation.parameter_gradients:
+            for equation, term in derivation.phases[i].backward:
+                self.arrive(equation.target.name, t, term.lag, self.part(term, t))
+            for gradient in wanted:
                 for part in gradient.sums:
                     if part.phase == i:
-                        sums[gradient.name] = self._sum(sums[gradient.name], self.value(part.expr, t))
-        return self._pulled(sums)
-
-    def _pulled(self, sums: Mapping[str, Tensor[N]]) -> Pulled[N]:
-        plan = self._derivation.schedule
+                        self.use(gradient.name, t, self.part(part, t))
         x = {k: self._cotangent(plan.x, t) for k, t in enumerate(self.extent.span(plan.x_steps), start=1)}
-        return Pulled(sums, x, {s.name: self._cotangent(s, 0) for s in plan.states})
+        return Pulled(self._sums, x, {s.name: self._cotangent(s, 0) for s in plan.states})
 
-    def _arrive(self, name: str, t: int, part: Tensor[N]) -> None:
-        known = self._cotangents.get((name, t))
-        self._cotangents[name, t] = part if known is None else self._sum(known, part)
+    def part(self, part: Term | Sum, t: int) -> Tensor[N]:
+        """What a term of an adjoint or of a gradient comes to at step t."""
+        return self.value(part.expr, t)
+
+    def arrive(self, name: str, t: int, lag: int, part: Tensor[N]) -> None:
+        """A part of the cotangent of `name` goes from step t to step t − lag."""
+        known = self._cotangents.get((name, t - lag))
+        self._cotangents[name, t - lag] = part if known is None else self._sum(known, part)
+
+    def use(self, name: str, t: int, part: Tensor[N]) -> None:
+        """A part of the gradient of a parameter, from its use at step t."""
+        self._sums[name] = self._sum(self._sums[name], part)
 
     def _cotangent(self, symbol: Symbol, t: int) -> Tensor[N]:
         """What has arrived; nothing does where a recurrence ends."""
@@ -288,8 +216,11 @@ class Walk(Generic[N]):
 
     # ------------------------------------------------------------------------- one node
 
-    def value(self, node: Expr, t: int) -> Tensor[N]:
+    def value(self, expr: Expr, t: int) -> Tensor[N]:
         """The value of an expression that is written at step t."""
+        return folded(expr, lambda node, children: self._node(node, children, t))
+
+    def _node(self, node: Expr, children: tuple[Tensor[N], ...], t: int) -> Tensor[N]:
         match node:
             case Symbol(role=Role.VALUE):
                 return self.values[node.name, t + node.lag]
@@ -300,18 +231,17 @@ class Walk(Generic[N]):
             case Parameter():
                 return self.parameter(node.name, t)
             case MatVec():
-                return self._product(node, self.parameter(node.matrix.name, t), self.value(node.vector, t))
+                return self._product(node, self.parameter(node.matrix.name, t), *children)
             case Map():
-                return self._map(node, [self.value(a, t) for a in node.args])
+                return self._map(node, children)
             case Reduce():
-                return Tensor((), (self._reduce(node.kind, self.value(node.vector, t).entries),))
+                return Tensor((), (self._reduce(node.kind, children[0].entries),))
             case Others():
-                vector = self.value(node.vector, t)
-                return Tensor(vector.shape, self._others(vector.entries))
+                return Tensor(children[0].shape, self._others(children[0].entries))
             case OthersPull():
-                return self._others_pull(self.value(node.cotangent, t), self.value(node.vector, t))
+                return self._others_pull(*children)
             case Outer():
-                return self._outer(self.value(node.left, t), self.value(node.right, t))
+                return self._outer(*children)
             case _:
                 raise TypeError(f"{type(node).__name__} has no value")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy
 
 from derive.terms.algebra import (
@@ -13,8 +15,10 @@ from derive.terms.algebra import (
     Outer,
     Parameter,
     Reduce,
+    StepLike,
     Symbol,
     exact,
+    folded,
     walk,
 )
 from derive.terms.softmax import softmax_argument
@@ -34,7 +38,6 @@ from derive.writing.tree import (
     Par,
     Piece,
     Size,
-    Step,
     Sub,
     Transposed,
     row,
@@ -44,45 +47,60 @@ t = sympy.Symbol("t", integer=True, positive=True)
 _INDICES = "ijkmpqrs"
 
 
-def expr_node(expr: Expr, step: Step = t) -> Node:
+def expr_node(expr: Expr, step: StepLike = t) -> Node:
     """The expression as it stands at `step`: lag 0 is written as `step`, lag −1 as `step` − 1."""
     return expr_piece(expr, step).node
 
 
-def symbol_node(symbol: Symbol, step: Step = t) -> Name:
+def symbol_node(symbol: Symbol, step: StepLike = t) -> Name:
     return Name(symbol.name, exact(step) + symbol.lag, symbol.role)
 
 
-def expr_piece(expr: Expr, step: Step = t) -> Piece:
+def expr_piece(expr: Expr, step: StepLike = t) -> Piece:
     """The expression with how tightly it binds. Raises TypeError for a node it does not know."""
-    vector = len(expr.shape) == 1
-    match expr:
-        case Symbol():
-            return Piece(symbol_node(expr, step), vector=vector)
-        case Parameter(name=name):
-            return Piece(Par(name), vector=vector)
-        case MatVec(matrix=matrix, vector=operand, transposed=transposed):
-            left: Node = Par(matrix.name)
-            left = Transposed(left) if transposed else left
-            return Piece(row(left, expr_piece(operand, step).at(Level.MATVEC)), Level.MATVEC, True)
-        case Map() if (logits := softmax_argument(expr)) is not None:
-            return Piece(Call("softmax", expr_node(logits, step)), vector=True)
-        case Map(body=body, args=args):
-            inner = body_piece(body, [expr_piece(operand, step) for operand in args])
-            return Piece(inner.node, inner.level, inner.vector or vector)
-        case Outer(left=left_side, right=right_side):
-            column = expr_piece(left_side, step)
-            before = column.node if column.level >= Level.MATVEC else Fence(column.node, "[]")
-            return Piece(row(before, Transposed(expr_node(right_side, step))), Level.PRODUCT)
-        case Reduce() | Others() | OthersPull():
-            return _indexed(expr, step)
-        case _:
-            raise TypeError(f"no way to write {type(expr).__name__}")
+    return _Writing(step).piece(expr)
 
 
-def _indexed(expr: Reduce | Others | OthersPull, step: Step) -> Piece:
+class _Writing:
+    """Expressions at one step; what several places share is written once."""
+
+    def __init__(self, step: StepLike) -> None:
+        self._step = step
+        self._written: dict[Expr, Piece] = {}
+
+    def piece(self, expr: Expr) -> Piece:
+        if expr not in self._written:
+            self._written[expr] = self._piece(expr)
+        return self._written[expr]
+
+    def _piece(self, expr: Expr) -> Piece:
+        vector = len(expr.shape) == 1
+        match expr:
+            case Symbol():
+                return Piece(symbol_node(expr, self._step), vector=vector)
+            case Parameter(name=name):
+                return Piece(Par(name), vector=vector)
+            case MatVec(matrix=matrix, vector=operand, transposed=transposed):
+                left: Node = Par(matrix.name)
+                left = Transposed(left) if transposed else left
+                return Piece(row(left, self.piece(operand).at(Level.MATVEC)), Level.MATVEC, True)
+            case Map() if (logits := softmax_argument(expr)) is not None:
+                return Piece(Call("softmax", self.piece(logits).node), vector=True)
+            case Map(body=body, args=args):
+                inner = body_piece(body, [self.piece(operand) for operand in args])
+                return Piece(inner.node, inner.level, inner.vector or vector)
+            case Outer(left=left_side, right=right_side):
+                column = self.piece(left_side)
+                before = column.node if column.level >= Level.MATVEC else Fence(column.node, "[]")
+                return Piece(row(before, Transposed(self.piece(right_side).node)), Level.PRODUCT)
+            case Reduce() | Others() | OthersPull():
+                return _indexed(expr, [self.piece(child).node for child in expr.children])
+            case _:
+                raise TypeError(f"no way to write {type(expr).__name__}")
+
+
+def _indexed(expr: Reduce | Others | OthersPull, parts: Sequence[Node]) -> Piece:
     """What runs over components, with index letters that the expression does not use."""
-    parts = [expr_node(child, step) for child in expr.children]
     i, k, m = (Ident(letter) for letter in _free_indices(expr))
 
     def component(part: Node, index: Node) -> Node:
@@ -117,9 +135,14 @@ def _indexed(expr: Reduce | Others | OthersPull, step: Step) -> Piece:
 
 def _free_indices(expr: Expr) -> list[str]:
     """Three index letters that are neither a name in the expression nor an index inside it."""
-    inside = [n for child in expr.children for n in walk(child)]
+    inside = {n for child in expr.children for n in walk(child)}
     names = {n.name for n in inside if isinstance(n, (Symbol, Parameter))}
-    deep = sum(isinstance(n, (Reduce, Others, OthersPull)) for n in inside)
+    deep = sum(folded(child, _reductions) for child in expr.children)
     free = [c for c in _INDICES if c not in names]
     free = free[3 * deep :] if deep and len(free) >= 3 * (deep + 1) else free
     return [*free, "i'", "k'", "m'"][:3]
+
+
+def _reductions(node: Expr, below: tuple[int, ...]) -> int:
+    """How many of them are written."""
+    return isinstance(node, (Reduce, Others, OthersPull)) + sum(below)

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 import sympy
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.choices import check_choice
 from derive.deriving.derivation import Derivation
-from derive.terms.algebra import Role, Symbol, exact, symbols
+from derive.terms.algebra import Role, StepLike, Symbol, exact, symbols
 from derive.writing.tree import (
     Accent,
     Derivative,
@@ -33,7 +34,6 @@ from derive.writing.tree import (
     Op,
     Par,
     Size,
-    Step,
     Sub,
     Sup,
     When,
@@ -84,7 +84,7 @@ class Notation:
             case _:
                 raise TypeError(f"no notation for {type(node).__name__}")
 
-    def step(self, step: Step) -> Node:
+    def step(self, step: StepLike) -> Node:
         """t-1, T, T_x+1, 2"""
         number, rest = exact(step).as_coeff_Add()
         names = sorted(sympy.Add.make_args(rest), key=str) if rest != 0 else []
@@ -99,7 +99,7 @@ class Notation:
 
     # ------------------------------------------------------------------------- pieces
 
-    def _at(self, base: Node, step: Step | None) -> Node:
+    def _at(self, base: Node, step: StepLike | None) -> Node:
         if step is None:
             return base
         when = self.step(step)
@@ -160,19 +160,19 @@ class Notation:
         if word in self.letters:
             return self.letters[word]
         inside = {old: new for old, new in self.letters.items() if len(old) == len(new) == 1}
-        if "yhat" in self.letters:
-            inside |= {"y": self.letters["yhat"]}
+        if YHAT in self.letters:
+            inside |= {"y": self.letters[YHAT]}
         return "".join(inside.get(c, c) for c in word) if len(word) <= 2 else word
 
 
 def _letters(word: str, plain: int) -> Node:
     """One word; up to `plain` letters stay italic, as the note has W_aa."""
-    if word == "yhat":
+    if word == YHAT:
         return Accent(Ident("y"), "^")
     if word in GREEK:
         return Ident(word)
     bare = word.rstrip("0123456789")
-    if plain > 1 and bare != word and bare in {"yhat", *GREEK}:
+    if plain > 1 and bare != word and bare in {YHAT, *GREEK}:
         return row(_letters(bare, plain), Ident(word[len(bare) :], "upright"))
     return Ident(word, "italic" if len(word) <= plain else "upright")
 
@@ -188,7 +188,7 @@ _CHOICES = {
 }
 _LETTERS = {  # for the state that the output reads, the input and the output
     "d2l": ("h", "x", "o"),
-    "pascanu": ("x", "u", "yhat"),
+    "pascanu": ("x", "u", YHAT),
 }
 
 
@@ -199,7 +199,7 @@ def notation(name: str, derivation: Derivation) -> Notation:
     state = _shown_state(derivation)
     if name not in _LETTERS or state is None:
         return chosen
-    wanted = dict(zip((state, derivation.schedule.x.name, "yhat"), _LETTERS[name], strict=True))
+    wanted = dict(zip((state, derivation.schedule.x.name, YHAT), _LETTERS[name], strict=True))
     used = _letters_in_use(derivation) - set(wanted)
     if used & set(wanted.values()):
         return chosen

@@ -10,13 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import TypeAlias
 
-import sympy
-
-from derive.terms.algebra import Role
-
-Step: TypeAlias = "sympy.Expr | int"
+from derive.terms.algebra import Role, StepLike
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,7 @@ class Name(Node):
     """The value `name` at `step`; δ of it, or v̄ from outside, by its role. Without a step: at any."""
 
     name: str
-    step: Step | None = None
+    step: StepLike | None = None
     role: Role = Role.VALUE
 
 
@@ -52,7 +47,7 @@ class Size(Node):
 class When(Node):
     """A step of the trajectory as a number: t-1, T, 2."""
 
-    step: Step
+    step: StepLike
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class Objective(Node):
     """What is differentiated: the loss, of all steps or of one step."""
 
     name: str
-    step: Step | None = None
+    step: StepLike | None = None
 
 
 @dataclass(frozen=True)

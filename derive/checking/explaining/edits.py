@@ -13,17 +13,17 @@ import sympy
 
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
-    Call,
     Count,
     Delta,
     Factors,
+    FunctionCall,
     Index,
     Loss,
     Num,
     Over,
     Path,
     Slope,
-    Step,
+    StepNumber,
     Sum,
     Syntax,
     Total,
@@ -276,7 +276,7 @@ def arguments(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             for name in partners.get(leaf.name, ()):
                 yield from exchanged(side, leaf, replace(leaf, name=name), _is_scalar_work)
     for path, node in places(side):
-        if isinstance(node, Call) and node.primes and isinstance(node.inner, Value):
+        if isinstance(node, FunctionCall) and node.primes and isinstance(node.inner, Value):
             for name in scope.values:
                 if name != node.inner.name:
                     yield put(side, (*path, 0), replace(node.inner, name=name))
@@ -368,7 +368,7 @@ def _constants(side: Syntax) -> Iterator[tuple[tuple[int, ...], Factors, int]]:
 
 
 def _is_plain_constant(node: Syntax) -> bool:
-    return all(isinstance(n, (Num, Count, Step, Factors)) for n in walk(node))
+    return all(isinstance(n, (Num, Count, StepNumber, Factors)) for n in walk(node))
 
 
 def without(node: Factors, number: int) -> Syntax:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import sympy
 
 from derive.checking.reading.tree import (
-    Call,
     Count,
     Delta,
     Factors,
+    FunctionCall,
     Given,
     Index,
     Num,
@@ -45,7 +45,7 @@ def tree(expr: Expr, index: Index) -> Syntax:
         case Reduce(kind="sum", vector=vector):
             return Total(tree(vector, index))
         case Reduce(kind="logsumexp", vector=vector):
-            return Call(Total(Call(tree(vector, index), "exp", 0, "exp")), "log", 0, "log")
+            return FunctionCall(Total(FunctionCall(tree(vector, index), "exp", 0, "exp")), "log", 0, "log")
         case Map(body=body, args=args):
             return _body(body, [tree(a, index) for a in args]) or Given(expr, index)
         case _:
@@ -74,7 +74,9 @@ def _body(body: sympy.Expr, args: list[Syntax]) -> Syntax | None:
         case sympy.Function() if (function := function_of(body)) is not None:
             first, *others = (_body(argument, args) for argument in body.args)
             behind, name = _all(others), function.name
-            return None if first is None or behind is None else Call(first, name, 0, name, tuple(behind))
+            if first is None or behind is None:
+                return None
+            return FunctionCall(first, name, 0, name, tuple(behind))
         case _:
             return None
 
@@ -108,5 +110,5 @@ def _slope_by_cases(body: sympy.Piecewise, args: list[Syntax]) -> Syntax | None:
     for name, function in ELEMENTWISE.items():
         if function.by_cases and function.arity == 1 and sympy.diff(function(*places), *places) == body:
             inner = _body(places[0], args)
-            return None if inner is None else Call(inner, name, 1, name)
+            return None if inner is None else FunctionCall(inner, name, 1, name)
     return None

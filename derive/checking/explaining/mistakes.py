@@ -47,22 +47,25 @@ from derive.values.grid import Grid
 from derive.writing.tree import Node, joined
 
 OTHER = "other"
-MISTAKES = (
-    "direct-path",
-    "recurrent-path",
-    "state-index",
-    "transpose",
-    "swapped-weights",
-    "swapped-vectors",
-    "activation-argument",
-    "softmax-cross-terms",
-    "bias-not-summed",
-    "last-step-only",
-    "total-for-immediate",
-    "sign",
-    "mean",
-    OTHER,
-)
+MISTAKES = {  # the names, and what is said of each
+    "direct-path": "A path is missing: the direct one, within the step itself.",
+    "recurrent-path": "A path is missing: the one through other steps.",
+    "state-index": "A step is off: something is read at the wrong time.",
+    "transpose": "A transpose is missing, or one too many, or the factors stand in the wrong order.",
+    "swapped-weights": "Another parameter belongs here.",
+    "swapped-vectors": "A wrong vector, or two vectors in each other's place.",
+    "activation-argument": "The value of a function and its argument are mixed up: a derivative is taken at "
+    "the argument, and where it is written with the value, it takes the value.",
+    "softmax-cross-terms": "Softmax is not componentwise: each component of its value v depends on every "
+    "component of its argument, with the Jacobian diag(v) - v v^T.",
+    "bias-not-summed": "The parameter is added at every step: its gradient is a sum over the steps.",
+    "last-step-only": "Every step has a part: the sum over the steps is missing.",
+    "total-for-immediate": "A total derivative stands where the immediate one belongs: what the parameter "
+    "did at earlier steps has terms of its own.",
+    "sign": "A sign is wrong.",
+    "mean": "The loss is a sum: nothing divides it by a number of terms.",
+    OTHER: "The two sides are not equal.",
+}
 Edits = Callable[[Syntax, Scope], Iterator[Syntax]]
 
 FIRST: tuple[tuple[str, Edits], ...] = (("softmax-cross-terms", rewrites.cross_terms),)
@@ -328,7 +331,7 @@ class Case:
             if self.budget.left < 0:
                 break
             if self._right(side):
-                names = sorted({first, second}, key=MISTAKES.index)
+                names = sorted({first, second}, key=list(MISTAKES).index)
                 return self._found(names[0], side, second=names[1] if len(names) > 1 else "")
         return None
 

@@ -17,6 +17,7 @@ from itertools import combinations
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.checking.explaining.known import tree
 from derive.checking.explaining.written import written
 from derive.checking.judging.formulas import LENGTH, same_entries
@@ -24,11 +25,13 @@ from derive.checking.judging.judging import Bench, using
 from derive.checking.reading.errors import NoValue
 from derive.checking.reading.tree import Delta, Index, Loss, Slope, Syntax, Value, Weight, added, transform
 from derive.claims.formula import At
+from derive.deriving.architecture import Segment
 from derive.deriving.derivation import LOSS, Derivation
 from derive.deriving.timeline import arrivals
 from derive.errors import DerivationError
 from derive.terms.algebra import Expr, Role, Symbol, shifted, symbols
 from derive.values.grid import Grid, multiplied
+from derive.values.oracle import ParameterAt, ValueAt
 from derive.values.reals import Real
 from derive.writing.expressions import expr_node
 from derive.writing.tree import Derivative, Name, Node, Objective, Par, Transposed, joined, row
@@ -162,8 +165,8 @@ class Paths:
                 def entries(at: At, output: str = output, power: int = power) -> Entries:
                     t = index.value(at.indices)
                     s = None if step is None else step.value(at.indices)
-                    truth = at.oracle.slope(s, name, t, False, False).entries
-                    above = at.oracle.slope(s, output, t, False, True).entries
+                    truth = at.oracle.slope(ValueAt(name, t), s).entries
+                    above = at.oracle.slope(ValueAt(output, t), s, documented=True).entries
                     v = at.oracle.entries(output, t).entries
                     shares = (p * (1 - p) if power == 2 else p for p in v)
                     return tuple(d - p * u for d, p, u in zip(truth, shares, above, strict=True))
@@ -172,18 +175,18 @@ class Paths:
 
     def _by_loss(self, name: str, index: Index) -> Iterator[Part]:
         """The loss of the same step, and that of all others."""
-        derivation, documented = self._derivation, name == "yhat" and not self.bench.reading.stable
+        derivation, documented = self._derivation, name == YHAT and not self.bench.reading.stable
         assert derivation.loss is not None
         loss = derivation.loss.name
 
         def whole(at: At) -> Entries:
-            return at.oracle.slope(None, name, index.value(at.indices), False, documented).entries
+            return at.oracle.slope(ValueAt(name, index.value(at.indices)), documented=documented).entries
 
         def own(at: At) -> Entries:
             t = index.value(at.indices)
             if not at.oracle.has(loss, t):
                 return tuple(0 * e for e in whole(at))
-            return at.oracle.slope(t, name, t, False, documented).entries
+            return at.oracle.slope(ValueAt(name, t), t, documented=documented).entries
 
         def rest(at: At) -> Entries:
             return tuple(a - b for a, b in zip(whole(at), own(at), strict=True))
@@ -202,11 +205,11 @@ class Paths:
 
         def direct(at: At) -> Entries:
             steps = [t for t in range(1, at.indices[LENGTH] + 1) if at.oracle.has(loss, t)]
-            rows = [at.oracle.slope(t, name, t, True, False).entries for t in steps]
+            rows = [at.oracle.slope(ParameterAt(name, t), t).entries for t in steps]
             return tuple(at.oracle.real.fsum(group) for group in zip(*rows, strict=True))
 
         def recurrent(at: At) -> Entries:
-            whole = at.oracle.slope(None, name, None, True, False).entries
+            whole = at.oracle.slope(ParameterAt(name)).entries
             return tuple(a - b for a, b in zip(whole, direct(at), strict=True))
 
         yield Part(RECURRENT, recurrent)
@@ -215,16 +218,10 @@ class Paths:
         uses = []
         for number in {s.phase for s in gradient.sums}:
             segment = derivation.phases[number].segment
-            first, last = _bound(segment.first), _bound(segment.last)
             for part in (s for s in gradient.sums if s.phase == number):
 
-                def used(
-                    at: At,
-                    expr: Expr = part.expr,
-                    first: Callable[[At], int] = first,
-                    last: Callable[[At], int] = last,
-                ) -> Entries:
-                    grids = [at.oracle.value(expr, t).entries for t in range(first(at), last(at) + 1)]
+                def used(at: At, expr: Expr = part.expr, segment: Segment = segment) -> Entries:
+                    grids = [at.oracle.value(expr, t).entries for t in at.oracle.extent.at(segment)]
                     return tuple(at.oracle.real.fsum(group) for group in zip(*grids, strict=True))
 
                 uses.append(Part(DIRECT, used))
@@ -244,8 +241,8 @@ class Paths:
                     at, of
                 )
             if isinstance(of, Loss):
-                return at.oracle.slope(s, name, s - back, True, False).entries
-            return at.oracle.jacobian(of.name, s, name, s - back, True).entries
+                return at.oracle.slope(ParameterAt(name, s - back), s).entries
+            return at.oracle.jacobian(of.name, s, ParameterAt(name, s - back)).entries
 
         def uses(at: At, start: int, stop: int | None) -> Entries:
             """The sum over the uses from `start` steps before on, up to `stop` steps before."""
@@ -322,12 +319,12 @@ class Paths:
         oracle = at.oracle
         try:
             if isinstance(of, Loss):
-                whole = oracle.slope(s, name, k, True, False)
-                first = oracle.slope(s, value, k, False, value == "yhat")
+                whole = oracle.slope(ParameterAt(name, k), s)
+                first = oracle.slope(ValueAt(value, k), s, documented=value == YHAT)
             else:
-                whole = oracle.jacobian(of.name, s, name, k, True)
-                first = oracle.jacobian(of.name, s, value, k, False)
-            through = multiplied(first, oracle.jacobian(value, k, name, k, True), oracle.real)
+                whole = oracle.jacobian(of.name, s, ParameterAt(name, k))
+                first = oracle.jacobian(of.name, s, ValueAt(value, k))
+            through = multiplied(first, oracle.jacobian(value, k, ParameterAt(name, k)), oracle.real)
         except (DerivationError, KeyError):
             return False
         return same_entries(whole.entries, through.entries, oracle)
@@ -349,8 +346,8 @@ class Paths:
 
         def entries(at: At) -> Entries:
             s, k = of.index.value(at.indices), by.index.value(at.indices)
-            local = at.oracle.local(of.name, s, symbol.name, s + symbol.lag)
-            onward = at.oracle.jacobian(symbol.name, s + symbol.lag, by.name, k, False)
+            local = at.oracle.local(of.name, s, ValueAt(symbol.name, s + symbol.lag))
+            onward = at.oracle.jacobian(symbol.name, s + symbol.lag, ValueAt(by.name, k))
             return multiplied(local, onward, at.oracle.real).entries
 
         return Part(DIRECT if same else RECURRENT, entries)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from derive.checking.explaining.mistakes import OTHER, Diagnosis
+from derive.checking.explaining.mistakes import MISTAKES, OTHER, Diagnosis
 from derive.checking.explaining.written import written
 from derive.checking.judging.formulas import spread
 from derive.checking.judging.judging import Bench, Failure
@@ -18,25 +18,6 @@ from derive.writing.unicode import unicode
 
 Pieces: TypeAlias = "Sequence[str | Node]"  # words and mathematics
 
-WORDS = {
-    "direct-path": "A path is missing: the direct one, within the step itself.",
-    "recurrent-path": "A path is missing: the one through other steps.",
-    "state-index": "A step is off: something is read at the wrong time.",
-    "transpose": "A transpose is missing, or one too many, or the factors stand in the wrong order.",
-    "swapped-weights": "Another parameter belongs here.",
-    "swapped-vectors": "A wrong vector, or two vectors in each other's place.",
-    "activation-argument": "The value of a function and its argument are mixed up: a derivative is taken at "
-    "the argument, and where it is written with the value, it takes the value.",
-    "softmax-cross-terms": "Softmax is not componentwise: each component of its value v depends on every "
-    "component of its argument, with the Jacobian diag(v) - v v^T.",
-    "bias-not-summed": "The parameter is added at every step: its gradient is a sum over the steps.",
-    "last-step-only": "Every step has a part: the sum over the steps is missing.",
-    "total-for-immediate": "A total derivative stands where the immediate one belongs: what the parameter "
-    "did at earlier steps has terms of its own.",
-    "sign": "A sign is wrong.",
-    "mean": "The loss is a sum: nothing divides it by a number of terms.",
-    OTHER: "The two sides are not equal.",
-}
 _DIGITS = 6
 
 
@@ -109,10 +90,10 @@ def wrong(
 
 def _words(found: Diagnosis | None) -> str:
     if found is None:
-        return f"{WORDS[OTHER]} No one slip that is known here explains it."
+        return f"{MISTAKES[OTHER]} No one slip that is known here explains it."
     if found.second:
-        return f"Two slips. {WORDS[found.mistake]} {WORDS[found.second]}"
-    return WORDS[found.mistake]
+        return f"Two slips. {MISTAKES[found.mistake]} {MISTAKES[found.second]}"
+    return MISTAKES[found.mistake]
 
 
 def _joined(pieces: Pieces, write: Callable[[Node], str]) -> str:

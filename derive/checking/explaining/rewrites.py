@@ -10,9 +10,9 @@ import sympy
 from derive.checking.explaining.edits import without
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
-    Call,
     Diag,
     Factors,
+    FunctionCall,
     Num,
     Power,
     Sum,
@@ -39,7 +39,9 @@ def cross_terms(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """diag(v) − v vᵀ where a softmax v was taken component by component."""
     outputs = [n for n in walk(side) if isinstance(n, Value) and n.name in scope.softmaxes]
     arguments = {z: v for v, z in scope.softmaxes.items()}
-    calls = [n.inner for n in walk(side) if isinstance(n, Call) and n.primes and isinstance(n.inner, Value)]
+    calls = [
+        n.inner for n in walk(side) if isinstance(n, FunctionCall) and n.primes and isinstance(n.inner, Value)
+    ]
     outputs += [Value(arguments[z.name], z.index) for z in calls if z.name in arguments]
     for v in dict.fromkeys(outputs):
         argument = Value(scope.softmaxes[v.name], v.index)
@@ -68,7 +70,7 @@ def _is_share(node: Syntax, v: Value, argument: Value) -> bool:
     rest = Sum(((1, _ONE), (-1, v)))
     square = (Power(v, _TWO), product("*", (v, v)))
     whole = [Sum(((1, v), (-1, other))) for other in square]
-    call = isinstance(node, Call) and node.primes > 0 and node.inner == argument
+    call = isinstance(node, FunctionCall) and node.primes > 0 and node.inner == argument
     return call or node in (v, rest, *square, *whole)
 
 
@@ -128,7 +130,7 @@ def functions(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """Another function, a prime more or less, another power, a diagonal for a vector."""
     for path, node in parts(side):
         match node:
-            case Call(primes=primes, others=()):
+            case FunctionCall(primes=primes, others=()):
                 for by in (1, -1):
                     if primes + by >= 0 and node.function in ELEMENTWISE:
                         yield put(side, path, replace(node, primes=primes + by))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from derive.checking.reading.scope import EXAMPLES, Scope
 from derive.checking.reading.tree import (
-    Call,
     Count,
     Delta,
     Diag,
     Factors,
+    FunctionCall,
     Given,
     Index,
     Loss,
@@ -18,7 +18,7 @@ from derive.checking.reading.tree import (
     Over,
     Power,
     Slope,
-    Step,
+    StepNumber,
     Sum,
     Syntax,
     Total,
@@ -35,6 +35,7 @@ from derive.writing.tree import (
     EQUALS,
     MINUS,
     Big,
+    Call,
     Derivative,
     Frac,
     Ident,
@@ -53,9 +54,8 @@ from derive.writing.tree import (
     listed,
     row,
 )
-from derive.writing.tree import Call as Function
 
-_UNDER_BAR = (Num, Count, Step)
+_UNDER_BAR = (Num, Count, StepNumber)
 
 
 def written(node: Syntax, scope: Scope) -> Node:
@@ -72,7 +72,7 @@ def _piece(node: Syntax, scope: Scope) -> Piece:
             return Piece(number_node(value))
         case Count(name=name):
             return Piece(Ident(name) if name in EXAMPLES else Size(name))
-        case Step(index=index):
+        case StepNumber(index=index):
             level = Level.SUM if index.number and index.letters else Level.ATOM
             return Piece(When(index.sympy), level)
         case Value() | Weight() | Loss() | Delta():
@@ -90,12 +90,12 @@ def _piece(node: Syntax, scope: Scope) -> Piece:
         case Turned(inner=inner):
             return Piece(Transposed(piece(inner).at(Level.ATOM)), vector=True)
         case Diag(inner=inner):
-            return Piece(Function("diag", piece(inner).node), vector=True)
+            return Piece(Call("diag", piece(inner).node), vector=True)
         case Total(inner=inner, mean=mean):
-            return Piece(Function("mean" if mean else "sum", piece(inner).node))
-        case Call(primes=primes):
+            return Piece(Call("mean" if mean else "sum", piece(inner).node))
+        case FunctionCall(primes=primes):
             arguments = listed(piece(argument).node for argument in node.children)
-            return Piece(Function(_function(node, scope), arguments, primes=primes), vector=True)
+            return Piece(Call(_function(node, scope), arguments, primes=primes), vector=True)
         case Over(inner=inner, index=index, first=first, last=last, product=product):
             below: Node = When(letter(index))
             if first is not None:
@@ -121,7 +121,7 @@ def _named(node: Syntax, scope: Scope) -> Node:
             raise TypeError(f"{type(node).__name__} names nothing")
 
 
-def _function(call: Call, scope: Scope) -> str:
+def _function(call: FunctionCall, scope: Scope) -> str:
     """As the formula has it: g where the model has a g."""
     name = call.name or call.function
     return name if name in scope.derivation.model.functions else call.function

@@ -12,16 +12,28 @@ from functools import cache
 
 import sympy
 
+from derive.cells.model import YHAT
 from derive.checking.reading.errors import NoStep, NoValue
 from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import Count, Delta, Given, Index, Loss, Slope, Step, Syntax, Value, Weight
+from derive.checking.reading.tree import (
+    Count,
+    Delta,
+    Given,
+    Index,
+    Loss,
+    Slope,
+    StepNumber,
+    Syntax,
+    Value,
+    Weight,
+)
 from derive.claims.formula import At, Formula, Partial, Times, Values
 from derive.deriving.derivation import Derivation
 from derive.errors import ShapeError
 from derive.terms.algebra import Shape, arg
 from derive.terms.functions import ELEMENTWISE
 from derive.values.grid import Grid, column, multiplied
-from derive.values.oracle import Oracle
+from derive.values.oracle import Oracle, ParameterAt, ValueAt
 from derive.values.reals import Real
 
 LENGTH = sympy.Symbol("length")  # of the trajectory, among the indices of a place
@@ -86,7 +98,7 @@ class Leaf(Formula):
             case Count(name=name):
                 number = oracle.extent.sizes.get(name, _EXAMPLES)
                 return Grid(1, 1, (real.mpf(number),))
-            case Step(index=index):
+            case StepNumber(index=index):
                 return Grid(1, 1, (real.mpf(index.value(at.indices)),))
             case Weight(name=name):
                 return column(oracle.parameter(name))
@@ -106,11 +118,11 @@ class Leaf(Formula):
                 return self._loss_by_value(at, self._loss_step(at, index), name, where)
             case Slope(of=Value(name=of, index=index), by=Weight(name=name), immediate=immediate):
                 s = self._held(at, of, index)
-                return oracle.jacobian(of, s, name, s if immediate else None, True)
+                return oracle.jacobian(of, s, ParameterAt(name, s if immediate else None))
             case Slope(of=Value(name=of, index=index), by=Value(name=by, index=where), immediate=True) if (
                 self.reading.alone
             ):
-                return oracle.local(of, self._held(at, of, index), by, self._held(at, by, where))
+                return oracle.local(of, self._held(at, of, index), ValueAt(by, self._held(at, by, where)))
             case Slope(of=Value(), by=Value()):
                 return self._jacobian(at, self.node)
             case _:
@@ -141,7 +153,7 @@ class Leaf(Formula):
         if step == 0:
             entries = self._zero(at, shape).entries
         else:
-            entries = at.oracle.slope(step, name, step if immediate else None, True, False).entries
+            entries = at.oracle.slope(ParameterAt(name, step if immediate else None), step).entries
         rows, columns = (*at.oracle.extent.shape(shape), 1, 1)[:2]
         return Grid(1, len(entries), entries) if self.reading.rows else Grid(rows, columns, entries)
 
@@ -153,8 +165,8 @@ class Leaf(Formula):
         if step == 0 or not at.oracle.has(name, t):
             found = self._zero(at, self.scope.values[name])
             return found.turned if self.reading.rows else found
-        documented = name == "yhat" and not self.reading.stable
-        row = at.oracle.slope(step, name, t, False, documented)
+        documented = name == YHAT and not self.reading.stable
+        row = at.oracle.slope(ValueAt(name, t), step, documented=documented)
         return row if self.reading.rows else row.turned
 
     def _jacobian(self, at: At, node: Slope) -> Grid:
@@ -166,7 +178,7 @@ class Leaf(Formula):
         if self.reading.held and t < s and node.by.name in carried:
             others = tuple(name for name in carried if at.oracle.has(name, t))
             return Partial(Values((node.of.name,), s), Values(others, t), only=node.by.name).value(at)
-        return at.oracle.jacobian(node.of.name, s, node.by.name, t, False)
+        return at.oracle.jacobian(node.of.name, s, ValueAt(node.by.name, t))
 
 
 def _loss_name(derivation: Derivation) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+from derive.cells.model import YHAT
 from derive.checking.judging.formulas import LENGTH, Reading, comparable, equal
 from derive.checking.judging.meaning import Meaning
 from derive.checking.judging.points import length
@@ -197,9 +198,9 @@ def readings(sides: Sequence[Syntax], scope: Scope, oracle: Oracle) -> list[Read
     spans = _spans(by_loss, scope, oracle)
     if not any(isinstance(n, Over) for n in nodes):
         spans = spans[:1]
-    output = any(isinstance(n, Delta) and n.name == "yhat" for n in nodes)
-    output = output or any(isinstance(n.by, Value) and n.by.name == "yhat" for n in by_loss)
-    fed = "yhat" in scope.carried and output
+    output = any(isinstance(n, Delta) and n.name == YHAT for n in nodes)
+    output = output or any(isinstance(n.by, Value) and n.by.name == YHAT for n in by_loss)
+    fed = YHAT in scope.carried and output
     stable = [False, True] if fed else [False]
     crossing = any(isinstance(n, Slope) and _crosses(n, scope) for n in nodes)
     held = [False, True] if crossing and len(scope.carried) > 1 else [False]
@@ -232,8 +233,7 @@ def using(name: str, scope: Scope, oracle: Oracle) -> frozenset[int]:
     found: set[int] = set()
     for phase in scope.derivation.phases:
         if any(p.name == name for f in phase.forward for p in parameters(f.value)):
-            first, last = (oracle.extent.steps(s) for s in (phase.segment.first, phase.segment.last))
-            found.update(range(first, last + 1))
+            found.update(oracle.extent.at(phase.segment))
     return frozenset(found)
 
 

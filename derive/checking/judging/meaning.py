@@ -23,9 +23,9 @@ from derive.checking.judging.formulas import (
 )
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
-    Call,
     Diag,
     Factors,
+    FunctionCall,
     Num,
     Over,
     Power,
@@ -80,9 +80,9 @@ class Meaning:
                 return Diagonal(parts[0])
             case Total(mean=mean):
                 return Summed(parts[0], mean)
-            case Call(function="softmax"):
+            case FunctionCall(function="softmax"):
                 return Softmax(parts[0])
-            case Call(function=function, primes=primes):
+            case FunctionCall(function=function, primes=primes):
                 return Applied(derivative(function, primes), parts)
             case Over(index=index, first=first, last=last, product=product):
                 return Running(parts[0], letter(index), first, last, self.reading.steps, product)
@@ -91,7 +91,7 @@ class Meaning:
 
 
 def _built(node: Syntax) -> bool:
-    return isinstance(node, (Sum, Factors, Power, Turned, Diag, Total, Call, Over))
+    return isinstance(node, (Sum, Factors, Power, Turned, Diag, Total, FunctionCall, Over))
 
 
 def _letters(node: Syntax) -> _Bound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 
 import sympy
 
@@ -12,11 +13,11 @@ from derive import choices
 from derive.cells.model import Model
 from derive.checking.reading.scope import Scope
 from derive.deriving.derivation import LOSS, Derivation, bptt
+from derive.deriving.extent import Extent, Steps
 from derive.errors import ChoiceError, DerivationError
 from derive.values.expand import symbols
 from derive.values.oracle import Oracle, oracles
-from derive.values.prove import at_point, draw
-from derive.values.walk import Extent, Steps
+from derive.values.points import at_point, draw, finite
 
 POINTS, DIGITS = 3, 40
 MAX_TRIES = 50
@@ -45,16 +46,16 @@ def points_with_shares(scope: Scope, T: Steps) -> tuple[Oracle, ...]:
     derivation = scope.derivation
     at, rng = points(scope, T)[0].extent, random.Random(1)
     names = symbols(derivation, at)
-    found: list[Oracle] = []
-    for _ in range(MAX_TRIES):
-        point = draw(names, rng, modest=False)
-        data = at_point(names, point.__getitem__)
+
+    def tried(attempt: int) -> Oracle | None:
+        data = at_point(names, draw(names, rng, modest=False).__getitem__)
         targets = {k: replace(y, entries=_shares(y.entries)) for k, y in data.y.items()}
         oracle = Oracle(derivation, replace(data, y=targets), at, DIGITS, LOSS)
-        if oracle.real.isfinite(oracle.objective(None).value):
-            found.append(oracle)
-        if len(found) == POINTS:
-            return tuple(found)
+        return oracle if oracle.real.isfinite(oracle.objective().value) else None
+
+    found = tuple(islice(finite(MAX_TRIES, tried), POINTS))
+    if len(found) == POINTS:
+        return found
     raise DerivationError(f"{derivation.model.name}: found no point where the loss is finite")
 
 

@@ -19,13 +19,13 @@ import sympy
 from derive.cells.scan import rational
 from derive.checking.reading.cursor import Cursor
 from derive.checking.reading.errors import FormulaError
-from derive.checking.reading.names import Names
+from derive.checking.reading.names import References
 from derive.checking.reading.scanner import Token, is_latex, one_line, tokens
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
-    Call,
     Diag,
     Factors,
+    FunctionCall,
     Index,
     Num,
     Over,
@@ -56,7 +56,7 @@ def parse(text: str, scope: Scope) -> tuple[Syntax, ...]:
 class _Parser:
     def __init__(self, text: str, scope: Scope) -> None:
         self._cursor = Cursor(text, tokens(text, scope.names))
-        self._names = Names(scope, self._cursor)
+        self._names = References(scope, self._cursor)
         self._scope, self._latex = scope, is_latex(text)
 
     def claim(self) -> tuple[Syntax, ...]:
@@ -322,7 +322,9 @@ class _Parser:
             "diag": Diag,
         }
         make, (first, *others) = build.get(function), arguments
-        return Call(first, function, primes, name, tuple(others)) if make is None else make(first)
+        if make is None:
+            return FunctionCall(first, function, primes, name, tuple(others))
+        return make(first)
 
     def _primes(self) -> int:
         """g'(…), g''(…), g^{\\prime}(…)"""

@@ -12,10 +12,22 @@ import re
 from dataclasses import dataclass, field
 
 from derive import choices
+from derive.cells.model import YHAT
 from derive.checking.reading.cursor import Cursor
 from derive.checking.reading.scanner import Token
 from derive.checking.reading.scope import GIVEN, TIMES, Scope
-from derive.checking.reading.tree import Count, Delta, Index, Loss, Slope, Step, Syntax, Value, Weight, at
+from derive.checking.reading.tree import (
+    Count,
+    Delta,
+    Index,
+    Loss,
+    Slope,
+    StepNumber,
+    Syntax,
+    Value,
+    Weight,
+    at,
+)
 from derive.writing.notation import NETWORKS
 
 _ONE_TRAJECTORY = {"T_x": "T", "T_y": "T", "Tx": "T", "Ty": "T"}
@@ -26,7 +38,7 @@ _CLOSING = {"[": "]", "<": ">", "(": ")"}
 
 
 @dataclass
-class Names:
+class References:
     """Reads references at a cursor. bound: the indices of the sums around, the innermost last.
 
     half_read: of ^{<t>T} the step has been read, and the exponent and its brace are due.
@@ -161,7 +173,7 @@ class Names:
         target = self.reference()
         if not isinstance(output, Value) or not isinstance(target, Value) or not cursor.sign(")"):
             return None
-        return (output, target) if (output.name, target.name) == ("yhat", GIVEN) else None
+        return (output, target) if (output.name, target.name) == (YHAT, GIVEN) else None
 
     def _delta(self, token: Token) -> Delta | None:
         cursor, name = self.cursor, token.text
@@ -195,7 +207,7 @@ class Names:
         name = self._time(token.text)
         if name in TIMES or name == "t" or name in self.bound:
             self.cursor.take()
-            return Step(at(name))
+            return StepNumber(at(name))
         if name in self.scope.counts:
             self.cursor.take()
             return Count(name)

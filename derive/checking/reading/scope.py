@@ -10,8 +10,9 @@ import sympy
 
 from derive.checking.reading.scanner import flat
 from derive.deriving.derivation import Derivation
-from derive.terms.algebra import Map, Reduce, Shape, Symbol, arg, symbols
+from derive.terms.algebra import Map, Shape, Symbol, arg, symbols
 from derive.terms.functions import ELEMENTWISE, NAMES
+from derive.terms.softmax import softmax_argument, softmax_parts
 
 TIMES = ("T", "T_x", "T_y")
 EXAMPLES = ("m", "N", "B")  # how many examples there are: nothing here depends on it
@@ -104,27 +105,14 @@ class Scope:
     @cached_property
     def softmaxes(self) -> Mapping[str, str]:
         """Output of a softmax → its logits, by name."""
-        written = {f.target.name: f.value for p in self.derivation.phases for f in p.forward}
+        written = {f.target: f.value for p in self.derivation.phases for f in p.forward}
         found = {}
-        for name, value in written.items():
-            match value:
-                case Map(body=body, args=(Symbol(name=u), Symbol(name=normaliser))):
-                    reduces = isinstance(written.get(normaliser), Reduce)
-                    if body != sympy.exp(arg(0) - arg(1)) or not reduces:
-                        continue
-                    found[name] = self._unshifted(written, u)
-                case _:
-                    pass
+        for target, value in written.items():
+            if isinstance(value, Map) and (parts := softmax_parts(value, written)):
+                logits = softmax_argument(value, written) or parts[0]
+                if isinstance(logits, Symbol):
+                    found[target.name] = logits.name
         return found
-
-    @staticmethod
-    def _unshifted(written: Mapping[str, object], u: str) -> str:
-        """z where u = z − max z."""
-        match written.get(u):
-            case Map(body=body, args=(Symbol(name=z), Symbol())) if body == arg(0) - arg(1):
-                return z
-            case _:
-                return u
 
     @cached_property
     def pairs(self) -> tuple[tuple[str, int], ...]:

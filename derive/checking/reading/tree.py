@@ -93,7 +93,7 @@ class Count(Syntax):
 
 
 @dataclass(frozen=True)
-class Step(Syntax):
+class StepNumber(Syntax):
     """A step as a number among others: T, or an index."""
 
     index: Index
@@ -230,7 +230,7 @@ class Total(_Single):
 
 
 @dataclass(frozen=True)
-class Call(_Single):
+class FunctionCall(_Single):
     """A function of `derive.terms.functions`, differentiated `primes` times; `name` as it was written.
 
     others: the arguments behind the first.
@@ -321,7 +321,7 @@ def transform(node: Syntax, change: Callable[[Syntax], Syntax]) -> Syntax:
 def indices(node: Syntax) -> Iterator[Index]:
     """The steps that the node itself is told by, not those below it."""
     match node:
-        case Value(index=index) | Delta(index=index) | Given(index=index) | Step(index=index):
+        case Value(index=index) | Delta(index=index) | Given(index=index) | StepNumber(index=index):
             yield index
         case Loss(index=Index() as index):
             yield index
@@ -336,7 +336,7 @@ def stepped(node: Syntax, change: Callable[[Index], Index]) -> Syntax:
 
     def changed(n: Syntax) -> Syntax:
         match n:
-            case Value() | Delta() | Given() | Step():
+            case Value() | Delta() | Given() | StepNumber():
                 return replace(n, index=change(n.index))
             case Loss(index=Index() as index):
                 return Loss(change(index))

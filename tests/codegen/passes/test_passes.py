@@ -18,7 +18,7 @@ from codegen.passes import pipeline
 from codegen.passes.common import share_common
 from codegen.passes.dead_code import drop_dead_code
 from codegen.passes.distribute import distribute
-from codegen.passes.scalars import fold, linear_factor
+from codegen.passes.scalars import fold, linear_factors
 from codegen.passes.specialise import specialise
 from codegen.passes.sums_last import has_sums, split
 from codegen.passes.to_loops import to_loops
@@ -332,13 +332,13 @@ def test_folding(before: Call, after: Call) -> None:
     assert fold(before) == after
 
 
-def test_linear_factor() -> None:
+def test_linear_factors() -> None:
     z = Arg(0)
-    assert linear_factor(Call("sub", (Arg(1), Call("mul", (_c(3), z)))), 0) == Fraction(-3)
-    assert linear_factor(Call("div", (Call("add", (z, z)), _c(4))), 0) == Fraction(1, 2)
-    assert linear_factor(Call("mul", (Arg(1), z)), 0) is None
-    assert linear_factor(Call("tanh", (z,)), 0) is None
-    assert linear_factor(Call("tanh", (Arg(1),)), 0) == 0
+    assert linear_factors(Call("sub", (Arg(1), Call("mul", (_c(3), z))))) == {0: Fraction(-3), 1: Fraction(1)}
+    assert linear_factors(Call("div", (Call("add", (z, z)), _c(4)))) == {0: Fraction(1, 2)}
+    assert linear_factors(Call("mul", (Arg(1), z))) == {0: None, 1: None}
+    assert linear_factors(Call("add", (z, Call("tanh", (z,))))) == {0: None}
+    assert linear_factors(Call("add", (Call("tanh", (Arg(1),)), z))) == {0: Fraction(1), 1: None}
 
 
 def test_loads_survive_contraction_where_another_step_reads_them() -> None:

@@ -23,16 +23,16 @@ from derive.chaining.chain import Chain, ChainWalk, chain
 from derive.chaining.jacobian import (
     Column,
     Diagonal,
+    FactorProduct,
     Move,
     Number,
-    Product,
     Weight,
     edges,
     parameter_edges,
     parameter_paths,
     paths,
 )
-from derive.chaining.unfold import inlined, summed
+from derive.chaining.unfold import Inlining, summed
 from derive.deriving.adjoint import pull
 from derive.deriving.derivation import Derivation
 from derive.deriving.loss import documented
@@ -152,7 +152,7 @@ def check_terms(made: Chain) -> None:
         assert close(found.get(k, (mpmath.mpf(0),) * count), expected), k
 
 
-def matrix(walk: ChainWalk[Any], product: Product, step: int, moved: Tensor[Any] | None = None) -> Any:
+def matrix(walk: ChainWalk[Any], product: FactorProduct, step: int, moved: Tensor[Any] | None = None) -> Any:
     """A product of factors at `step` as an mpmath matrix; `moved` stands for the parameter's change."""
     real = Reals(DIGITS).context
     result = None
@@ -246,7 +246,7 @@ def loss_row(made: Chain, walk: ChainWalk[Any]) -> Any:
 
 
 def walk_terms(made: Chain, walk: ChainWalk[Any], terms: tuple[Expr, ...], known: Any) -> Tensor[Any]:
-    return walk.sum_of(tuple(inlined(term, known, ()) for term in terms))
+    return walk.sum_of(tuple(map(Inlining(known, ()).of, terms)))
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)

@@ -19,7 +19,7 @@ from derive.checking.reading.tree import (
     Num,
     Over,
     Slope,
-    Step,
+    StepNumber,
     Sum,
     Syntax,
     Turned,
@@ -36,6 +36,7 @@ from derive.checking.reading.tree import (
 )
 from derive.terms.algebra import MatVec, Parameter
 from derive.terms.algebra import walk as nodes_of
+from derive.values.oracle import ValueAt
 
 ONE = Num(sympy.Integer(1))
 
@@ -57,7 +58,7 @@ def in_any(claim: Claim) -> Iterator[Planted]:
             for number in range(len(node.terms)):
                 terms = tuple((-s if i == number else s, v) for i, (s, v) in enumerate(node.terms))
                 yield Planted("sign", claim.having(put(right, path, Sum(terms))))
-    for divisor in (Count("m"), Step(at("T"))):
+    for divisor in (Count("m"), StepNumber(at("T"))):
         yield Planted("mean", claim.having(Factors(ONE, (("/", divisor), ("*", right)))))
         yield Planted("mean", claim.having(Factors(right, (("/", divisor),))))
     for path, node in places(right):
@@ -155,11 +156,11 @@ def chains(model: Model, step: int = 2) -> Iterator[tuple[Claim, list[Planted]]]
         claim = Claim(scope, Slope(loss, Weight(name)), added(*terms.values()))
         planted = []
         oracle = points(scope, 3)[0]
-        if any(oracle.slope(step, through, 1, False, through == "yhat").entries):
+        if any(oracle.slope(ValueAt(through, 1), step, documented=through == "yhat").entries):
             early = [v for k, v in terms.items() if k < step]
             planted.append(Planted("direct-path", claim.having(added(*early))))
             planted.append(Planted("recurrent-path", claim.having(terms[step])))
-        if any(oracle.jacobian(through, 2, through, 1, False).entries):
+        if any(oracle.jacobian(through, 2, ValueAt(through, 1)).entries):
             totals = {k: term(k, False) for k in terms}
             planted.append(Planted("total-for-immediate", claim.having(added(*totals.values()))))
             one = {**terms, step: totals[step]}

@@ -6,18 +6,18 @@ from enum import IntEnum
 
 from derive.checking.reading.scope import Scope
 from derive.checking.reading.tree import (
-    Call,
     Count,
     Delta,
     Diag,
     Factors,
+    FunctionCall,
     Index,
     Loss,
     Num,
     Over,
     Power,
     Slope,
-    Step,
+    StepNumber,
     Sum,
     Syntax,
     Total,
@@ -50,7 +50,7 @@ def _text(node: Syntax, scope: Scope) -> tuple[str, _Level]:
             return (str(value), _Level.ATOM if value.q == 1 else _Level.PRODUCT)
         case Count(name=name) | Weight(name=name):
             return name, _Level.ATOM
-        case Step(index=index):
+        case StepNumber(index=index):
             return _index(index), _Level.ATOM if len(index.letters) == 1 and not index.number else _Level.SUM
         case Value(name=name, index=index):
             return f"{name}[{_index(index)}]", _Level.ATOM
@@ -76,7 +76,7 @@ def _text(node: Syntax, scope: Scope) -> tuple[str, _Level]:
             return f"diag({_text(inner, scope)[0]})", _Level.ATOM
         case Total(inner=inner, mean=mean):
             return f"{'mean' if mean else 'sum'}({_text(inner, scope)[0]})", _Level.ATOM
-        case Call(inner=inner, function=function, primes=primes, name=name):
+        case FunctionCall(inner=inner, function=function, primes=primes, name=name):
             return f"{name or function}{chr(39) * primes}({_text(inner, scope)[0]})", _Level.ATOM
         case Over(inner=inner, index=letter, first=None, product=False):
             return f"sum_{letter} {_at(inner, scope, _Level.PRODUCT)}", _Level.RUNNING

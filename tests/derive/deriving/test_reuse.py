@@ -10,7 +10,7 @@ import sympy
 from derive.cells.modelfile import builtin_names, load
 from derive.deriving.adjoint import pull
 from derive.deriving.derivation import Phase, bptt
-from derive.deriving.reuse import reuse
+from derive.deriving.reuse import Stored, reuse
 from derive.deriving.steps import Step
 from derive.terms.algebra import (
     Expr,
@@ -81,7 +81,7 @@ REUSED = {
 @pytest.mark.parametrize(("target", "value", "node"), REUSED.values(), ids=REUSED)
 def test_the_stored_value_is_read_and_nothing_changes(target: Symbol, value: Map, node: Map) -> None:
     steps = [Step(target, value)]
-    changed = reuse(node, steps)
+    changed = reuse(node, Stored(steps))
     assert target in symbols(changed) and changed != node
     assert same(changed, node, worked_out(steps))
     assert isinstance(changed, Map)
@@ -90,18 +90,18 @@ def test_the_stored_value_is_read_and_nothing_changes(target: Symbol, value: Map
 
 def test_what_is_read_for_the_stored_value_alone_is_gone() -> None:
     """δ ∗ (1 − tanh² z) needs a and no z any more."""
-    changed = reuse(REUSED["1 - tanh²"][2], [Step(a, TANH)])
+    changed = reuse(REUSED["1 - tanh²"][2], Stored([Step(a, TANH)]))
     assert changed == elementwise(lambda d, a: d * (1 - a**2), (delta, a))
 
 
 def test_a_value_that_is_stored_as_it_stands_is_that_symbol() -> None:
-    assert reuse(elementwise(sympy.diff(softplus(arg(0)), arg(0)), (z,)), [Step(i, SIGMOID)]) == i
+    assert reuse(elementwise(sympy.diff(softplus(arg(0)), arg(0)), (z,)), Stored([Step(i, SIGMOID)])) == i
 
 
 def test_two_stored_values_in_one_body() -> None:
     steps = [Step(a, TANH), Step(i, SIGMOID)]
     node = elementwise(lambda d, z: d * sigmoid(z) * (1 - sympy.tanh(z) ** 2), (delta, z))
-    changed = reuse(node, steps)
+    changed = reuse(node, Stored(steps))
     assert changed == elementwise(lambda d, a, i: d * i * (1 - a**2), (delta, a, i))
     assert same(changed, node, worked_out(steps))
 
@@ -111,7 +111,7 @@ def test_one_stored_value_inside_another() -> None:
     e = Symbol("e", ("n",))
     steps = [Step(a, TANH), Step(e, elementwise(sympy.exp, (a,)))]
     node = elementwise(lambda d, z: d * sympy.exp(sympy.tanh(z)), (delta, z))
-    changed = reuse(node, steps)
+    changed = reuse(node, Stored(steps))
     assert changed == elementwise(lambda d, e: d * e, (delta, e))
     assert same(changed, node, worked_out(steps))
 
@@ -137,12 +137,12 @@ def test_one_stored_value_inside_another() -> None:
 )
 def test_what_has_no_stored_value_stays(value: Expr, node: Expr) -> None:
     """Sums and products among them: naming those would hide the rule and save nothing."""
-    assert reuse(node, [Step(a, value)]) == node
+    assert reuse(node, Stored([Step(a, value)])) == node
 
 
 @pytest.mark.parametrize("node", [z, S, MatVec(S, z), Outer(delta, z), Reduce("sum", z)])
 def test_other_nodes_are_returned_as_they_are(node: Expr) -> None:
-    assert reuse(node, [Step(a, TANH)]) is node
+    assert reuse(node, Stored([Step(a, TANH)])) is node
 
 
 # ----------------------------------------------------------------------------- in derivations
@@ -169,7 +169,7 @@ def test_every_contribution_of_a_cell_keeps_its_value(name: str, g: str, h: str)
     known = worked_out(steps)
     changed = 0
     for before in pulled(phase):
-        after = transform(before, lambda n: reuse(n, steps) if isinstance(n, Map) else n)
+        after = transform(before, lambda n: reuse(n, Stored(steps)) if isinstance(n, Map) else n)
         changed += after != before
         assert same(after, before, known)
     assert changed
@@ -192,12 +192,12 @@ def test_a_root_or_a_quotient_is_not_inverted_to_name_its_argument(
     """δ ∗ q² stays: q is at hand, and k⁴ is NaN where q < 0."""
     d, q, k = (Symbol(name, ("n",)) for name in ("d", "q", "k"))
     node = elementwise(lambda d, q: d * q**2, (d, q))
-    assert reuse(node, [Step(k, elementwise(known, (q,)))]) == node
+    assert reuse(node, Stored([Step(k, elementwise(known, (q,)))])) == node
 
 
 def test_a_number_is_not_read_off_a_vector_that_it_was_spread_over() -> None:
     spread = elementwise(sympy.tanh, (s,), ("n",))
     of_number = elementwise(lambda d, s: d * sympy.tanh(s), (l, s))
-    assert reuse(of_number, [Step(a, spread)]) == of_number
+    assert reuse(of_number, Stored([Step(a, spread)])) == of_number
     of_vector = elementwise(lambda d, s: d * sympy.tanh(s), (delta, s))
-    assert a in set(symbols(reuse(of_vector, [Step(a, spread)])))
+    assert a in set(symbols(reuse(of_vector, Stored([Step(a, spread)]))))

@@ -17,7 +17,7 @@ from derive.deriving.architecture import Schedule, Segment, T, T_x, T_y, schedul
 from derive.deriving.derivation import bptt
 from derive.errors import DerivationError
 from derive.terms.algebra import Expr, Map, Parameter, Symbol, constant, is_zero, parameters, symbols, walk
-from derive.values.evaluate import Values, evaluate
+from derive.values.evaluate import Evaluated, evaluate
 
 ZERO, ONE = sympy.S.Zero, sympy.S.One
 CELL = ("W_aa", "W_ax", "b_a")
@@ -285,7 +285,7 @@ def numbers(model: Model, seed: int = 1) -> dict[str, Any]:
     return found | {"x": rng.normal(size=(STEPS, 2)), "y": rng.uniform(0.1, 0.9, size=(STEPS, 2))}
 
 
-def run(model: Model, values: Mapping[str, Any], steps: Any = STEPS) -> Values:
+def run(model: Model, values: Mapping[str, Any], steps: Any = STEPS) -> Evaluated:
     plan = bptt(model)
     names = {p.name for p in plan.schedule.parameters} | {"x", "y"} | {f"{s.name}0" for s in model.states}
     given = {name: array for name, array in values.items() if name in names}

@@ -21,7 +21,7 @@ from derive.documents.content import Wanted, content
 from derive.documents.levels import at_level
 from derive.documents.tree import Block, Document, Equations, Line, Listing, Paragraph, Plot, Remark
 from derive.errors import ChoiceError
-from derive.publishing.document import PRINTERS, document, loading
+from derive.publishing.document import FORMATS, document, loading
 from derive.writing.latex import latex
 from derive.writing.mathml import mathml
 from derive.writing.notation import Notation
@@ -151,7 +151,7 @@ def test_no_answer_is_in_the_text_of_an_exam(index: int, format: str) -> None:
 
 def printed(made: Document, format: str) -> str:
     """The text; of a notebook that of its cells."""
-    text = PRINTERS[format](made, "")
+    text = FORMATS[format].print(made, "")
     assert isinstance(text, str)
     if format == "notebook":
         return "".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
@@ -195,8 +195,8 @@ def test_the_key_answers_every_question_under_its_number(index: int) -> None:
 
 
 def test_what_is_quoted_is_asked_about_and_not_judged() -> None:
-    exam = PRINTERS["text"](at_level(full(0), "exam"), "")
-    key = PRINTERS["text"](at_level(full(0), "key"), "")
+    exam = FORMATS["text"].print(at_level(full(0), "exam"), "")
+    key = FORMATS["text"].print(at_level(full(0), "key"), "")
     assert isinstance(exam, str) and isinstance(key, str)
     assert "Which of these lines are equal to the gradient?" in exam and "quoted" in exam
     assert "does not hold" not in exam and "It leaves out" not in exam and "It leaves out" in key

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import derive
-from derive.choices import FORMATS
 from derive.errors import MissingProgram
+from derive.publishing.document import FORMATS
 
 CELL = """
 name = "plain"

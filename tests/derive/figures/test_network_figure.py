@@ -10,13 +10,13 @@ import pytest
 from networks import ALL, network, short_and_long
 
 from derive.deriving.derivation import Derivation
+from derive.deriving.extent import Steps, extent
 from derive.errors import ChoiceError
 from derive.figures.drawing import BARE, Arrow, Box, Drawing, Label
 from derive.figures.lettering import runs
 from derive.figures.network import network_drawing
 from derive.figures.wiring import Place, wiring
 from derive.terms.algebra import Role, symbols
-from derive.values.walk import Steps, extent
 from derive.writing.notation import NOTE
 from derive.writing.tree import Name, Node, Objective, Op, Par, Words, walk
 

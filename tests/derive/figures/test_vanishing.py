@@ -18,14 +18,15 @@ from networks import ALL, network
 
 from derive.chaining.chain import chain
 from derive.deriving.derivation import LOSS, Derivation
+from derive.deriving.extent import Extent, extent
 from derive.documents.plot import numbers, plot, rate, rounded
 from derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
 from derive.terms.algebra import arg
 from derive.terms.functions import ELEMENTWISE, written_out
 from derive.values.arrays import Arrays
-from derive.values.oracle import Oracle
+from derive.values.oracle import Oracle, ParameterAt, ValueAt
 from derive.values.reals import context, tape
-from derive.values.walk import Data, Extent, Tensor, extent
+from derive.values.walk import Data, Tensor
 from derive.writing.notation import NOTE
 from derive.writing.tree import Number
 from derive.writing.unicode import unicode
@@ -92,10 +93,10 @@ def test_contributions_are_those_of_the_oracle(cell: str, architecture: str, fee
     for i, oracle, _ in of_scale(derivation):
         for t, line in zip(result.losses, result.strengths[i].contributions, strict=True):
             assert set(line[t:]) <= {None}
-            parts = [oracle.slope(t, result.parameter, k, True, False).entries for k in range(1, t + 1)]
+            parts = [oracle.slope(ParameterAt(result.parameter, k), t).entries for k in range(1, t + 1)]
             for value, part in zip(line, parts, strict=False):
                 assert (value or 0.0) == pytest.approx(norm(part), rel=1e-10, abs=1e-14)
-            whole = oracle.slope(t, result.parameter, None, True, False).entries
+            whole = oracle.slope(ParameterAt(result.parameter), t).entries
             for total, *each in zip(whole, *parts, strict=True):
                 assert float(total) == pytest.approx(float(sum(each)), rel=1e-12, abs=1e-15)
 
@@ -133,7 +134,7 @@ def block(oracle: Oracle, through: tuple[str, ...], of: int, by: int) -> np.ndar
         line = []
         for column in through:
             if oracle.has(row, of) and oracle.has(column, by):
-                grid = oracle.jacobian(row, of, column, by, False)
+                grid = oracle.jacobian(row, of, ValueAt(column, by))
                 line.append(np.array([float(e) for e in grid.entries]).reshape(grid.shape))
             else:
                 line.append(np.eye(SIZES) * (of == by and row == column))

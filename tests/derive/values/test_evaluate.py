@@ -12,7 +12,7 @@ import pytest
 import sympy
 
 import derive
-from derive.values.evaluate import Values, evaluate
+from derive.values.evaluate import Evaluated, evaluate
 from derive.values.reals import context, tape
 
 LAYOUTS = (
@@ -75,14 +75,14 @@ class Case:
         self.dstates = {s.name: normal(s.shape, (self.counts["states"], *rows)) for s in plan.states}
         self.directions = {name: rng.normal(size=self.values[name].shape) for name in self.moving}
 
-    def run(self, names: tuple[str, ...] = (), step: Any = 0, **more: Any) -> Values:
+    def run(self, names: tuple[str, ...] = (), step: Any = 0, **more: Any) -> Evaluated:
         """Evaluated with the named values moved along their directions, at 80 digits."""
         with mpmath.workdps(100):
             exact = np.vectorize(mpmath.mpf, otypes=[object])
             moved = {n: exact(self.values[n]) + step * exact(self.directions[n]) for n in names}
             return evaluate(self.d, {**self.values, **moved}, sizes=self.sizes, T=self.T, digits=80, **more)
 
-    def objective(self, v: Values) -> Any:
+    def objective(self, v: Evaluated) -> Any:
         """What the cotangents pull back: their product with the outputs and the states."""
         assert v.yhat is not None
         whole = np.sum(v.yhat * self.dyhat)
@@ -101,7 +101,7 @@ def agree(one: Any, other: Any, tolerance: float = 1e-32) -> bool:
         return bool(abs(one - other) <= tolerance * max(abs(one), abs(other)))
 
 
-def projected(case: Case, v: Values, names: tuple[str, ...]) -> Any:
+def projected(case: Case, v: Evaluated, names: tuple[str, ...]) -> Any:
     return sum(np.sum(v.gradients[name] * case.directions[name]) for name in names)
 
 

@@ -12,14 +12,15 @@ from derive.cells.modelfile import builtin_names, load
 from derive.claims.equality import Equality
 from derive.claims.formula import At, Constant, Of, Partial, Plus, Product, Turned, Values, Weights
 from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, bptt
+from derive.deriving.extent import extent
 from derive.errors import DerivationError, ShapeError
 from derive.terms.algebra import Parameter, Role, Symbol, elementwise
 from derive.values.expand import symbols, unroll
 from derive.values.grid import Grid, beside, stacked
-from derive.values.oracle import Oracle, distinct_sizes, oracles
-from derive.values.prove import at_point, draw
+from derive.values.oracle import Oracle, ParameterAt, ValueAt, distinct_sizes, oracles
+from derive.values.points import at_point, draw
 from derive.values.reals import number, tape
-from derive.values.walk import Walk, extent, named_equations
+from derive.values.walk import Walk, named_equations
 
 SIZES = {"n_x": 2, "n_a": 2, "n_y": 2}
 
@@ -38,9 +39,9 @@ def test_slopes_are_those_of_the_expanded_loss(h: str) -> None:
     derivation = bptt(load("vanilla", h=h))
     oracle, point = at_random(derivation, 2)
     u = unroll(derivation.model, 2, SIZES)
-    places = [(s, oracle.slope(None, n, None, True, False)) for n, s in u.parameters.items()]
-    places += [(s, oracle.slope(None, "x", t, False, False)) for t, s in u.x.items()]
-    places += [(s, oracle.slope(None, n, 0, False, False)) for n, s in u.initial.items()]
+    places = [(s, oracle.slope(ParameterAt(n))) for n, s in u.parameters.items()]
+    places += [(s, oracle.slope(ValueAt("x", t))) for t, s in u.x.items()]
+    places += [(s, oracle.slope(ValueAt(n, 0))) for n, s in u.initial.items()]
     wanted = [symbol for matrix, _ in places for symbol in matrix]
     found = [value for _, grid in places for value in grid.entries]
     run = tape([sympy.diff(u.loss, symbol) for symbol in wanted], list(point), oracle.real)
@@ -54,7 +55,7 @@ def test_the_loss_by_its_output_is_the_documented_one() -> None:
     derivation = bptt(load("vanilla"))
     oracle, _ = at_random(derivation, 2)
     yhat, y = oracle.entries("yhat", 2).entries, oracle.entries("y", 2).entries
-    found = oracle.slope(2, "yhat", 2, False, True).entries
+    found = oracle.slope(ValueAt("yhat", 2), 2, documented=True).entries
     for p, q, slope in zip(yhat, y, found, strict=True):
         assert abs((1 - q) / (1 - p) - q / p - slope) < 1e-36
 
@@ -63,8 +64,8 @@ def test_a_parameter_at_one_step_alone() -> None:
     """The total derivative is the sum over the steps at which the parameter moves."""
     derivation = bptt(load("lstm"))
     oracle = oracles(derivation, 3, points=1)[0]
-    whole = oracle.slope(None, "W_fa", None, True, False).entries
-    parts = [oracle.slope(None, "W_fa", t, True, False).entries for t in (1, 2, 3)]
+    whole = oracle.slope(ParameterAt("W_fa")).entries
+    parts = [oracle.slope(ParameterAt("W_fa", t)).entries for t in (1, 2, 3)]
     assert all(abs(sum(p) - w) < 1e-38 for w, p in zip(whole, zip(*parts, strict=True), strict=True))
     assert all(any(p) for p in parts)
 
@@ -76,7 +77,7 @@ def test_it_does_not_read_the_adjoint_equations(name: str) -> None:
     bare = replace(derivation, phases=tuple(replace(p, adjoint=()) for p in derivation.phases))
     one, other = (oracles(d, 2, points=1)[0] for d in (derivation, bare))
     for parameter in derivation.schedule.parameters:
-        slopes = [o.slope(None, parameter.name, None, True, False) for o in (one, other)]
+        slopes = [o.slope(ParameterAt(parameter.name)) for o in (one, other)]
         assert slopes[0] == slopes[1]
 
 
@@ -91,7 +92,7 @@ def test_the_recurrence_gives_the_same(architecture: str, towards: str) -> None:
     outside = {key: oracle.outside(*key) for key in oracle._brought_keys}
     pulled = walk.backward(towards, outside)
     for name, tensor in pulled.parameters.items():
-        found = oracle.slope(None, name, None, True, False).entries
+        found = oracle.slope(ParameterAt(name)).entries
         assert all(abs(a - b) < 1e-35 * max(1, abs(a)) for a, b in zip(tensor.entries, found, strict=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import sympy
 
 import derive
+import derive.values.prove
 from derive.deriving.derivation import Adjoint, Derivation, Term
 from derive.terms.algebra import elementwise
 from derive.terms.zero import is_identically_zero
@@ -50,7 +50,7 @@ def test_different_sizes_written_out_and_forwards(monkeypatch: pytest.MonkeyPatc
     model = derive.load("vanilla", h="softmax", architecture="many-to-one")
     written_out, forwards = "3 points, 50 digits", "3 points, 50 digits, forwards"
     for limit, hows in ((4000, {"identical", written_out}), (100, {forwards})):
-        monkeypatch.setattr(sys.modules["derive.prove"], "EXPAND_BELOW", limit)
+        monkeypatch.setattr(derive.values.prove, "EXPAND_BELOW", limit)
         report = derive.prove(model, sizes={"n_x": 1, "n_a": 2, "n_y": 3})
         assert report, str(report)
         assert {e.how for e in report.entries} <= hows
