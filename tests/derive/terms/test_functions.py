@@ -14,7 +14,7 @@ import derive
 from derive.cells.parse import Scope, parse
 from derive.checking.reading.grammar import parse as read
 from derive.checking.reading.scope import Scope as ClaimScope
-from derive.checking.reading.tree import Call as ReadCall
+from derive.checking.reading.tree import FunctionCall
 from derive.terms import functions
 from derive.terms.algebra import Map, Symbol, arg
 from derive.terms.functions import ELEMENTWISE, NAMES, Function, Named
@@ -125,7 +125,9 @@ def call(function: Function) -> Node:
 def is_read(function: Function, text: str) -> bool:
     side, _ = read(f"{text} = 0", ClaimScope(VANILLA))
     return (
-        isinstance(side, ReadCall) and side.function == function.name and len(side.children) == function.arity
+        isinstance(side, FunctionCall)
+        and side.function == function.name
+        and len(side.children) == function.arity
     )
 
 
