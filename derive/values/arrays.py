@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from derive.terms.algebra import arg
-from derive.terms.functions import Function, written_out
+from derive.terms.functions import Function
 from derive.values.tape import Arithmetic, Tape
 from derive.values.walk import Numbers
 
@@ -22,7 +22,7 @@ class Arrays(Numbers[Array]):
     """float64, entry by entry; shapes of operands broadcast. NaN and ∞ follow IEEE."""
 
     def compile(self, body: sympy.Expr, count: int) -> Callable[..., Array]:
-        tape = Tape([written_out(body)], [arg(i) for i in range(count)], _OnArrays())
+        tape = Tape([body], [arg(i) for i in range(count)], _OnArrays())
         return lambda *values: tape(*values)[0]
 
     def add(self, terms: Sequence[Array]) -> Array:
@@ -36,6 +36,8 @@ class Arrays(Numbers[Array]):
 
 
 class _OnArrays(Arithmetic[Array]):
+    """Operations of NumPy, without an error where they leave the numbers."""
+
     def number(self, value: sympy.Expr) -> Array:
         return np.float64(float(value))
 

@@ -6,13 +6,14 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import sympy
 
 from derive.terms.functions import LOG1P, Function, Named, function_of
 
 N = TypeVar("N")
+_Operation: TypeAlias = tuple[Callable[..., Any], tuple[sympy.Basic, ...]]
 
 
 class Arithmetic(ABC, Generic[N]):
@@ -63,7 +64,7 @@ class Tape(Generic[N]):
         return [known[p] for p in self._results]
 
     def _visit(self, node: sympy.Basic) -> int:
-        if isinstance(node, Named) and self._known(node) is None:
+        if isinstance(node, Named) and self._applied(node) is None:
             return self._visit(node.definition(*node.args))
         if node not in self._place:
             function, operands = self._operation(node)
@@ -72,11 +73,18 @@ class Tape(Generic[N]):
             self._operations.append((function, places))
         return self._place[node]
 
-    def _known(self, node: sympy.Basic) -> Callable[..., N] | None:
-        function = function_of(node)
-        return None if function is None else self._numbers.function(function)
+    def _applied(self, node: sympy.Basic) -> _Operation | None:
+        """A function that these numbers have, and what it is applied to."""
+        function: Function | None
+        match node:
+            case sympy.log(args=(sympy.Add(args=(sympy.S.One, *rest)),)):
+                function, operands = LOG1P, (sympy.Add(*rest),)
+            case _:
+                function, operands = function_of(node), node.args
+        found = None if function is None else self._numbers.function(function)
+        return None if found is None else (found, operands)
 
-    def _operation(self, node: sympy.Basic) -> tuple[Callable[..., Any], tuple[sympy.Basic, ...]]:
+    def _operation(self, node: sympy.Basic) -> _Operation:
         numbers = self._numbers
         match node:
             case sympy.logic.boolalg.BooleanAtom():
@@ -91,8 +99,6 @@ class Tape(Generic[N]):
                 return (lambda *v: reduce(operator.mul, v)), node.args
             case sympy.Pow():
                 return numbers.power, node.args
-            case sympy.log(args=(sympy.Add(args=(sympy.S.One, *rest)),)):
-                return numbers.function(LOG1P), (sympy.Add(*rest),)  # type: ignore[return-value]
             case sympy.Piecewise():
                 parts = tuple(part for branch in node.args for part in branch.args)
                 return (lambda *v: numbers.choose(list(zip(v[::2], v[1::2], strict=True)))), parts
@@ -106,8 +112,8 @@ class Tape(Generic[N]):
                 return (lambda *v: reduce(operator.or_, v)), node.args
             case sympy.Not():
                 return (lambda v: v ^ True), node.args
-            case _ if (function := self._known(node)) is not None:
-                return function, node.args
+            case _ if (applied := self._applied(node)) is not None:
+                return applied
             case _:
                 raise TypeError(f"{node}: no numerical value is defined for {type(node).__name__}")
 
