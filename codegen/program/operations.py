@@ -18,25 +18,28 @@ import numpy as np
 class Operation:
     """One operation of the IR.
 
-    value: what it means, on complex arrays too, where the real part decides. sign: the operator that both
-    languages write. helper: its definition in a NumPy twin; without one, the twin calls NumPy's `value`.
-    c: the function of the C library that has its value, called number by number unless
-    c/templates/elementary.c.j2 has one of our own by the name of the operation. dear: gets a name wherever it
-    occurs, since several of a kind side by side cost little more than one.
+    value   what it means on NumPy's arrays, complex ones too, where the real part decides
+    sign    the operator that C and NumPy write for it
+    numpy   what a NumPy twin calls, where that is not `value` itself
+    helper  the definition that a twin brings along, under the name of the operation
+    c       the function of the C library, called number by number unless c/templates/elementary.c.j2 has one
+            of our own under the name of the operation
+    dear    whether it gets a name wherever it occurs: several side by side cost little more than one
     """
 
     name: str
     value: Callable[..., Any]
     sign: str = ""
+    numpy: str = ""
     helper: str = ""
     c: str = ""
     arity: int = 1
     dear: bool = False
 
     @property
-    def numpy(self) -> str:
+    def in_twin(self) -> str:
         """What a twin calls."""
-        return self.name if self.helper else f"np.{self.value.__name__}"
+        return self.name if self.helper else self.numpy or f"np.{self.value.__name__}"
 
 
 @dataclass(frozen=True)

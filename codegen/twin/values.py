@@ -38,7 +38,7 @@ def style() -> Style:
     """How NumPy writes calls and numbers."""
 
     def call(name: str, args: tuple[str, ...]) -> str:
-        return f"{OPERATIONS[name].numpy}({', '.join(args)})"
+        return f"{OPERATIONS[name].in_twin}({', '.join(args)})"
 
     def power(base: str, atom: bool, exponent: Fraction) -> tuple[str, int]:
         shown = python_literal(exponent) if exponent.denominator == 1 else f"({exponent})"
