@@ -14,7 +14,7 @@ from derive.cells.modelfile import builtin_names, load
 from derive.chaining.chain import chain
 from derive.deriving.derivation import bptt
 from derive.publishing.document import document
-from derive.publishing.shown import fragment
+from derive.publishing.shown import latex_of
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
@@ -52,7 +52,7 @@ def test_the_default_is_the_notes_network(capsys: pytest.CaptureFixture[str]) ->
     assert (status, errors) == (0, "")
     assert text == f"{document(model, T=2)}\n"
     for what in (bptt(model), chain(model, 2, 2, "W_aa")):
-        _, *displays = fragment(what).split("\n\n")
+        _, *displays = latex_of(what).split("\n\n")
         assert all(display.strip() in text for display in displays)
 
 

@@ -9,7 +9,7 @@ import pytest
 from derive.cells.modelfile import load
 from derive.deriving.derivation import Derivation, bptt
 from derive.documents.tree import Equations
-from derive.publishing.shown import fragment
+from derive.publishing.shown import latex_of
 from derive.writing.tree import Derivative, Name, Number, Objective, Par
 from tests.agreement.cells import CELLS
 from tests.derive.documents.test_equalities import given_numbers, made, other_than_claimed, uncovered
@@ -123,7 +123,7 @@ def test_what_the_loss_does_not_see_a_cotangent_does(tmp_path: Path) -> None:
 
 
 def test_without_a_loss_it_says_what_is_differentiated(tmp_path: Path) -> None:
-    text = fragment(derived("plain", tmp_path))
+    text = latex_of(derived("plain", tmp_path))
     assert "There is no loss." in text and r"\bar{v}^{<t>}" in text
     assert "to the loss" not in text and "the loss is that of all steps" not in text
     assert r"\bar{h_{\mathrm{top}}}^{<T>}" in text

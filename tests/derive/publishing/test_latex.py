@@ -17,7 +17,7 @@ from derive.cells.modelfile import load
 from derive.deriving.derivation import Derivation, bptt
 from derive.deriving.timeline import stretches
 from derive.errors import ChoiceError
-from derive.publishing.shown import fragment, gradients_latex, shown
+from derive.publishing.shown import gradients_latex, latex_of, shown
 from derive.terms.algebra import elementwise
 from derive.writing.latex import latex
 from derive.writing.tree import Name, Par
@@ -74,7 +74,7 @@ def derivation(case: str) -> Derivation:
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden(case: str, golden: Callable[[str, str], None]) -> None:
-    golden(f"latex/{case}.tex", fragment(derivation(case)))
+    golden(f"latex/{case}.tex", latex_of(derivation(case)))
 
 
 def balanced(text: str) -> bool:
@@ -110,7 +110,7 @@ def test_the_balance_check_can_fail() -> None:
 def test_everything_is_printed(cell: str, architecture: str, feed: str) -> None:
     """Every gradient and every equation number of the derivation is there, and all that opens closes."""
     derived = bptt(load(cell, architecture=architecture, feed=feed, h="softmax"))
-    text = fragment(derived)
+    text = latex_of(derived)
     assert balanced(text)
     assert "$0" not in text and "None" not in text
     for parameter in derived.schedule.parameters:
@@ -129,7 +129,7 @@ def written(derived: Derivation) -> list[str]:
 
 
 def test_every_line_is_in_the_text() -> None:
-    text = fragment(derivation("vanilla"))
+    text = latex_of(derivation("vanilla"))
     assert all(side in text for side in written(derivation("vanilla")) if "softplus" not in side)
 
 
@@ -160,7 +160,7 @@ def path(reader: str, after: str, value: str, before: str) -> str:
 
 def test_the_boundary_is_printed() -> None:
     """At t = T the term from t + 1 is missing; before it, it is there, in either line."""
-    text = fragment(derivation("vanilla"))
+    text = latex_of(derivation("vanilla"))
     last = rf"{path('z_yhat', 'T', 'a', 'T')} \delta_{{z_{{\hat{{y}}}}}}^{{<T>}}"
     assert rf"\delta_{{a}}^{{<T>}} & = {last} && \qquad (n_{{a}})\text{{; base case, }}t = T\text{{;" in text
     assert r"\text{(7)}\quad && & = W_{ya}^{\top} \delta_{z_{\hat{y}}}^{<T>} &&" in text
@@ -175,7 +175,7 @@ def test_the_boundary_is_printed() -> None:
 
 def test_seams_between_segments() -> None:
     """What the encoder's last state receives comes through the decoder's weights."""
-    text = fragment(derivation("vanilla_encoder_decoder_output"))
+    text = latex_of(derivation("vanilla_encoder_decoder_output"))
     lines = text.splitlines()
     for step, later, network in (("T_{x}", "T_{x}+1", "dec"), ("t", "t+1", "enc")):
         over_it = rf"{path('z_a', later, 'a', step)} \delta_{{z_{{a}}}}^{{<{later}>}}"
@@ -236,13 +236,13 @@ def test_wrt_is_checked() -> None:
 
 
 def test_conventions_are_printed() -> None:
-    text = fragment(derivation("vanilla_relu_softmax_bce"))
+    text = latex_of(derivation("vanilla_relu_softmax_bce"))
     assert r"\operatorname{ReLU}'\left( 0 \right) = 0" in text
     assert r"\operatorname{ReLU}\left( z \right) = \max\left( 0, z \right)" in text
     assert r"\mathbf{1}\left[ z_{a}^{<t>} > 0 \right]" in text
     assert r"\frac{\partial^{+} u}{\partial v}\text{ is the immediate partial derivative" in text
     assert r"\frac{\partial u}{\partial v}\text{ is the total derivative" in text
-    without = fragment(derivation("vanilla"))
+    without = latex_of(derivation("vanilla"))
     assert "ReLU" not in without and r"\mathbf{1}" not in without
 
 
@@ -251,7 +251,7 @@ def test_a_cell_without_output(tmp_path: Path) -> None:
     file = tmp_path / "plain.toml"
     file.write_text(WITHOUT_OUTPUT)
     model = load(file)
-    text = fragment(model) + fragment(bptt(model))
+    text = latex_of(model) + latex_of(bptt(model))
     assert balanced(text)
     assert r"\input" not in text and not re.search(r"(?<!\\)[%#$&_]", text.splitlines()[2][2:])
     assert r"\bar{\mathrm{h}_{\mathrm{top}}}" in text or r"\bar{h_{\mathrm{top}}}" in text
@@ -262,20 +262,20 @@ def test_a_cell_without_output(tmp_path: Path) -> None:
 
 def test_repr_latex() -> None:
     derived = derivation("vanilla")
-    assert derived._repr_latex_() == derived.latex() == fragment(derived)
-    assert derived.model._repr_latex_() == fragment(derived.model)
+    assert derived._repr_latex_() == derived.latex() == latex_of(derived)
+    assert derived.model._repr_latex_() == latex_of(derived.model)
 
 
 def test_a_derivation_starts_with_its_model() -> None:
     for case in CASES:
-        of_model, whole = fragment(derivation(case).model), fragment(derivation(case))
+        of_model, whole = latex_of(derivation(case).model), latex_of(derivation(case))
         assert whole.startswith(of_model.rstrip()) and of_model.count("$$") >= 4
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX")
 @pytest.mark.parametrize("case", CASES)
 def test_tex_compiles_it(case: str, tmp_path: Path) -> None:
-    body = fragment(derivation(case))
+    body = latex_of(derivation(case))
     (tmp_path / "a.tex").write_text(
         rf"\documentclass{{article}}\usepackage{{amsmath}}\begin{{document}}{body}\end{{document}}"
     )
