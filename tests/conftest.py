@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.promises"]
 GOLDEN = Path(__file__).parent / "golden"
 _EMPTY = np.empty
 

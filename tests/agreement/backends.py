@@ -105,6 +105,11 @@ class Suite:
     cases: tuple[Case, ...]
     target: str = "native"
     group_size: int = 12
+    few: int = 1_000_000
+
+    def is_of_the_few(self, case: Case) -> bool:
+        """Whether it is one of the first, which `make test` has."""
+        return self.cases.index(case) < self.few
 
     def group(self, case: Case) -> int:
         return self.cases.index(case) // self.group_size

@@ -17,6 +17,7 @@ from codegen.building import toolchain
 from codegen.c import library as c_library
 from codegen.c import minimax
 from codegen.c.elementary import FUNCTIONS, SUFFIX, coefficients, render
+from tests.chosen import diagonal
 
 Array = npt.NDArray[np.floating]
 
@@ -98,7 +99,13 @@ class Trial:
         return y[: x.size]
 
 
-@pytest.fixture(scope="module", params=SWITCHES, ids=("native", "portable"))
+BUILDS = [
+    pytest.param(switches, id=name, marks=pytest.mark.xdist_group(f"elementary-{name}"))
+    for name, switches in zip(("native", "portable"), SWITCHES, strict=True)
+]
+
+
+@pytest.fixture(scope="module", params=BUILDS)
 def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     wide = " -DVEC_BYTES=64" if request.param else ""
     yield Trial(library(tmp_path_factory.mktemp("elementary"), request.param + wide))
@@ -292,8 +299,9 @@ def test_rounding_mode_and_flags_that_steer_it_stay(trial: Trial) -> None:
     assert trial.loaded.state() & control == before == 0x1F80
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("switches", [*PROCESSORS, "-DPLAIN"], ids=lambda s: s or "baseline")
+@pytest.mark.parametrize(
+    "switches, dtype", diagonal([*PROCESSORS, "-DPLAIN"], DTYPES), ids=lambda s: s or "baseline"
+)
 def test_no_warning_on_any_processor(dtype: str, switches: str, tmp_path: Path) -> None:
     file = tmp_path / "elementary.c"
     file.write_text(source(dtype))
