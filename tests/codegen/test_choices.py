@@ -105,11 +105,11 @@ def test_a_forked_child_does_not_wait_for_threads_that_it_has_not() -> None:
 def _without() -> dict[str, Network]:
     """A network with a pass left out, for each of them; all in one extension."""
     kept = {out: [name for name in codegen.PASSES if out not in (name, "all")] for out in LEFT_OUT}
-    emitted = [
+    emitting = (
         codegen.emit(derive.load("vanilla"), SMALL, T=2, passes=passes, name=f"without_{out}")
         for out, passes in kept.items()
-    ]
-    return dict(zip(LEFT_OUT, compiled(emitted, "quick"), strict=True))
+    )
+    return dict(zip(LEFT_OUT, compiled(emitting, "quick"), strict=True))
 
 
 @pytest.mark.parametrize("left_out", LEFT_OUT[1:])
