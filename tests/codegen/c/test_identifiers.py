@@ -34,7 +34,7 @@ names = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(names)
 def test_c_names_are_legal_and_different(given_names: list[str]) -> None:
     spelled = c_names(given_names)
@@ -45,7 +45,7 @@ def test_c_names_are_legal_and_different(given_names: list[str]) -> None:
         assert name not in C_RESERVED and name not in C_WORDS
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(names)
 def test_python_names_are_legal_and_different(given_names: list[str]) -> None:
     taken = ["np", "np_", "dtype"]
