@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import derive
-from derive.documents.content import Wanted, content
+from derive.documents.content import Wanted
 from derive.documents.levels import at_level
 from derive.documents.tree import Document
+from tests.derive.once import content
 
 ODD = r"""
 name = "odd"
