@@ -235,7 +235,7 @@ class _Shared:
 
 
 def _fits(kind: _Kind, v: _Vector, ahead: frozenset[Affine]) -> bool:
-    """Whether v can stand in the place of a vector of that kind. ahead: single steps at which v is not made."""
+    """Whether v can stand in the place of a vector of that kind. ahead: single steps of v before it."""
     room, own = kind.room, v.buffer
     return (
         (_within(room, own) or _within(own, room))

@@ -101,10 +101,12 @@ def refs(value: AnyValue) -> Iterator[Ref]:
 
 
 def parts(scalar: Scalar) -> Iterator[Scalar]:
-    """The scalar and everything it is made of."""
-    yield scalar
-    for operand in scalar.operands:
-        yield from parts(operand)
+    """The scalar and everything it is made of, in the order in which it is written."""
+    waiting = [scalar]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(reversed(part.operands))
 
 
 def loads(scalar: Scalar) -> Iterator[Load]:
