@@ -26,14 +26,14 @@ UNFILLED = (
 )
 
 
-KEPT = [UNFILLED[n] for n in (0, 3, 4)]  # both types, loops and straight code, another architecture
+KEPT = [UNFILLED[n] for n in (0, 4)]  # both types, loops and straight code
 
 
 @pytest.fixture(scope="module")
 def memory_sanitizer(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     if shutil.which("clang") is None:
         pytest.skip("no clang here")
-    command = ["clang", "-std=gnu11", "-O1", "-fsanitize=memory", "-fno-sanitize-recover=all"]
+    command = ["clang", "-std=gnu11", "-O0", "-fsanitize=memory", "-fno-sanitize-recover=all"]
     folder = tmp_path_factory.mktemp("memory")
     (folder / "a.c").write_text("int main(void) { return 0; }")
     if subprocess.run([*command, "a.c", "-o", "a"], cwd=folder, capture_output=True).returncode:

@@ -147,7 +147,7 @@ def negated(d: Derivation, target: str, term: int) -> Derivation:
     ],
 )
 def test_a_flipped_sign_is_found(target: str, term: int, right: set[str]) -> None:
-    report = derive.prove(negated(derive.bptt(derive.load("vanilla")), target, term), T=3)
+    report = derive.prove(negated(derive.bptt(derive.load("vanilla")), target, term), T=2)
     assert not report and not report.ok
     assert {e.name for e in report.entries if e.ok} == right
     assert "WRONG" in str(report)
