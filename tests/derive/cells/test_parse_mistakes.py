@@ -10,8 +10,8 @@ import pytest
 from derive.cells.parse import Scope, parse
 from derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line
 from derive.errors import ModelFileError
-from derive.terms.algebra import walk
 from derive.terms.functions import NAMES
+from derive.terms.trees import walk
 
 OPERAND, OPERATOR = "a name, a number or '('", "one of the operators"
 END = "the end of the equation"
