@@ -45,19 +45,20 @@ docs: $(VENV)/.docs  ## build the gallery of derivations, docs/gallery/index.htm
 build: $(VENV)/.base  ## regenerate and compile generated/
 	@$(RUN) -m codegen showcase
 
-test: $(VENV)/.test  ## run the tests
+test: $(VENV)/.test  ## run the tests (5 minutes on two cores)
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup -m "not full"
 
-verify: $(VENV)/.test  ## hold the full product of models and choices to each other (long)
-	@$(RUN) -m pytest -q -n 2 --dist loadgroup
+verify: $(VENV)/.test  ## everything over every combination, and a table of what is promised (an hour)
+	@$(RUN) -m pytest -q -n 2 --dist loadgroup --hypothesis-profile=many --promises
 
 fuzz: $(VENV)/.test  ## random programs against the oracle (long): FUZZ=5000 SEED= FIRST=
 	@$(RUN) -m tests.programs.fuzz --count $(FUZZ) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST))
 
-check: $(VENV)/.test  ## ruff and mypy
+check: $(VENV)/.test  ## ruff, mypy, and who may import whom
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(RUN) -m pytest -q tests/test_storeys.py
 
 bench: $(VENV)/.bench  ## time everything against NumPy, PyTorch, JAX, Numba, CasADi, ONNX Runtime: BENCH="--quick"
 	@$(RUN) -m benchmarks $(BENCH)

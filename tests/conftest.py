@@ -13,9 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
+pytest_plugins = ["tests.promises"]
 GOLDEN = Path(__file__).parent / "golden"
 _EMPTY = np.empty
+settings.register_profile("few", max_examples=50)  # `make verify` takes the other
+settings.register_profile("many", max_examples=400)
+settings.load_profile("few")
 
 
 @functools.wraps(_EMPTY)

@@ -54,7 +54,7 @@ def test_smallest_is_small_and_prints_the_gradient(capsys: pytest.CaptureFixture
 
 @needs_tqdm
 def test_char_lm_learns_the_text_it_has_not_seen() -> None:
-    done = run([CHAR_LM, "--seconds", "4", "--hidden", "40", "--seed", "1"])
+    done = run([CHAR_LM, "--seconds", "2", "--hidden", "24", "--seed", "1"])
     assert done.returncode == 0, done.stderr
     unigram = number(r"unigram entropy of the held-out text: (\S+) bits", done.stdout)
     bits = number(r"gru on the held-out text: (\S+) bits per character, \d+% less", done.stdout)

@@ -28,6 +28,7 @@ from derive.terms.algebra import Expr, Parameter, Symbol
 from derive.terms.functions import Named, function_of
 from derive.terms.order import factors, signed_terms
 from derive.terms.selecting import selecting
+from derive.terms.trees import transform
 
 __all__ = ["FUNCTIONS", "Derivation", "Model", "derived", "functions_of", "interface", "lower", "scalar"]
 
@@ -313,7 +314,7 @@ def _weighing(node: Expr) -> Expr:
         targets = {algebra.arg(i) for i, a in enumerate(n.args) if isinstance(a, Symbol) and a.name == "y"}
         return replace(n, body=sympy.Add(*(weighed(t, targets) for t in sympy.Add.make_args(n.body))))
 
-    return algebra.transform(node, change)
+    return transform(node, change)
 
 
 def scalar(body: sympy.Expr) -> ir.Scalar:

@@ -6,7 +6,7 @@ Loops level to loops level.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from codegen.passes.scalars import substitute
@@ -27,7 +27,7 @@ from codegen.program.ir import (
     statements,
 )
 from codegen.program.names import FreshNames
-from codegen.program.walk import at_other_steps, map_scalars, reads, rewrite, writes
+from codegen.program.walk import Done, map_scalars, reads, rewrite, writes
 
 
 def fuse_loops(program: Program) -> Program:
@@ -54,18 +54,41 @@ def fuse_loops(program: Program) -> Program:
 
 def _joined(body: tuple[Statement, ...], steps_apart: bool = False) -> tuple[Statement, ...]:
     result: list[Statement] = []
+    run: list[Statement] = []
+    for statement, joins in _neighbours(body, steps_apart):
+        if run and not joins:
+            result.append(_as_one(run))
+            run = []
+        run.append(statement)
+    return (*result, _as_one(run)) if run else ()
+
+
+def _neighbours(body: tuple[Statement, ...], steps_apart: bool) -> Iterator[tuple[Statement, bool]]:
+    """Each statement, and whether it can be one loop with all that have joined just before it."""
+    first: Statement | None = None
+    done = Done()
     for statement in body:
-        previous = result[-1] if result else None
-        match previous, statement:
-            case (Rows(rows=first), Rows(rows=second)) if first == second and not (
-                steps_apart and at_other_steps(previous.body, statement.body)
-            ):
-                result[-1] = Rows(first, _joined(previous.body + statement.body))
-            case (For(extent=n), For(extent=m)) if n == m:
-                result[-1] = For(previous.index, n, previous.body + statement.body)
+        match first, statement:
+            case (Rows(rows=one), Rows(rows=other)):
+                joins = one == other and not (steps_apart and done.at_other_steps(statement.body))
+            case (For(extent=one), For(extent=other)):
+                joins = one == other
             case _:
-                result.append(statement)
-    return tuple(result)
+                joins = False
+        if not joins:
+            first, done = statement, Done()
+        if steps_apart and isinstance(statement, Rows):
+            done.add(statement.body)
+        yield statement, joins
+
+
+def _as_one(run: Sequence[Statement]) -> Statement:
+    """Loops over the same as one loop."""
+    first = run[0]
+    if len(run) == 1 or not isinstance(first, (Rows, For)):
+        return first
+    body = tuple(inner for loop in run if isinstance(loop, (Rows, For)) for inner in loop.body)
+    return replace(first, body=_joined(body) if isinstance(first, Rows) else body)
 
 
 def contract_temporaries(program: Program) -> Program:
@@ -75,31 +98,23 @@ def contract_temporaries(program: Program) -> Program:
     after    for i: { const z = …;  a[i] = tanh(z) }
     needs    every access stands in the same body, the first is a plain store
     """
-    everywhere = Counter(_accesses(program.body))
+    everywhere = Counter(name for s in statements(program.body) for name in _own(s))
     names = FreshNames(program.buffers)
     gone: set[str] = set()
 
     def change(statement: Statement) -> tuple[Statement, ...]:
         match statement:
             case Rows(body=body) | For(body=body):
-                here = Counter(name for s in body if not isinstance(s, (Rows, For)) for name in _own(s))
-                local = {n for n, count in here.items() if count == everywhere[n] and _fits(program, n, body)}
+                local = sorted(_temporaries(program, body, everywhere))
                 gone.update(local)
                 return (
-                    replace(
-                        statement, body=_contracted(body, {n: names.fresh(f"{n}_i") for n in sorted(local)})
-                    ),
+                    replace(statement, body=_contracted(body, {n: names.fresh(f"{n}_i") for n in local})),
                 )
             case _:
                 return (statement,)
 
     body = rewrite(program.body, change)
     return replace(program, body=body, buffers={n: b for n, b in program.buffers.items() if n not in gone})
-
-
-def _accesses(body: tuple[Statement, ...]) -> Iterator[str]:
-    for statement in statements(body):
-        yield from _own(statement)
 
 
 def _own(statement: Statement) -> Iterator[str]:
@@ -110,13 +125,25 @@ def _own(statement: Statement) -> Iterator[str]:
         yield written
 
 
-def _fits(program: Program, name: str, body: tuple[Statement, ...]) -> bool:
-    buffer = program.buffers[name]
-    if buffer.role is not Role.WORK or buffer.layout is not Layout.BATCH:
-        return False
-    stores = [s for s in body if isinstance(s, Store) and s.ref.buffer == name]
-    first = next((s for s in body if name in _own(s)), None)
-    return len(stores) == 1 and first is stores[0] and not stores[0].accumulate
+def _temporaries(
+    program: Program, body: tuple[Statement, ...], everywhere: Mapping[str, int]
+) -> Iterator[str]:
+    """The buffers whose every access stands in the body itself, after one plain store."""
+    here: Counter[str] = Counter()
+    stores: dict[str, list[Store]] = {}
+    first: dict[str, Statement] = {}
+    for statement in body:
+        for name in _own(statement):
+            here[name] += 1
+            first.setdefault(name, statement)
+        if isinstance(statement, Store):
+            stores.setdefault(statement.ref.buffer, []).append(statement)
+    for name, made in stores.items():
+        buffer = program.buffers[name]
+        ours = buffer.role is Role.WORK and buffer.layout is Layout.BATCH
+        plain = len(made) == 1 and first[name] is made[0] and not made[0].accumulate
+        if ours and plain and here[name] == everywhere[name]:
+            yield name
 
 
 def _contracted(body: tuple[Statement, ...], local: dict[str, str]) -> tuple[Statement, ...]:

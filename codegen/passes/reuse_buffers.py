@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 
 from codegen.passes.scalars import substitute
 from codegen.program.ir import (
@@ -38,48 +39,11 @@ def reuse_buffers(program: Program) -> Program:
     """
     shared = _Shared(program)
     for block, place, store in _definitions(program):
-        if v := shared.place_of.get(store.ref.buffer):
-            for z in shared.others(store):
-                if shared.fits(z, v, block, place):
-                    shared.merge(z, v)
-    return _renamed(program, shared.buffers, shared.place_of)
+        shared.make_room(store, block, place)
+    return _renamed(program, shared.buffers(), shared.places())
 
 
-class _Shared:
-    """The vectors of a program that are its own, what is done with each, and where each has its place now."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.buffers = {
-            name: b for name, b in program.buffers.items() if b.role is Role.WORK and b.layout is Layout.TIME
-        }
-        self.place_of = {name: name for name in self.buffers}
-        self._zeroed = {s.buffer for s in program.body if isinstance(s, Zero)}
-        self._accesses: dict[str, list[_Access]] = {name: [] for name in self.buffers}
-        for access in _accesses(program):
-            if access.ref.buffer in self.buffers:
-                self._accesses[access.ref.buffer].append(access)
-
-    def others(self, store: Store) -> list[str]:
-        """The vectors in whose place a stored one might stand; those that it is made from come first."""
-        made_from = [self.place_of[ref.buffer] for ref in reads(store) if ref.buffer in self.place_of]
-        return list(dict.fromkeys([*made_from, *self.buffers]))
-
-    def fits(self, z: str, v: str, block: int, place: int) -> bool:
-        """Whether v, which is made at this place of this block, can stand where z stood."""
-        if z == v or v in self._zeroed or not _alike(self.buffers[z], self.buffers[v]):
-            return False
-        site = _Site(self.program, block, place, self.buffers[z], self.buffers[v])
-        later = (a for a in self._accesses[v] if (a.place, a.writes) != (place, True))
-        return site.is_over(self._accesses[z], self._accesses[v]) and all(map(site.is_later, later))
-
-    def merge(self, z: str, v: str) -> None:
-        room, own = self.buffers.pop(z), self.buffers[v]
-        held = (*room.held, z, *own.held)
-        self.buffers[v] = replace(own if _within(room, own) else room, name=v, held=held)
-        self._accesses[v] += self._accesses.pop(z)
-        self._zeroed |= {v} if z in self._zeroed else set()
-        self.place_of = {name: v if now == z else now for name, now in self.place_of.items()}
+Time = tuple[int, int]  # the number of a block, a place of the program
 
 
 @dataclass(frozen=True)
@@ -93,55 +57,192 @@ class _Access:
     writes: bool = False
 
 
+@dataclass(eq=False)
+class _Vector:
+    """A vector that is the program's own, and what is done at its place by all that it has been.
+
+    single: block and step of those accesses that are at one step alone. given_to: who has the place now.
+    """
+
+    number: int
+    buffer: Buffer
+    accesses: list[_Access]
+    single: list[tuple[int, Affine]]
+    held: list[str]
+    given_to: _Vector | None = None
+
+    def __post_init__(self) -> None:
+        self.active = all(access.rows == "active" for access in self.accesses)  # without values of other rows
+
+    def now(self) -> _Vector:
+        """The vector that has its place."""
+        way = [self]
+        while (further := way[-1].given_to) is not None:
+            way.append(further)
+        for vector in way[:-1]:
+            vector.given_to = way[-1]
+        return way[-1]
+
+    def take(self, other: _Vector) -> None:
+        """Stand where the other one stood."""
+        room = self.buffer if _within(other.buffer, self.buffer) else other.buffer
+        self.buffer = replace(room, name=self.buffer.name)
+        for mine, theirs in ((self.accesses, other.accesses), (self.single, other.single)):
+            theirs.extend(mine)  # type: ignore[arg-type]
+        self.accesses, self.single = other.accesses, other.single
+        other.held += [other.buffer.name, *self.held]
+        self.held = other.held
+        self.active = self.active and other.active
+        other.given_to = self
+
+
 @dataclass(frozen=True)
-class _Site:
-    """Where v is made, and z has to be over."""
+class _Kind:
+    """What decides who fits in the place of a vector that is over. ahead: single steps at which it is not."""
 
-    program: Program
-    block: int
-    place: int
-    z: Buffer
-    v: Buffer
+    room: Buffer
+    active: bool
+    ahead: frozenset[Affine]
 
-    def is_over(self, z: list[_Access], v: list[_Access]) -> bool:
-        """Whether z is touched only before v is made, at each step, or where v has nothing."""
-        others = any(access.rows != "active" for access in v)  # v has values of rows that are not active
-        if others and any(access.rows != "active" for access in z):
-            return False
-        return all(self._is_over(access) for access in z)
 
-    def _is_over(self, z: _Access) -> bool:
-        if z.block != self.block:
-            return z.block < self.block or self._at_once_before(z, self.v)
-        if z.rows == "idle":
-            return True
-        each = self._block(self.block)
-        ahead = each.span is Span.EACH and (z.ref.lag < 0 if each.reverse else z.ref.lag > 0)
-        return ahead or (z.ref.lag == 0 and z.place <= self.place)
+class _Shared:
+    """The vectors of a program, and at each place of it those that are over."""
 
-    def is_later(self, v: _Access) -> bool:
-        """Whether an access of v touches only what is made already, or no step of z."""
-        if v.block != self.block:
-            return v.block > self.block or self._at_once_before(v, self.z)
-        each = self._block(self.block)
-        made = each.span is Span.EACH and (v.ref.lag > 0 if each.reverse else v.ref.lag < 0)
-        at_idle = v.rows == "idle" and v.ref.lag == 0
-        return (made and not v.writes) or at_idle or (v.ref.lag == 0 and v.place >= self.place)
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._zeroed = {s.buffer for s in program.body if isinstance(s, Zero)}
+        done: dict[str, list[_Access]] = {}
+        for access in _accesses(program):
+            done.setdefault(access.ref.buffer, []).append(access)
+        self._vectors = {
+            name: _Vector(
+                number, buffer, done.get(name, []), [*self._single(done.get(name, []))], [*buffer.held]
+            )
+            for number, (name, buffer) in enumerate(program.buffers.items())
+            if buffer.role is Role.WORK and buffer.layout is Layout.TIME
+        }
+        self._ends = [(self._end(v), v.number, v) for v in self._vectors.values()]
+        heapify(self._ends)
+        self._over: dict[_Vector, _Kind] = {}
+        self._rooms: dict[tuple[str | int, ...], dict[_Kind, list[tuple[int, _Vector]]]] = {}
 
-    def _at_once_before(self, access: _Access, other: Buffer) -> bool:
-        """Whether the access is at one step alone, before all those of the other buffer."""
-        block = self._block(access.block)
-        return block.span is Span.ONCE and (block.start + access.ref.lag).before(other.first)
+    def buffers(self) -> dict[str, Buffer]:
+        """Those that are left."""
+        left = {name: v for name, v in self._vectors.items() if v.given_to is None}
+        return {name: replace(v.buffer, held=tuple(v.held)) for name, v in left.items()}
+
+    def places(self) -> dict[str, str]:
+        """Vector → the one in whose place it stands."""
+        return {name: v.now().buffer.name for name, v in self._vectors.items()}
+
+    def make_room(self, store: Store, block: int, place: int) -> None:
+        """Let what is stored here stand where a vector stood that is over, if there is one.
+
+        Those that it is made from come first. One is all that it takes: where that one was before, it is not
+        made here.
+        """
+        if store.ref.buffer not in self._vectors:
+            return
+        while self._ends and self._ends[0][0] <= (block, place):
+            self._enter(heappop(self._ends)[2], block)
+        v = self._vectors[store.ref.buffer].now()
+        if v.buffer.name in self._zeroed or (ahead := self._made_here(v, block, place)) is None:
+            return
+        fitting = [k for k in self._rooms.get(v.buffer.shape, ()) if _fits(k, v, ahead)]
+        sources = (self._vectors[ref.buffer].now() for ref in reads(store) if ref.buffer in self._vectors)
+        nearest = (z for z in sources if z is not v and self._over.get(z) in fitting)
+        others = (found for kind in fitting if (found := self._first(kind, v)) is not None)
+        z = next(nearest, None) or min(others, default=(0, None))[1]
+        if z is not None:
+            del self._over[z]
+            v.take(z)
+            self._zeroed |= {v.buffer.name} if z.buffer.name in self._zeroed else set()
+            if v in self._over:
+                self._enter(v, block)
+
+    # ------------------------------------------------------------------------- when a vector is made and over
 
     def _block(self, number: int) -> Block:
-        block = self.program.body[number]
+        block = self._program.body[number]
         assert isinstance(block, Block)
         return block
 
+    def _single(self, accesses: Iterable[_Access]) -> Iterator[tuple[int, Affine]]:
+        for access in accesses:
+            block = self._block(access.block)
+            if block.span is Span.ONCE:
+                yield access.block, block.start + access.ref.lag
 
-def _alike(z: Buffer, v: Buffer) -> bool:
-    """Whether one of them has room for all steps of the other."""
-    return z.shape == v.shape and (_within(z, v) or _within(v, z))
+    def _ahead(self, access: _Access) -> int:
+        """1 where the access is at a later step of its loop than the one at hand, −1 at an earlier one."""
+        block, lag = self._block(access.block), access.ref.lag
+        if block.span is not Span.EACH or not lag:
+            return 0
+        return 1 if (lag > 0) != block.reverse else -1
+
+    def _end(self, vector: _Vector) -> Time:
+        """From when on what is made touches nothing of it, but at single steps."""
+        ends = [(0, 0)]
+        for access in vector.accesses:
+            if self._block(access.block).span is Span.ONCE:
+                continue
+            if access.rows == "idle" or self._ahead(access) > 0:
+                ends.append((access.block, 0))
+            else:
+                ends.append((access.block, access.place) if not access.ref.lag else (access.block + 1, 0))
+        return max(ends)
+
+    def _made_here(self, v: _Vector, block: int, place: int) -> frozenset[Affine] | None:
+        """None where v is touched before it is made here; else the single steps at which it is."""
+        before: set[Affine] = set()
+        for access in v.accesses:
+            if access.block < block:
+                single = next(self._single([access]), None)
+                if single is None:
+                    return None
+                before.add(single[1])
+            elif access.block == block and (access.place, access.writes) != (place, True):
+                made = self._ahead(access) < 0 and not access.writes
+                later = not access.ref.lag and (access.rows == "idle" or access.place >= place)
+                if not made and not later:
+                    return None
+        return frozenset(before)
+
+    # ------------------------------------------------------------------------- what is over
+
+    def _enter(self, vector: _Vector, block: int) -> None:
+        """The vector is over, from this block on."""
+        if vector.given_to is not None:
+            return
+        left = [(number, step) for number, step in vector.single if number >= block]
+        if left:
+            heappush(self._ends, ((min(number for number, _ in left) + 1, 0), vector.number, vector))
+        room = replace(vector.buffer, name="", held=())
+        kind = self._over[vector] = _Kind(room, vector.active, frozenset(step for _, step in left))
+        heappush(self._rooms.setdefault(room.shape, {}).setdefault(kind, []), (vector.number, vector))
+
+    def _first(self, kind: _Kind, v: _Vector) -> tuple[int, _Vector] | None:
+        """The first vector of that kind, other than v."""
+        waiting = self._rooms[kind.room.shape][kind]
+        while waiting and self._over.get(waiting[0][1]) != kind:
+            heappop(waiting)
+        if not waiting or waiting[0][1] is not v:
+            return waiting[0] if waiting else None
+        own = heappop(waiting)
+        found = self._first(kind, v)
+        heappush(waiting, own)
+        return found
+
+
+def _fits(kind: _Kind, v: _Vector, ahead: frozenset[Affine]) -> bool:
+    """Whether v can stand in the place of a vector of that kind. ahead: single steps of v before it."""
+    room, own = kind.room, v.buffer
+    return (
+        (_within(room, own) or _within(own, room))
+        and (kind.active or v.active)
+        and all(step.before(own.first) for step in kind.ahead)
+        and all(step.before(room.first) for step in ahead)
+    )
 
 
 def _within(small: Buffer, large: Buffer) -> bool:

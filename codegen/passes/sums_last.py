@@ -19,26 +19,27 @@ def sums_last(program: Program) -> Program:
     after    each step: …;  all steps: d_W += Σ δ[t] a[t]ᵀ
     needs    what it reads is not written later, and what it adds to is not read later
     """
-    body: Body = ()
+    body: list[Statement] = []  # from the end, as all lists here
     last: tuple[Block, ...] = ()
-    later: list[_Access] = []
+    later = _Later()
     for block in reversed(program.body):
         if not isinstance(block, Block):
-            body = (block, *body)
+            body.append(block)
             continue
-        own: Body = ()
-        sums: Body = ()
+        own: list[Statement] = []
+        sums: list[Statement] = []
         for unit in reversed(_units(block.body)):
             accesses = list(_accesses(program, block, unit))
-            if block.span is not Span.EACH and is_sum(unit[-1]) and not _meet(accesses, later):
-                sums = (*unit, *sums)
+            if block.span is not Span.EACH and is_sum(unit[-1]) and not later.meets(accesses):
+                sums.extend(reversed(unit))
             else:
-                own = (*unit, *own)
-                later += accesses
-        body = (replace(block, body=own), *body) if own else body
-        last = _joined(replace(block, body=sums, reverse=False, title=""), last) if sums else last
+                own.extend(reversed(unit))
+                later.add(accesses)
+        body += [replace(block, body=tuple(reversed(own)))] if own else []
+        moved = replace(block, body=tuple(reversed(sums)), reverse=False, title="")
+        last = _joined(moved, last) if sums else last
     titled = (replace(last[0], title=TITLE), *last[1:]) if last else ()
-    return replace(program, body=(*body, *titled))
+    return replace(program, body=(*reversed(body), *titled))
 
 
 def split(program: Program) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
@@ -110,5 +111,15 @@ def _accesses(program: Program, block: Block, unit: Body) -> Iterator[_Access]:
             yield _Access(ref.buffer, writes, *steps)
 
 
-def _meet(some: Iterable[_Access], others: Iterable[_Access]) -> bool:
-    return any(one.touches(other) for one in some for other in others)
+class _Later:
+    """What is done behind a place, by buffer."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[_Access, None]] = {}
+
+    def add(self, accesses: Iterable[_Access]) -> None:
+        for access in accesses:
+            self._known.setdefault(access.buffer, {})[access] = None
+
+    def meets(self, accesses: Iterable[_Access]) -> bool:
+        return any(one.touches(other) for one in accesses for other in self._known.get(one.buffer, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from codegen.errors import ProgramError
 from codegen.program.ir import (
@@ -59,42 +59,47 @@ def check(program: Program) -> None:
         for buffer in program.buffers.values():
             if not all(isinstance(extent, int) for extent in buffer.shape):
                 raise ProgramError(f"{buffer.name}: expected numbers for sizes, received {buffer.shape}")
-    _Checker(program).all(program.body, frozenset())
+    _Checker(program).all(program.body)
 
 
 class _Checker:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._allowed = STATEMENTS[program.level]
+        self._known: set[str] = set()  # the locals and loop indices that a statement may read
 
-    def all(self, body: tuple[Statement, ...], known: frozenset[str]) -> None:
-        """`known`: the locals and loop indices that the statements may read."""
+    def all(self, body: tuple[Statement, ...], indices: Set[str] = frozenset()) -> None:
+        """`indices`: those of the loop around the statements."""
+        own = set(indices) - self._known
+        self._known |= own
         for statement in body:
             if not isinstance(statement, self._allowed):
                 raise ProgramError(
                     f"{type(statement).__name__}: not a statement of the {self._program.level} level"
                 )
-            self._statement(statement, known)
+            self._statement(statement)
             match statement:
                 case Let(name=name) | Start(name=name):
-                    if name in known:
+                    if name in self._known:
                         raise ProgramError(f"{name}: expected one definition, received a second")
-                    known |= {name}
+                    own.add(name)
+                    self._known.add(name)
                 case Block(body=inner) | Rows(body=inner):
-                    self.all(inner, known)
+                    self.all(inner)
                 case For(index=index, body=inner):
-                    self.all(inner, known | {index})
+                    self.all(inner, {index})
                 case _:
                     pass
+        self._known -= own
 
-    def _statement(self, statement: Statement, known: frozenset[str]) -> None:
+    def _statement(self, statement: Statement) -> None:
         for ref in self._refs(statement):
             if ref.buffer not in self._program.buffers:
                 raise ProgramError(f"{ref.buffer}: expected a declared buffer")
             if ref.lag and self._program.buffers[ref.buffer].layout is not Layout.TIME:
                 raise ProgramError(f"{ref.buffer}: a lag of {ref.lag} needs a time axis")
         for scalar in self._scalars(statement):
-            self._scalar(scalar, known)
+            self._scalar(scalar)
         match statement:
             case Zero(buffer=name):
                 self._writable(name)
@@ -105,10 +110,10 @@ class _Checker:
                 self._choice(rows, ("active", "idle", "all"))
             case Store(ref=ref):
                 self._writable(ref.buffer)
-                self._components(ref, statement.components, known)
+                self._components(ref, statement.components)
             case Update(name=name, op=op):
                 self._choice(op, ("sum", "max"))
-                if name not in known:
+                if name not in self._known:
                     raise ProgramError(f"{name}: updated before it is started")
             case Block(span=span, body=body):
                 if span in (Span.EACH, Span.ALL) and any(isinstance(s, Block) for s in body):
@@ -135,19 +140,19 @@ class _Checker:
         if isinstance(statement, Assign):
             yield from values(statement.value)
 
-    def _scalar(self, scalar: Scalar, known: frozenset[str]) -> None:
+    def _scalar(self, scalar: Scalar) -> None:
         vector = self._program.level == "vector"
         match scalar:
             case Arg() | Extent():
                 if not vector:
                     raise ProgramError(f"{scalar}: only at the vector level")
             case Local(name=name):
-                if name not in known:
+                if name not in self._known:
                     raise ProgramError(f"{name}: read before it is defined")
             case Load(ref=ref, components=components):
                 if vector:
                     raise ProgramError(f"{scalar}: not at the vector level")
-                self._components(ref, components, known)
+                self._components(ref, components)
             case Call(op=op):
                 self._choice(op, tuple(OPERATIONS))
             case Select(op=op):
@@ -155,12 +160,12 @@ class _Checker:
             case _:
                 pass
 
-    def _components(self, ref: Ref, components: tuple[str | int, ...], known: frozenset[str]) -> None:
+    def _components(self, ref: Ref, components: tuple[str | int, ...]) -> None:
         shape = self._program.buffers[ref.buffer].shape
         if len(components) != len(shape):
             raise ProgramError(f"{ref.buffer}: expected {len(shape)} components, received {components}")
         for extent, component in zip(shape, components, strict=True):
-            inside = component in known if isinstance(component, str) else 0 <= component < int(extent)
+            inside = component in self._known if isinstance(component, str) else 0 <= component < int(extent)
             if not inside:
                 raise ProgramError(f"{ref.buffer}: component {component} is not within {extent}")
 

@@ -101,10 +101,12 @@ def refs(value: AnyValue) -> Iterator[Ref]:
 
 
 def parts(scalar: Scalar) -> Iterator[Scalar]:
-    """The scalar and everything it is made of."""
-    yield scalar
-    for operand in scalar.operands:
-        yield from parts(operand)
+    """The scalar and everything it is made of, in the order in which it is written."""
+    waiting = [scalar]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(reversed(part.operands))
 
 
 def loads(scalar: Scalar) -> Iterator[Load]:
@@ -207,14 +209,27 @@ def scalars(statement: Statement) -> Iterator[Scalar]:
             return
 
 
-def at_other_steps(one: tuple[Statement, ...], other: tuple[Statement, ...]) -> bool:
-    """Whether one of them writes a buffer that the other reads or writes at another step."""
-    return any(
-        w.buffer == r.buffer and w.lag != r.lag
-        for first, second in ((one, other), (other, one))
-        for w in all_writes(first)
-        for r in all_writes(second) | all_reads(second)
-    )
+class Done:
+    """What statements have read and written so far, and at which steps."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, set[int]] = {}
+        self._touched: dict[str, set[int]] = {}
+
+    def add(self, body: tuple[Statement, ...]) -> None:
+        written = all_writes(body)
+        for where, refs in ((self._written, written), (self._touched, written | all_reads(body))):
+            for ref in refs:
+                where.setdefault(ref.buffer, set()).add(ref.lag)
+
+    def at_other_steps(self, body: tuple[Statement, ...]) -> bool:
+        """Whether they write a buffer that the body reads or writes at another step, or the reverse."""
+        written = all_writes(body)
+        return any(
+            where.get(ref.buffer, set()) - {ref.lag}
+            for where, refs in ((self._touched, written), (self._written, written | all_reads(body)))
+            for ref in refs
+        )
 
 
 def all_reads(body: tuple[Statement, ...]) -> set[Ref]:

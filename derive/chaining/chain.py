@@ -25,8 +25,9 @@ from derive.deriving.extent import Extent, Steps, extent
 from derive.deriving.steps import is_arithmetic
 from derive.errors import ChoiceError
 from derive.showing import Shown
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_zero, symbols, walk
+from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_zero, symbols
 from derive.terms.softmax import softmax_argument
+from derive.terms.trees import walk
 from derive.values.expand import INITIAL, Exact, matrix
 from derive.values.expand import symbols as data_symbols
 from derive.values.walk import Data, Numbers, Tensor, Walk, named_equations

@@ -15,17 +15,8 @@ import sympy
 
 from derive.deriving.derivation import LOSS, Adjoint, Derivation, Gradient, Phase, Term
 from derive.deriving.extent import Extent
-from derive.terms.algebra import (
-    Expr,
-    Role,
-    Symbol,
-    constant,
-    elementwise,
-    is_zero,
-    shifted,
-    symbols,
-    transform,
-)
+from derive.terms.algebra import Expr, Role, Symbol, constant, elementwise, is_zero, shifted, symbols
+from derive.terms.trees import transform
 from derive.terms.zero import without_zeros
 
 Key = tuple[str, int]

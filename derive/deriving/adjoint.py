@@ -22,6 +22,7 @@ from derive.terms.algebra import (
     Reduce,
     Symbol,
     arg,
+    arg_index,
     elementwise,
     is_zero,
     total,
@@ -72,17 +73,38 @@ def pull_matvec(node: MatVec, cotangent: Expr, result: Symbol) -> Iterator[Pull]
 
 def pull_map(node: Map, cotangent: Expr, result: Symbol) -> Iterator[Pull]:
     """y = f(x₁, x₂, …), componentwise: x̄ₖ += ∂f/∂xₖ ∗ ȳ; a scalar xₖ that was spread sums it up."""
-    for index, operand in enumerate(node.args):
-        slope = sympy.diff(node.body, arg(index))
-        places = {arg(i): arg(i + 1) for i in range(len(node.args))}
-        body = arg(0) * slope.xreplace(places)
-        part = elementwise(body, (cotangent, *node.args), node.shape)
+    slopes = _slopes(node.body, len(node.args))
+    for operand, slope in zip(node.args, slopes, strict=True):
+        read = sorted(i for symbol in slope.free_symbols if (i := arg_index(symbol)) is not None)
+        body = arg(0) * slope.xreplace({arg(i): arg(place) for place, i in enumerate(read, start=1)})
+        part = elementwise(body, (cotangent, *(node.args[i] for i in read)), node.shape)
         if is_zero(part):
             continue
         rule = f"chain rule through {_function_name(node.body)}"
         if node.shape and not operand.shape:
             part, rule = total(part), "sum over the components that the scalar was spread to"
         yield from pull(operand, part, result, rule)
+
+
+def _slopes(body: sympy.Expr, count: int) -> list[sympy.Expr]:
+    """∂body/∂arg(i) for i < count; of a sum or a product only what reads arg(i) is differentiated."""
+    parts: dict[sympy.Symbol, list[sympy.Expr]] = {}
+    for part in body.args if isinstance(body, (sympy.Add, sympy.Mul)) else (body,):
+        for symbol in part.free_symbols:
+            parts.setdefault(symbol, []).append(part)
+
+    def slope(by: sympy.Symbol) -> sympy.Expr:
+        reading = parts.get(by, [])
+        match body:
+            case sympy.Add():
+                return sympy.diff(sympy.Add(*reading), by)
+            case sympy.Mul() if len(reading) == 1:
+                others = (factor for factor in body.args if factor is not reading[0])
+                return sympy.Mul(*others, sympy.diff(reading[0], by))
+            case _:
+                return sympy.diff(body, by)
+
+    return [slope(arg(i)) for i in range(count)]
 
 
 def pull_reduce(node: Reduce, cotangent: Expr, result: Symbol) -> Iterator[Pull]:

@@ -24,11 +24,11 @@ from derive.terms.algebra import (
     Symbol,
     constant,
     elementwise,
-    folded,
     is_zero,
     parameters,
     size_symbol,
 )
+from derive.terms.trees import folded
 from derive.terms.zero import without_zeros
 
 T = sympy.Symbol("T", integer=True, positive=True)

@@ -26,19 +26,8 @@ from derive.deriving.reuse import Stored, reuse
 from derive.deriving.steps import Namer, Step, name_steps
 from derive.errors import ChoiceError
 from derive.showing import Shown
-from derive.terms.algebra import (
-    Expr,
-    Map,
-    Parameter,
-    Reduce,
-    Role,
-    Shape,
-    Symbol,
-    constant,
-    shifted,
-    symbols,
-    transform,
-)
+from derive.terms.algebra import Expr, Map, Parameter, Reduce, Role, Shape, Symbol, constant, shifted, symbols
+from derive.terms.trees import transform
 
 LOSS, OUTSIDE = "loss", "outside"
 Key = tuple[str, str]  # the phase of a cotangent, "" for all of them, and its name

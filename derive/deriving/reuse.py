@@ -17,10 +17,10 @@ class Stored:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         maps = [(step.value, step.target) for step in steps if isinstance(step.value, Map)]
-        self.values = [(value, target) for value, target in maps if _worth(value.body)]
-        readers = Counter(argument for value, _ in self.values for argument in value.args)
+        self.values = [(v, target, _functions(v.body)) for v, target in maps if _worth(v.body)]
+        readers = Counter(argument for value, _, _ in self.values for argument in value.args)
         self._numbers: dict[Expr | None, list[int]] = {}
-        for number, (value, _) in enumerate(self.values):
+        for number, (value, _, _) in enumerate(self.values):
             rarest = min(value.args, key=readers.__getitem__, default=None)
             self._numbers.setdefault(rarest, []).append(number)
 
@@ -38,12 +38,12 @@ def reuse(node: Expr, stored: Stored) -> Expr:
     """
     if not isinstance(node, Map):
         return node
-    place = {argument: arg(i) for i, argument in enumerate(node.args)}
+    place, called = {argument: arg(i) for i, argument in enumerate(node.args)}, _functions(node.body)
     waiting = sorted(stored.over((None, *node.args)))
     while waiting:
         number = heappop(waiting)
-        value, target = stored.values[number]
-        if not all(argument in place for argument in value.args):
+        value, target, functions = stored.values[number]
+        if not functions <= called or not all(argument in place for argument in value.args):
             continue
         if value.shape not in ((), node.shape):  # numbers spread over components, where the node has none
             continue
@@ -58,7 +58,7 @@ def reuse(node: Expr, stored: Stored) -> Expr:
                 if later > number and later not in waiting:
                     heappush(waiting, later)
             node = changed
-            place = {argument: arg(i) for i, argument in enumerate(node.args)}
+            place, called = {argument: arg(i) for i, argument in enumerate(node.args)}, _functions(node.body)
     expanded = sympy.expand_mul(node.body)
     if sympy.count_ops(expanded) < sympy.count_ops(node.body):
         return elementwise(expanded, node.args, node.shape)
@@ -77,6 +77,11 @@ def _reading(body: sympy.Expr, known: sympy.Expr, fresh: sympy.Symbol) -> sympy.
         return bool(times.is_Integer and (times > 0 if known.exp.is_Integer else not node.exp.is_Integer))
 
     return body.replace(is_power, lambda node: fresh ** (node.exp / known.exp))
+
+
+def _functions(body: sympy.Expr) -> set[type[sympy.Basic]]:
+    """Those that are applied in it: where one is lacking, nothing that applies it stands."""
+    return {call.func for call in body.atoms(sympy.Function)}
 
 
 def _worth(body: sympy.Expr) -> bool:

@@ -22,18 +22,8 @@ from dataclasses import dataclass
 import sympy
 
 from derive.cells.model import Definition
-from derive.terms.algebra import (
-    Expr,
-    Map,
-    MatVec,
-    Others,
-    Parameter,
-    Reduce,
-    Symbol,
-    arg,
-    elementwise,
-    upwards,
-)
+from derive.terms.algebra import Expr, Map, MatVec, Others, Parameter, Reduce, Symbol, arg, elementwise
+from derive.terms.trees import upwards
 
 _REDUCTION_PREFIX = {"sum": "s", "max": "m", "logsumexp": "l"}
 

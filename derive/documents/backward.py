@@ -30,7 +30,8 @@ from derive.documents.factors import source, sum_formula, term_formula
 from derive.documents.pieces import Over, called, gradient_shape, over, pairing, paragraph, rules, steps
 from derive.documents.stated import objective_name, parameter_names
 from derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
-from derive.terms.algebra import Expr, Map, Parameter, Role, StepLike, Symbol, exact, walk
+from derive.terms.algebra import Expr, Map, Parameter, Role, StepLike, Symbol, exact
+from derive.terms.trees import walk
 from derive.writing.expressions import symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.tree import (

@@ -25,8 +25,8 @@ from derive.terms.algebra import (
     Symbol,
     elementwise,
     symbols,
-    walk,
 )
+from derive.terms.trees import walk
 
 ONE = sympy.Integer(1)
 

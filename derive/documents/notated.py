@@ -16,7 +16,8 @@ from derive.documents.pieces import (
 )
 from derive.documents.stated import objective_name
 from derive.documents.tree import Block, Entry, Inline, Paragraph, Remark, Section, Table
-from derive.terms.algebra import MatVec, Parameter, Reduce, Role, symbols, walk
+from derive.terms.algebra import MatVec, Parameter, Reduce, Role, symbols
+from derive.terms.trees import walk
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.tree import (
     EQUALS,

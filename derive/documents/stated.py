@@ -20,8 +20,9 @@ from derive.documents.pieces import (
     steps,
 )
 from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol, walk
+from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol
 from derive.terms.functions import leaky_relu, relu
+from derive.terms.trees import walk
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
 from derive.writing.tree import EQUALS, Call, Ident, Name, Node, Number, Objective, Op, Size, Sub, row

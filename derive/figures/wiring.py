@@ -15,7 +15,8 @@ import sympy
 from derive.cells.model import YHAT
 from derive.deriving.derivation import Derivation, Forward, Phase
 from derive.deriving.extent import Extent
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols, walk
+from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols
+from derive.terms.trees import walk
 
 INITIAL, INPUT, CELL, OUTPUT, LOST = "initial", "input", "cell", "output", "loss"
 

@@ -12,19 +12,19 @@ here knows about batches: an expression speaks of one example at one step t.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, cached_property
-from typing import Any, TypeAlias, TypeVar
+from functools import cache
+from typing import TypeAlias
 
 import sympy
 
 from derive.errors import ShapeError
 from derive.showing import Shown
+from derive.terms.trees import Tree, transform, walk
 
 Shape = tuple[str, ...]
 StepLike: TypeAlias = "sympy.Expr | int"  # a step t: a number, or an expression in T and index symbols
-N = TypeVar("N")
 
 
 class Role(Enum):
@@ -35,48 +35,10 @@ class Role(Enum):
     EXTERNAL = "external"  # a cotangent of v[t] that the caller brings (vector-Jacobian product)
 
 
-class Expr(Shown):
-    """Base of all nodes. Immutable; equal when built alike.
-
-    A node works its hash out once. Two nodes found equal have one key from then on, so that comparing two
-    DAGs compares no pair of parts twice.
-    """
+class Expr(Tree["Expr"], Shown):
+    """Base of all nodes."""
 
     shape: Shape
-
-    @cached_property
-    def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self._key)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, Expr) or type(self) is not type(other) or self._hash != other._hash:
-            return False
-        if self._key is not other._key and self._key == other._key:
-            self.__dict__["_key"] = other._key
-        return self._key is other._key
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The fields alone: the hash of a text is another one in another process."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return ()
-
-    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
-        """The same node over other children (of the same shapes)."""
-        if children:
-            raise TypeError(f"{type(self).__name__} has no children")
-        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -328,46 +290,7 @@ def is_zero(node: Expr) -> bool:
     return isinstance(node, Map) and node.body == 0
 
 
-# ----------------------------------------------------------------------------- walking
-
-
-def walk(node: Expr) -> Iterator[Expr]:
-    """The node and everything below it, parents first; each distinct node once, where it is met first."""
-    seen: set[Expr] = set()
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            yield node
-            waiting.extend(reversed(node.children))
-
-
-def upwards(node: Expr) -> Iterator[Expr]:
-    """The same nodes, children first."""
-    done: set[Expr] = set()
-    waiting = [node]
-    while waiting:
-        due = [child for child in waiting[-1].children if child not in done]
-        waiting.extend(reversed(due))
-        if not due:
-            node = waiting.pop()
-            if node not in done:
-                done.add(node)
-                yield node
-
-
-def folded(node: Expr, make: Callable[[Expr, tuple[N, ...]], N]) -> N:
-    """What `make` gives for the expression, from every distinct node and what it gave for its children."""
-    made: dict[Expr, N] = {}
-    for part in upwards(node):
-        made[part] = make(part, tuple(made[child] for child in part.children))
-    return made[node]
-
-
-def transform(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """The expression with `change` applied to every distinct node, children first."""
-    return folded(node, lambda old, children: change(old.rebuild(children) if children else old))
+# ----------------------------------------------------------------------------- reading
 
 
 def shifted(node: Expr, steps: int) -> Expr:

@@ -19,8 +19,9 @@ from derive.cells.model import Model
 from derive.deriving.derivation import LOSS, Derivation, derived
 from derive.deriving.extent import Extent, Steps, extent, positive
 from derive.errors import ChoiceError, DerivationError
-from derive.terms.algebra import Expr, Map, Others, Reduce, arg, walk
+from derive.terms.algebra import Expr, Map, Others, Reduce, arg
 from derive.terms.functions import written_out
+from derive.terms.trees import walk
 from derive.terms.zero import is_identically_zero, operations
 from derive.values.duals import Dual, Duals
 from derive.values.expand import Exact, documented_loss, symbols

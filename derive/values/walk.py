@@ -32,10 +32,10 @@ from derive.terms.algebra import (
     Shape,
     Symbol,
     arg,
-    folded,
     size_symbol,
 )
 from derive.terms.selecting import selecting
+from derive.terms.trees import folded
 
 N = TypeVar("N")
 

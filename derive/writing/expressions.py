@@ -18,10 +18,9 @@ from derive.terms.algebra import (
     StepLike,
     Symbol,
     exact,
-    folded,
-    walk,
 )
 from derive.terms.softmax import softmax_argument
+from derive.terms.trees import folded, walk
 from derive.writing.scalar import body_piece
 from derive.writing.tree import (
     EQUALS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from codegen.program.interpret import interpret
 from codegen.program.ir import Program
 from derive import Derivation
 from tests.agreement.cases import Case, derivation_of, sizes_of
+from tests.merged import merged, without_library
 from tests.quick import PLAIN_FUNCTIONS
 
 LEVELS = ("vector", "loops", "straight")
@@ -88,23 +89,38 @@ def emitted(case: Case, name: str, derivation: Derivation | None = None) -> Emit
     return codegen.emit(subject, sizes=sizes_of(case), dtype=case.dtype, T=fixed, name=name)
 
 
-def compiled(sources: Sequence[Emitted], target: str) -> list[Network]:
-    """One extension of all sources, and a network for each. target: as for a build, or "quick"."""
+def compiled(emitting: Iterable[Emitted], target: str) -> list[Network]:
+    """One extension of all that is emitted here, and a network for each.
+
+    target: as for a build, or "quick": without optimisation, as one C file for each type.
+    """
+    if target == "quick":
+        with without_library() as used:
+            made = list(emitting)
+        sources = merged(made, used)
+    else:
+        made = list(emitting)
+        sources = [e.source for e in made]
     with patch.dict(toolchain.TARGETS, QUICK):
-        module = compile_sources([e.source for e in sources], target=target)
-    return [
-        Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in sources
-    ]
+        module = compile_sources(sources, target=target)
+    return [Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in made]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases in groups that are each compiled into one extension, by the first test that needs it."""
+    """Cases in groups that are each compiled into one extension, by the first test that needs it.
+
+    few: how many of them `make test` has, the first ones.
+    """
 
     name: str
     cases: tuple[Case, ...]
     target: str = "native"
     group_size: int = 12
+    few: int = 1_000_000
+
+    def is_of_the_few(self, case: Case) -> bool:
+        return self.cases.index(case) < self.few
 
     def group(self, case: Case) -> int:
         return self.cases.index(case) // self.group_size
@@ -120,8 +136,8 @@ def _extension(suite: Suite, group: int) -> dict[Case, Network]:
         case: replace(case, form="loop") if case.form == "lengths" else case for case in suite.members(group)
     }
     distinct = list(dict.fromkeys(code.values()))
-    sources = [emitted(case, f"{suite.name}_{group}_{n}") for n, case in enumerate(distinct)]
-    networks = dict(zip(distinct, compiled(sources, suite.target), strict=True))
+    emitting = (emitted(case, f"{suite.name}_{group}_{n}") for n, case in enumerate(distinct))
+    networks = dict(zip(distinct, compiled(emitting, suite.target), strict=True))
     return {case: networks[own] for case, own in code.items()}
 
 

@@ -98,10 +98,14 @@ def distance(found: Any, expected: Any) -> float:
 
 
 def far(found: Mapping[str, Any], expected: Mapping[str, Any], tolerance: float) -> dict[str, float]:
-    """The tensors that are not within the tolerance, and how far off they are. Names must be the same."""
+    """The tensors that are not within the tolerance, and how far off they are."""
+    return {name: d for name, d in distances(found, expected).items() if not d <= tolerance}
+
+
+def distances(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, float]:
+    """How far off each tensor is. Names must be the same."""
     assert found.keys() == expected.keys()
-    distances = {name: distance(found[name], value) for name, value in expected.items()}
-    return {name: d for name, d in distances.items() if not d <= tolerance}
+    return {name: distance(found[name], value) for name, value in expected.items()}
 
 
 # ----------------------------------------------------------------------------- the functions of a network
@@ -151,11 +155,16 @@ def results(case: Case, net: Network, data: Data, names: tuple[str, ...]) -> dic
     }
 
 
-def disagreements(case: Case, net: Network, tolerance: float | None = None) -> dict[str, float]:
-    """All that the network gives and that is not within the tolerance of the reference."""
+def apart(case: Case, net: Network) -> dict[str, float]:
+    """How far all that the network gives is from the reference."""
     right = reference_of(case)
-    found = results(case, net, data_of(case), right.names)
-    return far(found, right.results, TOLERANCE[case.dtype] if tolerance is None else tolerance)
+    return distances(results(case, net, data_of(case), right.names), right.results)
+
+
+def promised(case: Case, backend: str) -> tuple[str, float]:
+    """What is promised of it, for the table of promises, and the bound."""
+    who = {"twin": "the NumPy twin", "c": "C"}.get(backend, "the interpreter")
+    return f"{case.dtype}: {who} is as the oracle has it", TOLERANCE[case.dtype]
 
 
 # ----------------------------------------------------------------------------- where less can be promised
@@ -163,13 +172,23 @@ def disagreements(case: Case, net: Network, tolerance: float | None = None) -> d
 UNITS = 8  # in the last place of every number, and what they grow to is what is allowed
 
 
-def beyond_its_condition(case: Case, net: Network) -> dict[str, float]:
-    """The disagreements that rounding does not explain: chance makes a few of many cases ill-conditioned."""
-    off = disagreements(case, net)
+def in_parts(case: Case, net: Network) -> dict[str, float]:
+    """How far all is from the reference, in parts of what rounding explains: 1 is all of it.
+
+    Chance makes a few of many cases ill-conditioned; their condition is measured only then.
+    """
+    parts = {name: d / TOLERANCE[case.dtype] for name, d in apart(case, net).items()}
+    off = {name: part * TOLERANCE[case.dtype] for name, part in parts.items() if not part <= 1}
     if not off:
-        return {}
+        return parts
     condition, unit = conditions(case), float(np.finfo(case.dtype).eps)
-    return {name: d for name, d in off.items() if not d <= UNITS * unit * condition[name]}
+    bounds = {name: max(TOLERANCE[case.dtype], UNITS * unit * condition[name]) for name in off}
+    return parts | {name: d / bounds[name] for name, d in off.items()}
+
+
+def beyond_its_condition(case: Case, net: Network) -> dict[str, float]:
+    """What rounding does not explain."""
+    return {name: part for name, part in in_parts(case, net).items() if not part <= 1}
 
 
 @cache

@@ -59,8 +59,8 @@ def _flipped(place: Place) -> Derivation:
 
 @cache
 def _compiled() -> dict[Place, Network]:
-    sources = [emitted(place[0], f"planted_{n}", _flipped(place)) for n, place in enumerate(PLACES)]
-    return dict(zip(PLACES, compiled(sources, "quick"), strict=True))
+    emitting = (emitted(place[0], f"planted_{n}", _flipped(place)) for n, place in enumerate(PLACES))
+    return dict(zip(PLACES, compiled(emitting, "quick"), strict=True))
 
 
 def _network(place: Place, backend: str) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import multiprocessing
 import os
 import platform
@@ -20,10 +21,15 @@ import derive
 from codegen import ArgumentError, ArgumentTypeError
 from codegen.building import toolchain
 from codegen.calling.network import Network
+from tests.agreement.backends import compiled
+from tests.chosen import diagonal, some
 
 Array = NDArray[Any]
 SIZES = {"n_x": 33, "n_a": 70, "n_y": 19}
 T, B = 9, 45
+SMALL = {"n_x": 3, "n_a": 4, "n_y": 2}
+LEFT_OUT = ("nothing", *codegen.PASSES, "all")
+SHARED = [(name, dtype) for name in ("vanilla", "lstm") for dtype in ("float32", "float64")]
 
 pytestmark = pytest.mark.xdist_group("choices")  # the threads of one process at a time
 
@@ -43,8 +49,7 @@ def has_threads(folder: Path) -> bool:
     return toolchain.has_threads(toolchain.find_compiler(), folder)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["vanilla", "lstm"])
+@pytest.mark.parametrize("name, dtype", some(SHARED, SHARED[:1].__contains__))
 def test_results_are_the_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
     model, found = derive.load(name), []
     lengths = np.random.default_rng(3).integers(1, T + 1, size=B)
@@ -63,15 +68,15 @@ def test_results_are_the_same_bits_for_any_number_of_threads(name: str, dtype: s
 def test_several_threads_are_used(tmp_path: Path) -> None:
     if not has_threads(tmp_path):
         pytest.skip("this compiler has no OpenMP")
-    rnn = codegen.build(derive.load("lstm"), SIZES, threads=3)
-    params, x, y = arguments(rnn, "float64")
+    rnn = codegen.build(derive.load("vanilla"), SIZES, "float32", threads=3)
+    params, x, y = arguments(rnn, "float32")
     rnn.loss_and_grad(params, x, y)
     assert len(os.listdir("/proc/self/task")) >= 3 if os.path.isdir("/proc/self/task") else True
 
 
 def test_python_threads_may_call_at_once() -> None:
-    rnn = codegen.build(derive.load("vanilla"), SIZES, threads=2)
-    cases = [arguments(rnn, "float64", seed) for seed in range(8)]
+    rnn = codegen.build(derive.load("vanilla"), SIZES, "float32", threads=2)
+    cases = [arguments(rnn, "float32", seed) for seed in range(8)]
     expected = [bits(*rnn.loss_and_grad(*case)) for case in cases]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda case: [bits(*rnn.loss_and_grad(*case)) for _ in range(5)], cases))
@@ -79,14 +84,14 @@ def test_python_threads_may_call_at_once() -> None:
 
 
 def _in_child(send: Any) -> None:
-    rnn = codegen.build(derive.load("vanilla"), SIZES, threads=2)
-    send.send(bits(*rnn.loss_and_grad(*arguments(rnn, "float64"))))
+    rnn = codegen.build(derive.load("vanilla"), SIZES, "float32", threads=2)
+    send.send(bits(*rnn.loss_and_grad(*arguments(rnn, "float32"))))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 def test_a_forked_child_does_not_wait_for_threads_that_it_has_not() -> None:
-    rnn = codegen.build(derive.load("vanilla"), SIZES, threads=2)
-    expected = bits(*rnn.loss_and_grad(*arguments(rnn, "float64")))
+    rnn = codegen.build(derive.load("vanilla"), SIZES, "float32", threads=2)
+    expected = bits(*rnn.loss_and_grad(*arguments(rnn, "float32")))
     fork = multiprocessing.get_context("fork")
     receive, send = fork.Pipe()
     child = fork.Process(target=_in_child, args=(send,))
@@ -96,16 +101,23 @@ def test_a_forked_child_does_not_wait_for_threads_that_it_has_not() -> None:
     child.join()
 
 
-@pytest.mark.parametrize("left_out", [*codegen.PASSES, "all of them"])
-@pytest.mark.usefixtures("quick_builds")
+@functools.cache
+def _without() -> dict[str, Network]:
+    """A network with a pass left out, for each of them; all in one extension."""
+    kept = {out: [name for name in codegen.PASSES if out not in (name, "all")] for out in LEFT_OUT}
+    emitting = (
+        codegen.emit(derive.load("vanilla"), SMALL, T=2, passes=passes, name=f"without_{out}")
+        for out, passes in kept.items()
+    )
+    return dict(zip(LEFT_OUT, compiled(emitting, "quick"), strict=True))
+
+
+@pytest.mark.parametrize("left_out", LEFT_OUT[1:])
 def test_no_pass_changes_a_result(left_out: str) -> None:
-    model, sizes = derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}
     random = np.random.default_rng(1)
     x, y = random.normal(size=(2, 6, 3)), random.uniform(size=(2, 6, 2))
-    chosen = [name for name in codegen.PASSES if left_out not in (name, "all of them")]
     results = []
-    for passes in (None, chosen):
-        rnn = codegen.build(model, sizes, T=2, passes=passes)
+    for rnn in (_without()["nothing"], _without()[left_out]):
         params = {n: np.random.default_rng(2).normal(size=s) / 2 for n, s in rnn.shapes.items()}
         results.append(rnn.loss_and_grad(params, x, y, wrt=(*params, "x", "a0")))
     (loss, grads), (other, others) = results
@@ -115,26 +127,24 @@ def test_no_pass_changes_a_result(left_out: str) -> None:
 
 
 def test_the_switches_change_the_code() -> None:
-    sizes = {"n_x": 3, "n_a": 4, "n_y": 2}
     models = [derive.load(name) for name in ("vanilla", "gru")]
-    whole = [codegen.emit(model, sizes, T=2).c for model in models]
+    whole = [codegen.emit(model, SMALL, T=2).c for model in models]
     for name in codegen.PASSES:
         others = [n for n in codegen.PASSES if n != name]
-        assert [codegen.emit(model, sizes, T=2, passes=others).c for model in models] != whole, name
-    assert "tanhf(" not in codegen.emit(models[0], sizes, "float32").c
-    assert "tanhf(" in codegen.emit(models[0], sizes, "float32", math="libm").c
+        assert [codegen.emit(model, SMALL, T=2, passes=others).c for model in models] != whole, name
+    assert "tanhf(" not in codegen.emit(models[0], SMALL, "float32").c
+    assert "tanhf(" in codegen.emit(models[0], SMALL, "float32", math="libm").c
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("steps", [None, 2])
+@pytest.mark.parametrize("dtype, steps", diagonal(["float32", "float64"], [None, 2]))
 @pytest.mark.usefixtures("quick_builds")
 def test_the_c_library_gives_the_same(dtype: str, steps: int | None) -> None:
-    model, sizes = derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}
+    model = derive.load("vanilla")
     random = np.random.default_rng(1)
     x, y = random.normal(size=(2, 21, 3)).astype(dtype), random.uniform(size=(2, 21, 2)).astype(dtype)
     results = []
     for math in ("own", "libm"):
-        rnn = codegen.build(model, sizes, dtype, steps, math=math)
+        rnn = codegen.build(model, SMALL, dtype, steps, math=math)
         params = {n: np.random.default_rng(2).normal(size=s).astype(dtype) for n, s in rnn.shapes.items()}
         results.append(rnn.loss_and_grad(params, x, y))
     (loss, grads), (other, others) = results
@@ -156,17 +166,18 @@ def test_the_c_library_gives_the_same(dtype: str, steps: int | None) -> None:
 )
 def test_wrong_choices_are_named(arguments: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(arguments))):
-        codegen.build(derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}, **arguments)
+        codegen.build(derive.load("vanilla"), SMALL, **arguments)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 15, 16, 17, 33])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.usefixtures("quick_builds")
 def test_straight_code_takes_any_number_of_examples(batch: int, dtype: str) -> None:
     """One example in numbers, more in lanes, the last of them in part: against the loops."""
-    model, sizes = derive.load("vanilla", h="softmax"), {"n_x": 3, "n_a": 4, "n_y": 2}
+    model = derive.load("vanilla", h="softmax")
     random = np.random.default_rng(batch)
     x, y = random.normal(size=(2, batch, 3)).astype(dtype), random.uniform(size=(2, batch, 2)).astype(dtype)
-    straight, loops = (codegen.build(model, sizes, dtype, steps) for steps in (2, None))
+    straight, loops = (codegen.build(model, SMALL, dtype, steps) for steps in (2, None))
     params = {n: random.normal(size=s).astype(dtype) for n, s in straight.shapes.items()}
     initial = {"a": random.normal(size=(batch, 4)).astype(dtype)}
     tolerance = 64 * float(np.finfo(dtype).eps)
@@ -206,11 +217,12 @@ def test_rounding_is_left_alone() -> None:
     assert np.float32(1e-40) * np.float32(0.5) != 0
 
 
+@pytest.mark.usefixtures("quick_builds")
 class TestCallsLikeOneBefore:
     """The second call of a kind skips the checks, and gives the same."""
 
     def network(self) -> Network:
-        return codegen.build(derive.load("vanilla"), {"n_x": 3, "n_a": 4, "n_y": 2}, "float32")
+        return codegen.build(derive.load("vanilla"), SMALL, "float32")
 
     def call(self, rnn: Network, seed: int) -> tuple[dict[str, Array], Array, Array]:
         random = np.random.default_rng(seed)

@@ -71,6 +71,7 @@ def test_a_title_cannot_leave_the_docstring(tmp_path: Path) -> None:
     compile((tmp_path / "net.py").read_text(encoding="utf-8"), "net.py", "exec")
 
 
+@pytest.mark.usefixtures("quick_builds")
 def test_a_loaded_folder_computes_what_the_twin_computes(tmp_path: Path) -> None:
     exported(tmp_path)
     interface = emit(derive.load("vanilla", h="softmax"), SIZES, name="net").interface
@@ -80,6 +81,7 @@ def test_a_loaded_folder_computes_what_the_twin_computes(tmp_path: Path) -> None
     compare(everything(twin, a), everything(network, a), 1e-12)
 
 
+@pytest.mark.usefixtures("quick_builds")
 def test_an_extension_beside_the_source_is_found_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

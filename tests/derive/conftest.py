@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from derive.cells.parse import Scope
 from derive.terms.algebra import Parameter, Symbol
+from tests.derive import once
 
 CELL = """
 name  = "cell"
@@ -47,6 +48,12 @@ yhat = "h(u)"
 [loss]
 kind = ["auto", "binary_cross_entropy", "cross_entropy", "squared_error"]
 """
+
+
+@pytest.fixture
+def judged_once() -> Iterator[None]:
+    with once.judged_once():
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from derive.chaining.chain import chain
 from derive.deriving.derivation import bptt
 from derive.publishing.document import document
 from derive.publishing.shown import latex_of
+from tests.chosen import some
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
@@ -40,6 +41,9 @@ yhat = "sigmoid(q)"
 """
 
 
+pytestmark = [pytest.mark.xdist_group("main"), pytest.mark.usefixtures("judged_once")]
+
+
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     status = main(arguments)
     captured = capsys.readouterr()
@@ -56,7 +60,7 @@ def test_the_default_is_the_notes_network(capsys: pytest.CaptureFixture[str]) ->
         assert all(display.strip() in text for display in displays)
 
 
-@pytest.mark.parametrize("name", builtin_names())
+@pytest.mark.parametrize("name", some(builtin_names(), ("gru", "vanilla").__contains__))
 def test_every_cell_has_its_gradients(capsys: pytest.CaptureFixture[str], name: str) -> None:
     status, text, _ = run(capsys, name, "--T", "3")
     assert status == 0
@@ -171,7 +175,7 @@ def test_the_text_does_not_depend_on_the_hash_seed() -> None:
     for seed in ("0", "1"):
         os.environ["PYTHONHASHSEED"] = seed
         try:
-            texts.add(command("lstm", "--T", "2").stdout)
+            texts.add(command("--T", "2").stdout)
         finally:
             del os.environ["PYTHONHASHSEED"]
     assert len(texts) == 1

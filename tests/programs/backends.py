@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -17,11 +17,8 @@ from codegen import Emitted, Network
 from codegen.building import toolchain
 from codegen.building.build import compile_sources
 from codegen.building.native import CBackend
-from codegen.c import render as rendering
 from codegen.c.identifiers import struct_fields
-from codegen.c.library import library
 from codegen.c.render import Texts, render
-from codegen.c.source import Source
 from codegen.calling import network
 from codegen.calling.arguments import Inputs
 from codegen.driver import fixed_counts
@@ -31,11 +28,9 @@ from codegen.passes.unroll import unroll
 from codegen.program.interface import Arrays, Counts, Interface, Prepared
 from codegen.program.interpret import interpret
 from codegen.program.ir import Program
+from tests.merged import merged, without_library
 from tests.programs.cases import Array, Case
 from tests.quick import PLAIN_FUNCTIONS
-
-HEAD = "\n".join(f"#include <{name}.h>" for name in ("math", "stddef", "stdint", "string"))
-OPENMP = "#ifdef _OPENMP\n#include <omp.h>\n#endif"
 
 
 class Interpreted:
@@ -137,32 +132,14 @@ def compiled(cases: Sequence[Case], level: str = "-O1", apart: bool = False) -> 
     As one C file for each type, with one copy of the library, which takes two thirds of the time; or,
     `apart`, as a file for each program, as a build has it.
     """
-    used: dict[str, list[str]] = {}
-
-    def collect(bodies: Iterable[str], dtype: str, math: str = "own") -> str:
-        used.setdefault(dtype, []).extend(own := list(bodies))
-        return library(own, dtype, math) if apart else ""
-
-    with patch.object(rendering, "library", collect):
+    with nullcontext() if apart else without_library() as used:
         made = [emitted(case, f"program_{n}") for n, case in enumerate(cases)]
     made = [_in_slices(e) if c.setting.sliced else e for c, e in zip(cases, made, strict=True)]
-    sources = (
-        [e.source for e in made] if apart else [_one(made, dtype, bodies) for dtype, bodies in used.items()]
-    )
+    sources = [e.source for e in made] if used is None else merged(made, used)
     flags = tuple(level if flag == "-O3" else flag for flag in toolchain.FLAGS)
     with patch.object(toolchain, "FLAGS", (*flags, PLAIN_FUNCTIONS)):
         module = compile_sources(sources)
     return [Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in made]
-
-
-def _one(emitted: Sequence[Emitted], dtype: str, bodies: Sequence[str]) -> Source:
-    own = [e.source for e in emitted if e.interface.dtype == dtype]
-    name = f"programs_{dtype}"
-    codes = [s.code.replace(f'#include "{s.name}.h"\n', "") for s in own]
-    head = f'#include "{name}.h"\n{HEAD}\n{OPENMP}\n{library(bodies, dtype)}'
-    return Source(
-        name, "\n".join(s.header for s in own), "\n".join([head, *codes]), "\n".join(s.cdef for s in own)
-    )
 
 
 def _in_slices(e: Emitted) -> Emitted:

@@ -8,30 +8,29 @@ import pytest
 
 import derive
 from derive.terms.algebra import elementwise
+from tests.chosen import some
 from tests.programs import backends, runs
 from tests.programs.cases import Case
 from tests.programs.pinned import PINNED
+from tests.promises import Promise
 
 NUMBER = 20260714
-COUNT, TOGETHER = 100, 25
+COUNT, FEW, TOGETHER = 1000, 50, 25
+LEVELS = ("-O0", "-O1", "-O2", "-O3")
 OPERATIONS = 200  # of straight-line code: what is longer runs in loops
 
 
-@pytest.mark.parametrize(
-    "batch",
-    [pytest.param(n, marks=pytest.mark.xdist_group(f"programs-{n}")) for n in range(COUNT // TOGETHER)],
-)
-def test_random_programs(batch: int) -> None:
+@pytest.mark.parametrize("batch", some(range(COUNT // TOGETHER), lambda n: n < FEW // TOGETHER))
+def test_random_programs(batch: int, promise: Promise) -> None:
     report = runs.Report()
     cases = runs.usable(runs.draw(TOGETHER + TOGETHER // 5, NUMBER + batch), TOGETHER, report)
     assert len(cases) == TOGETHER
     assert len(report.again) <= 0.1 * (len(cases) + len(report.again)), [why for _, why in report.again]
     with backends.budget(OPERATIONS):
-        runs.hold(cases, report)
+        runs.hold(cases, report, LEVELS[batch % len(LEVELS)])
     assert report.asked == TOGETHER
-    assert not report.failures, "\n".join(
-        f"{case}\n{backend}: {what}" for case, backend, what in report.failures
-    )
+    wrong = [f"{case}\n{backend}: {what}" for case, backend, what in report.failures]
+    promise.none("random programs that are not as the oracle has them", wrong, report.asked)
 
 
 def test_a_wrong_sign_is_found() -> None:

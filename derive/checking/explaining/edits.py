@@ -40,9 +40,8 @@ from derive.checking.reading.tree import (
     product,
     put,
     stepped,
-    transform,
-    walk,
 )
+from derive.terms.trees import transform, walk
 
 _MATRICES = ("@", "·")
 _FAR = (1, -1, 2, -2)  # how far off an index may be

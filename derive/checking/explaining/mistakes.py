@@ -37,8 +37,8 @@ from derive.checking.reading.tree import (
     differing,
     free,
     negative,
+    places,
     product,
-    walk,
 )
 from derive.claims.formula import At
 from derive.deriving.derivation import LOSS
@@ -150,7 +150,7 @@ class Case:
 
     def _right(self, side: Syntax) -> bool:
         """Whether the claim holds with another side, and not only where little of it exists."""
-        self.budget.left -= sum(1 for _ in walk(side))
+        self.budget.left -= sum(1 for _ in places(side))
         if self.budget.left < 0:
             return False
         known = free(side) <= {*self.bench.letters, *TIMES}
@@ -346,7 +346,7 @@ class Case:
 
 
 def _idle(node: Syntax) -> int:
-    return sum(isinstance(n, Slope) and n.of == n.by for n in walk(node))
+    return sum(isinstance(n, Slope) and n.of == n.by for _, n in places(node))
 
 
 _NOTHING = Grid(0, 0, ())

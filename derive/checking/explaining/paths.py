@@ -23,13 +23,14 @@ from derive.checking.explaining.written import written
 from derive.checking.judging.formulas import LENGTH, same_entries
 from derive.checking.judging.judging import Bench, using
 from derive.checking.reading.errors import NoValue
-from derive.checking.reading.tree import Delta, Index, Loss, Slope, Syntax, Value, Weight, added, transform
+from derive.checking.reading.tree import Delta, Index, Loss, Slope, Syntax, Value, Weight, added
 from derive.claims.formula import At
 from derive.deriving.architecture import Segment
 from derive.deriving.derivation import LOSS, Derivation
 from derive.deriving.timeline import arrivals
 from derive.errors import DerivationError
 from derive.terms.algebra import Expr, Role, Symbol, shifted, symbols
+from derive.terms.trees import transform
 from derive.values.grid import Grid, multiplied
 from derive.values.oracle import ParameterAt, ValueAt
 from derive.values.reals import Real

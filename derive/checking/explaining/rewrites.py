@@ -25,9 +25,9 @@ from derive.checking.reading.tree import (
     parts,
     product,
     put,
-    walk,
 )
 from derive.terms.functions import ELEMENTWISE
+from derive.terms.trees import walk
 
 _ONE, _TWO = Num(sympy.Integer(1)), sympy.Integer(2)
 

@@ -31,11 +31,12 @@ from derive.checking.reading.tree import (
     free,
     indices,
     letter,
-    walk,
+    places,
 )
 from derive.claims.formula import At
 from derive.errors import DerivationError, ShapeError
 from derive.terms.algebra import parameters
+from derive.terms.trees import walk
 from derive.values.grid import Grid
 from derive.values.oracle import Oracle
 
@@ -180,7 +181,7 @@ def is_flat(left: Syntax, right: Syntax) -> bool:
 
 def _is_chain(side: Syntax) -> bool:
     """A product from a derivative of the loss down to one by a parameter."""
-    slopes = [n for n in walk(side) if isinstance(n, Slope)]
+    slopes = [n for _, n in places(side) if isinstance(n, Slope)]
     from_loss = any(isinstance(n.of, Loss) for n in slopes)
     return len(slopes) > 1 and from_loss and any(isinstance(n.by, Weight) for n in slopes)
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import sympy
 
 from derive.terms.algebra import Expr
+from derive.terms.trees import Tree, transform
 
 
 @cache
@@ -64,42 +65,33 @@ def at(name: str, number: int = 0) -> Index:
     return Index(((name, 1),), number)
 
 
-@dataclass(frozen=True)
-class Syntax:
-    """Base of all nodes. Immutable; equal when written alike."""
-
-    @property
-    def children(self) -> tuple[Syntax, ...]:
-        return ()
-
-    def rebuild(self, children: tuple[Syntax, ...]) -> Syntax:
-        """The same node over other children."""
-        return self
+class Syntax(Tree["Syntax"]):
+    """Base of all nodes."""
 
 
 # ----------------------------------------------------------------------------- what is named
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Num(Syntax):
     value: sympy.Rational
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Count(Syntax):
     """A number that goes by a name: a size, or how many examples there are."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepNumber(Syntax):
     """A step as a number among others: T, or an index."""
 
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Value(Syntax):
     """v[t]"""
 
@@ -107,7 +99,7 @@ class Value(Syntax):
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Delta(Syntax):
     """delta_v[t], the derivative of the whole loss."""
 
@@ -115,21 +107,21 @@ class Delta(Syntax):
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weight(Syntax):
     """A parameter."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss(Syntax):
     """L, or L[t], the loss of one step."""
 
     index: Index | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slope(Syntax):
     """dof/dby, total, or with d+ immediate."""
 
@@ -148,7 +140,7 @@ class Slope(Syntax):
         return replace(self, of=of, by=by)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given(Syntax):
     """An expression of the derivation that the grammar has no words for, written at a step."""
 
@@ -159,7 +151,7 @@ class Given(Syntax):
 # ----------------------------------------------------------------------------- what is built
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sum(Syntax):
     """Terms, each with its sign, +1 or -1; -v alone is a sum of one term."""
 
@@ -174,7 +166,7 @@ class Sum(Syntax):
         return Sum(tuple(zip(signs, children, strict=True)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factors(Syntax):
     """first op v op v …, from the left; op is "*", "/", "@", or "·" for either product."""
 
@@ -191,7 +183,7 @@ class Factors(Syntax):
         return Factors(first, tuple(zip(signs, others, strict=True)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Single(Syntax):
     """A node over one other."""
 
@@ -205,31 +197,31 @@ class _Single(Syntax):
         return replace(self, inner=children[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Power(_Single):
     """Of each component; of a square matrix the product with itself."""
 
     exponent: sympy.Rational
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turned(_Single):
     """The transpose."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diag(_Single):
     """diag(v)"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Total(_Single):
     """Of all components their sum, or their mean."""
 
     mean: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FunctionCall(_Single):
     """A function of `derive.terms.functions`, differentiated `primes` times; `name` as it was written.
 
@@ -249,7 +241,7 @@ class FunctionCall(_Single):
         return replace(self, inner=children[0], others=children[1:])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Over(_Single):
     """Σ over an index, first to last; without bounds over every step. Or the product, the last in front."""
 
@@ -262,13 +254,6 @@ class Over(_Single):
 Path: TypeAlias = "tuple[int, ...]"
 
 # ----------------------------------------------------------------------------- walking
-
-
-def walk(node: Syntax) -> Iterator[Syntax]:
-    """The node and everything below it, parents first."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
 
 
 def places(node: Syntax, path: Path = ()) -> Iterator[tuple[Path, Syntax]]:
@@ -309,13 +294,6 @@ def differing(old: Syntax, new: Syntax) -> tuple[Syntax, Syntax]:
     if len(different) != 1 or old.rebuild(new.children) != new:
         return old, new
     return differing(*different[0])
-
-
-def transform(node: Syntax, change: Callable[[Syntax], Syntax]) -> Syntax:
-    """The tree with `change` applied to every node, children first; what does not change stays."""
-    children = tuple(transform(child, change) for child in node.children)
-    same = all(new is old for new, old in zip(children, node.children, strict=True))
-    return change(node if same else node.rebuild(children))
 
 
 def indices(node: Syntax) -> Iterator[Index]:

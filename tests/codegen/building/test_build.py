@@ -273,10 +273,11 @@ def test_a_cached_build_is_fast(source: Source) -> None:
 # Races and damage.
 
 
-def test_a_race_of_processes(source: Source, folder: Path) -> None:
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.full)])
+def test_a_race_of_processes(source: Source, folder: Path, count: int) -> None:
     context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(8), context.Queue()
-    workers = [context.Process(target=_race, args=(source, barrier, results)) for _ in range(8)]
+    barrier, results = context.Barrier(count), context.Queue()
+    workers = [context.Process(target=_race, args=(source, barrier, results)) for _ in range(count)]
     for worker in workers:
         worker.start()
     answers = [results.get(timeout=120) for _ in workers]

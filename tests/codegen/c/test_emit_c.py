@@ -24,6 +24,7 @@ from codegen.building.build import compile_sources
 from codegen.building.native import CBackend
 from codegen.c.identifiers import struct_fields
 from codegen.calling.network import Network
+from tests.chosen import diagonal
 from tests.codegen.c.c_programs import calling_all, sizes_of
 from tests.codegen.calls import arguments, compare, everything, fixed, in_slices
 from tests.quick import PLAIN_FUNCTIONS
@@ -65,17 +66,13 @@ def compiled(emitted: Sequence[Emitted], flags: Sequence[str], folder: Path) -> 
     return [folder / f"{e.source.name}.o" for e in emitted]
 
 
-@pytest.mark.parametrize("architecture, feed", PLANS)
-@pytest.mark.parametrize("name", MODELS)
-def test_no_warning(name: str, architecture: str, feed: str, tmp_path: Path) -> None:
-    """In both dtypes; with T fixed a file has the loops and, where it is short enough, the straight form."""
+@pytest.mark.parametrize("name, plan, dtype", diagonal(MODELS, PLANS, DTYPES))
+def test_no_warning(name: str, plan: tuple[str, str], dtype: str, tmp_path: Path) -> None:
+    """With T fixed a file has the loops and, where it is short enough, the straight form."""
+    architecture, feed = plan
     model = derive.load(name, architecture=architecture, feed=feed)
-    derivation = derive.bptt(model)
-    emitted = [
-        emit(derivation, sizes_of(model, (3, 4, 2, 5)), dtype, fixed_steps(architecture), name=f"net_{dtype}")
-        for dtype in DTYPES
-    ]
-    compiled(emitted, PLAIN, tmp_path)
+    sizes = sizes_of(model, (3, 4, 2, 5))
+    compiled([emit(model, sizes, dtype, fixed_steps(architecture), name="net")], PLAIN, tmp_path)
 
 
 CHOICES: tuple[dict[str, str], ...] = (
@@ -83,6 +80,15 @@ CHOICES: tuple[dict[str, str], ...] = (
     {"g": "tanh", "h": "softmax", "loss": "cross_entropy"},
     {"g": "tanh", "h": "identity", "loss": "squared_error"},
     {"g": "relu", "h": "sigmoid", "loss": "cross_entropy"},
+)
+CHOSEN = list(
+    zip(
+        MODELS,
+        ("many-to-one", "many-to-many", "encoder-decoder", "many-to-many"),
+        CHOICES,
+        DTYPES * 2,
+        strict=False,
+    )
 )
 TARGETS = (
     ["-O3", "-march=native"],
@@ -92,29 +98,22 @@ TARGETS = (
 )
 
 
-@pytest.mark.parametrize("flags", TARGETS, ids=" ".join)
-def test_no_warning_with_other_flags(flags: list[str], tmp_path: Path) -> None:
-    plans = ("many-to-one", "many-to-many", "encoder-decoder", "many-to-many")
-    models = [
-        derive.load(name, architecture=architecture, **choice)
-        for name, architecture, choice in zip(MODELS, plans, CHOICES, strict=False)
-    ]
-    emitted = [
-        emit(model, sizes_of(model, (7, 19, 5, 11)), dtype, name=f"net{i}")
-        for i, (model, dtype) in enumerate(zip(models, DTYPES * 2, strict=True))
-    ]
-    compiled(emitted, flags, tmp_path)
+@pytest.mark.parametrize("flags, number", diagonal(TARGETS, range(4)))
+def test_no_warning_with_other_flags(flags: list[str], number: int, tmp_path: Path) -> None:
+    name, architecture, choice, dtype = CHOSEN[number]
+    model = derive.load(name, architecture=architecture, **choice)
+    compiled([emit(model, sizes_of(model, (7, 19, 5, 11)), dtype, name="net")], flags, tmp_path)
 
 
-@pytest.mark.parametrize("flags", TARGETS, ids=" ".join)
-@pytest.mark.parametrize("sizes", [(16, 32, 8, 64), (18, 20, 17, 21)], ids=["whole", "ragged"])
+@pytest.mark.parametrize(
+    "flags, sizes, dtype", diagonal(TARGETS, [(16, 32, 8, 64), (18, 20, 17, 21)], DTYPES)
+)
 def test_no_warning_where_sizes_fill_the_tiles_of_a_kernel(
-    flags: list[str], sizes: tuple[int, int, int, int], tmp_path: Path
+    flags: list[str], sizes: tuple[int, int, int, int], dtype: str, tmp_path: Path
 ) -> None:
     """gcc takes a tail loop that it knows to be empty for an endless one, if its start is not plain."""
     model = derive.load("vanilla")
-    emitted = [emit(model, sizes_of(model, sizes), dtype, name=f"net_{dtype}") for dtype in DTYPES]
-    compiled(emitted, flags, tmp_path)
+    compiled([emit(model, sizes_of(model, sizes), dtype, name="net")], flags, tmp_path)
 
 
 def test_no_warning_without_vector_types(tmp_path: Path) -> None:
@@ -125,8 +124,7 @@ def test_no_warning_without_vector_types(tmp_path: Path) -> None:
     compiled([replace(emitted, source=replace(emitted.source, code=code))], ["-O2"], tmp_path)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(choice.values()))
+@pytest.mark.parametrize("choice, dtype", diagonal(CHOICES, DTYPES))
 def test_no_warning_from_clang(
     choice: dict[str, str], dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +136,7 @@ def test_no_warning_from_clang(
         emit(plain, sizes_of(plain, (3, 4, 2)), dtype, T=2, name="straight"),
         emit(gated, sizes_of(gated, (7, 19, 5)), dtype, name="loops"),
     ]
-    compiled(emitted, ["-O1", "-march=native"], tmp_path)
+    compiled(emitted, ["-O0", "-march=native", PLAIN_FUNCTIONS], tmp_path)
 
 
 # ----------------------------------------------------------------------------- what is in the object
@@ -147,13 +145,13 @@ LIBRARY = {"memset", "memcpy", "memmove", "_GLOBAL_OFFSET_TABLE_"}
 MATHEMATICS = {"exp", "log", "log1p", "tanh", "sin", "cos", "sqrt", "pow", "fabs", "sincos"}
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name, dtype", diagonal(MODELS, DTYPES))
 def test_no_allocation_and_no_state(name: str, dtype: str, tmp_path: Path) -> None:
     if shutil.which("nm") is None:
         pytest.skip("no nm here")
     model = derive.load(name, h="softmax", loss="binary_cross_entropy")
-    (path,) = compiled([emit(model, sizes_of(model, (3, 9, 4, 5)), dtype, name="net")], ["-O2"], tmp_path)
+    emitted = emit(model, sizes_of(model, (3, 9, 4, 5)), dtype, name="net")
+    (path,) = compiled([emitted], ["-O1", PLAIN_FUNCTIONS], tmp_path)
     listing = subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout
     symbols = [line.split()[-2:] for line in listing.splitlines()]
     undefined = {symbol for kind, symbol in symbols if kind == "U"}
@@ -221,20 +219,10 @@ SANITIZED = (
 )
 
 
-@pytest.mark.parametrize("size", [9, 4], ids="slices of {}".format)
-@pytest.mark.parametrize("name, architecture, feed, h, loss, dtype", SANITIZED)
-def test_sanitizers(
-    name: str,
-    architecture: str,
-    feed: str,
-    h: str,
-    loss: str,
-    dtype: str,
-    size: int,
-    sanitizers: list[str],
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("case, size", diagonal(SANITIZED, [9, 4]))
+def test_sanitizers(case: tuple[str, ...], size: int, sanitizers: list[str], tmp_path: Path) -> None:
     """Arrays and workspace of exactly the size they need, with and without lengths and optional results."""
+    name, architecture, feed, h, loss, dtype = case
     model = derive.load(name, architecture=architecture, feed=feed, h=h, loss=loss)
     emitted = emit(model, sizes_of(model, (5, 37, 18, 6)), dtype, name="net")  # beyond whole vectors
     (tmp_path / "net.h").write_text(emitted.h)
@@ -275,6 +263,7 @@ def test_the_sanitizers_would_find_a_small_workspace(sanitizers: list[str], tmp_
 # ----------------------------------------------------------------------------- in the process
 
 
+@pytest.mark.full  # test_choices has what is left of it
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="reads MXCSR")
 def test_the_rounding_of_the_process_stays() -> None:
     """Control bits of MXCSR (flush to zero, denormals are zero, rounding), after import and after calls."""
@@ -293,6 +282,7 @@ def test_the_rounding_of_the_process_stays() -> None:
     assert not before & 0x8040, "flushing was on already"
 
 
+@pytest.mark.usefixtures("quick_builds")
 def test_threads_get_identical_results() -> None:
     model = derive.load("gru", h="softmax")
     network = build(model, sizes_of(model, (3, 16, 5)))
@@ -309,6 +299,7 @@ def test_threads_get_identical_results() -> None:
                 assert all(np.array_equal(result[n], expected[index][n]) for n in result)
 
 
+@pytest.mark.usefixtures("quick_builds")
 @pytest.mark.parametrize("T", [None, 3])
 def test_special_values_follow_the_equations(T: int | None) -> None:
     """NaN and infinities come out of C where they come out of the twin."""

@@ -127,7 +127,20 @@ def _argument(value: Any, real: Any) -> Any:
             return None
 
 
-@pytest.fixture(scope="module", params=[(d, s) for d in TOLERANCE for s in SWITCHES], ids="-".join)
+KEPT = ("float32-native", "float64-portable", "float32-plain")  # every type, every kind
+
+
+def builds() -> Iterator[pytest.param]:
+    """All tests of a build are in one process; the builds that are not kept are for `make verify`."""
+    for dtype in TOLERANCE:
+        for switches in SWITCHES:
+            name = f"{dtype}-{switches}"
+            marks = [pytest.mark.xdist_group(f"kernels-{name}")]
+            marks += [] if name in KEPT else [pytest.mark.full]
+            yield pytest.param((dtype, switches), id=name, marks=marks)
+
+
+@pytest.fixture(scope="module", params=builds())
 def kernels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernels]:
     dtype, switches = request.param
     yield Kernels(tmp_path_factory.mktemp("kernels"), dtype, SWITCHES[switches])

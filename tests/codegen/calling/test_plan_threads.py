@@ -15,6 +15,7 @@ from codegen.calling.network import Plan
 SIZES = {"n_x": 40, "n_a": 90, "n_y": 20}
 
 
+@pytest.mark.usefixtures("quick_calls")
 def test_threads_that_share_a_plan_get_numbers_or_an_error() -> None:
     rnn = codegen.build(derive.load("vanilla"), SIZES, threads=1)
     random = np.random.default_rng(0)

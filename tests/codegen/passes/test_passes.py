@@ -109,7 +109,7 @@ def _hold_all_levels(case: Case) -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=settings().max_examples // 5,
     deadline=None,
     derandomize=True,
     database=None,

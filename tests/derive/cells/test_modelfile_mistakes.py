@@ -229,5 +229,5 @@ def test_fuzz_equations_and_tables(write: Write) -> None:
         except ModelFileError as error:
             assert len(str(error).splitlines()) == 1
 
-    quiet = hypothesis.settings(max_examples=300, deadline=None, database=None)
+    quiet = hypothesis.settings(deadline=None, database=None)
     quiet(hypothesis.given(edits)(holds))()

@@ -10,8 +10,8 @@ import pytest
 from derive.cells.parse import Scope, parse
 from derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line
 from derive.errors import ModelFileError
-from derive.terms.algebra import walk
 from derive.terms.functions import NAMES
+from derive.terms.trees import walk
 
 OPERAND, OPERATOR = "a name, a number or '('", "one of the operators"
 END = "the end of the equation"
@@ -265,7 +265,7 @@ def test_fuzz_characters(scope: Scope) -> None:
         except ModelFileError as error:
             assert error.column in range(1, len(one_line(text)) + 2)
 
-    hypothesis.settings(max_examples=1_000, **QUIET)(hypothesis.given(texts)(holds))()
+    hypothesis.settings(**QUIET)(hypothesis.given(texts)(holds))()
 
 
 def test_fuzz_tokens(scope: Scope) -> None:
@@ -296,4 +296,4 @@ def test_fuzz_tokens(scope: Scope) -> None:
         assert len(node.shape) <= 1
         assert all(len(n.shape) <= 1 for n in walk(node))
 
-    hypothesis.settings(max_examples=1_000, **QUIET)(hypothesis.given(tree)(holds))()
+    hypothesis.settings(**QUIET)(hypothesis.given(tree)(holds))()

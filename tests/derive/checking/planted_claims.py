@@ -23,10 +23,10 @@ from derive.checking.reading.tree import (
     Weight,
     added,
     at,
-    walk,
 )
 from derive.deriving.derivation import LOSS
 from derive.deriving.timeline import arrivals
+from derive.terms.trees import walk
 from tests.derive.checking.spelled import spelled
 
 

@@ -32,10 +32,10 @@ from derive.checking.reading.tree import (
     places,
     put,
     stepped,
-    walk,
 )
 from derive.terms.algebra import MatVec, Parameter
-from derive.terms.algebra import walk as nodes_of
+from derive.terms.trees import walk
+from derive.terms.trees import walk as nodes_of
 from derive.values.oracle import ValueAt
 
 ONE = Num(sympy.Integer(1))

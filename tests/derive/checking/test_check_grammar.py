@@ -235,7 +235,7 @@ MODELS = (
     STACKED,
     derive.load("vanilla", h="softmax", architecture="encoder-decoder", feed="output"),
 )
-RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def survives(text: str, model: derive.Model) -> None:
@@ -282,7 +282,7 @@ FORMULAS = st.recursive(
 )
 
 
-@settings(RELAXED, max_examples=40)
+@settings(RELAXED, max_examples=settings().max_examples // 5)
 @given(st.sampled_from(["dL/dW_aa", "delta_a[t]", "a[t]", "dL/db_a"]), FORMULAS)
 def test_any_formula_is_judged(left: str, right: str) -> None:
     survives(f"{left} = {right}", VANILLA)

@@ -28,9 +28,9 @@ from derive.terms.algebra import (
     size_symbol,
     symbols,
     total,
-    walk,
 )
 from derive.terms.functions import ELEMENTWISE, leaky_relu, relu
+from derive.terms.trees import walk
 from tests.derive.meaning import agree, entries, number, variables
 
 u, v, r = Symbol("u", ("n",)), Symbol("v", ("n",), -1), Symbol("r", ("n",))

@@ -26,8 +26,8 @@ from derive.terms.algebra import (
     parameters,
     shifted,
     symbols,
-    walk,
 )
+from derive.terms.trees import walk
 
 LAYOUTS = (
     ("one-to-one", "none"),

@@ -25,10 +25,9 @@ from derive.terms.algebra import (
     elementwise,
     symbols,
     total,
-    transform,
-    walk,
 )
 from derive.terms.functions import relu, sigmoid, softplus
+from derive.terms.trees import transform, walk
 from tests.derive.meaning import Known, agree, entries, number, numbers
 
 z, p, q = (Symbol(name, ("n",)) for name in ("z", "p", "q"))

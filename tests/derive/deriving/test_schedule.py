@@ -16,7 +16,8 @@ from derive.cells.modelfile import load
 from derive.deriving.architecture import Schedule, Segment, T, T_x, T_y, schedule
 from derive.deriving.derivation import bptt
 from derive.errors import DerivationError
-from derive.terms.algebra import Expr, Map, Parameter, Symbol, constant, is_zero, parameters, symbols, walk
+from derive.terms.algebra import Expr, Map, Parameter, Symbol, constant, is_zero, parameters, symbols
+from derive.terms.trees import walk
 from derive.values.evaluate import Evaluated, evaluate
 
 ZERO, ONE = sympy.S.Zero, sympy.S.One

@@ -23,9 +23,9 @@ from derive.terms.algebra import (
     arg,
     size_symbol,
     symbols,
-    walk,
 )
 from derive.terms.functions import relu, sigmoid
+from derive.terms.trees import walk
 from tests.derive.meaning import Known, agree, entries, number, numbers
 
 p, q, r = arg(0), arg(1), arg(2)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from derive.deriving.derivation import Adjoint, Derivation, Gradient, Sum, Term
-from derive.terms.algebra import Expr, Outer, Role, Symbol, elementwise, transform
+from derive.terms.algebra import Expr, Outer, Role, Symbol, elementwise
+from derive.terms.trees import transform
 
 KINDS = ("sign", "dropped", "step")
 

@@ -14,7 +14,7 @@ import pytest
 from derive.cells.modelfile import builtin_names, load
 from derive.choices import NOTATIONS
 from derive.deriving.derivation import Derivation, bptt
-from derive.documents.content import Wanted, content
+from derive.documents.content import Wanted
 from derive.documents.notated import glossary
 from derive.documents.tree import Block, Document, Equations, Paragraph, Remark, Section
 from derive.errors import ChoiceError
@@ -26,9 +26,12 @@ from derive.writing.mathml import mathml
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import Derivative, Ident, Name, Node, Objective, Par, Size, When, row
 from derive.writing.unicode import unicode
+from tests.chosen import together
 from tests.derive.documents.test_levels import nodes
+from tests.derive.once import content
 
 LAYOUTS = ("gradient", "jacobian")
+KEPT = ("vanilla", "vanilla, fed", "lstm")
 MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "vanilla": ("vanilla", {}),
     "vanilla, fed": ("vanilla", {"architecture": "one-to-many", "feed": "output", "h": "softmax"}),
@@ -75,7 +78,7 @@ def made(model: str, name: str, layout: str) -> Document:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", together("notations", MODELS, KEPT.__contains__))
 def test_notations_share_the_tree(model: str, layout: str) -> None:
     """The sections are the same, but for the sentence that names the notation; the texts are not."""
     documents = [made(model, name, layout) for name in NOTATIONS]
@@ -96,7 +99,7 @@ def nameless(document: Document) -> tuple[Section, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", together("notations", MODELS, KEPT.__contains__))
 def test_layouts_have_the_same_structure(model: str) -> None:
     """Sections, blocks, lines, numbers, relations, rules and verdicts; what differs is how sides are laid."""
     gradient, jacobian = (made(model, "note", layout) for layout in LAYOUTS)
@@ -217,7 +220,7 @@ def test_no_two_symbols_of_a_model_print_alike(cell_name: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NOTATIONS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", together("notations", MODELS, KEPT.__contains__))
 def test_no_two_symbols_of_a_document_print_alike(model: str, name: str) -> None:
     """Everything with a meaning that is written anywhere in it."""
     document = made(model, name, "gradient")

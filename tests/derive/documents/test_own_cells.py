@@ -12,6 +12,7 @@ from derive.documents.tree import Equations
 from derive.publishing.shown import latex_of
 from derive.writing.tree import Derivative, Name, Number, Objective, Par
 from tests.agreement.cells import CELLS
+from tests.chosen import diagonal
 from tests.derive.documents.test_equalities import given_numbers, made, other_than_claimed, uncovered
 
 ODD = """
@@ -86,8 +87,7 @@ def derived(name: str, folder: Path, **choices: str) -> Derivation:
     return bptt(load(file, **choices))
 
 
-@pytest.mark.parametrize("layout", ["gradient", "jacobian"])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name, layout", diagonal(FILES, ["gradient", "jacobian"]))
 def test_everything_displayed_is_checked(name: str, layout: str, tmp_path: Path) -> None:
     document = made(derived(name, tmp_path), layout)
     exact = [x for x in document.lines() if x.equality is not None and x.equality.digits is None]

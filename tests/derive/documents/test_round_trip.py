@@ -17,7 +17,7 @@ from derive.cells.modelfile import load
 from derive.checking.check import check
 from derive.claims.equality import Equality
 from derive.deriving.derivation import Derivation, bptt
-from derive.documents.content import Wanted, content
+from derive.documents.content import Wanted
 from derive.documents.tree import Document, Line
 from derive.documents.verified import general_steps
 from derive.errors import DeriveError
@@ -27,7 +27,9 @@ from derive.writing.expressions import t
 from derive.writing.latex import latex
 from derive.writing.tree import Name, Node, Objective, joined, transform, walk
 from derive.writing.unicode import unicode
+from tests.chosen import together
 from tests.derive.documents.test_equalities import equations
+from tests.derive.once import content
 
 MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "one-to-one": ("vanilla", {"architecture": "one-to-one", "h": "identity"}),
@@ -40,7 +42,8 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "lstm": ("lstm", {"loss": "squared_error"}),
     "vanilla_stacked": ("vanilla_stacked", {"h": "identity"}),
 }
-every_model = pytest.mark.parametrize("model", MODELS)
+KEPT = ("one-to-one", "many-to-one", "many-to-many", "encoder-decoder", "gru")
+every_model = pytest.mark.parametrize("model", together("round trip", MODELS, KEPT.__contains__))
 
 
 @cache
@@ -124,7 +127,7 @@ def test_every_gradient_is_judged_right(model: str) -> None:
             assert judged(derived, one, other), (latex(one), latex(other))
 
 
-@pytest.mark.parametrize("model", ["one-to-one", "many-to-one", "many-to-many", "encoder-decoder", "lstm"])
+@pytest.mark.parametrize("model", together("round trip", (*KEPT[:4], "lstm"), KEPT.__contains__))
 def test_the_sums_over_paths_are_judged_right(model: str) -> None:
     """∂⁺u/∂v of one equation; in these cells no value reaches another by two ways within a step."""
     derived = derivation(model)

@@ -9,6 +9,7 @@ import pytest
 import derive
 from derive.errors import MissingProgram
 from derive.publishing.document import FORMATS
+from tests.chosen import diagonal
 
 CELL = """
 name = "plain"
@@ -30,8 +31,10 @@ h_top = "scale * gate * h_top[t-1] / (1 + gamma_z ** 2) + 0.01 * mean(gate) + 1e
 """
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("layout", ["gradient", "jacobian"])
+pytestmark = [pytest.mark.xdist_group("without output"), pytest.mark.usefixtures("judged_once")]
+
+
+@pytest.mark.parametrize("format, layout", diagonal(FORMATS, ["gradient", "jacobian"]))
 def test_every_format_and_level(format: str, layout: str, tmp_path: Path) -> None:
     file = tmp_path / "plain.toml"
     file.write_text(CELL)

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import derive
-from derive.documents.content import Wanted, content
+from derive.documents.content import Wanted
 from derive.documents.levels import at_level
 from derive.documents.tree import Document
+from tests.derive.once import content
 
 ODD = r"""
 name = "odd"
@@ -38,18 +39,18 @@ kind = ["cross_entropy", "squared_error"]
 """
 KINDS = {
     "vanilla": ("vanilla", {}, Wanted(), "full"),
-    "brief": ("vanilla", {"h": "softmax"}, Wanted(), "brief"),
+    "brief": ("vanilla", {"h": "softmax"}, Wanted(pictures=False), "brief"),
     "one page": ("vanilla", {}, Wanted(), "brief"),
-    "exam": ("gru", {}, Wanted(3, "werbos"), "exam"),
-    "key": ("gru", {}, Wanted(3, "werbos"), "key"),
-    "jacobian": ("lstm", {}, Wanted(2, "d2l", "jacobian"), "full"),
+    "exam": ("gru", {}, Wanted(3, "werbos", pictures=False), "exam"),
+    "key": ("gru", {}, Wanted(3, "werbos", pictures=False), "key"),
+    "jacobian": ("lstm", {}, Wanted(2, "d2l", "jacobian", pictures=False), "full"),
     "two networks": (
         "gru",
         {"architecture": "encoder-decoder", "feed": "output"},
-        Wanted((2, 2), "pascanu"),
+        Wanted((2, 2), "pascanu", pictures=False),
         "full",
     ),
-    "odd": (ODD, {}, Wanted(2), "full"),
+    "odd": (ODD, {}, Wanted(2, pictures=False), "full"),
 }
 
 

@@ -24,6 +24,8 @@ from derive.formats.html_svg import embedded
 from derive.publishing.document import document
 from derive.writing.mathml import symbol_key
 from derive.writing.tree import Ident, Name, Par
+from tests.chosen import together
+from tests.derive.once import judged_once
 
 VOID = {"meta", "link", "br", "wbr", "hr", "img", "input"}
 
@@ -98,7 +100,8 @@ def with_lines(*lines: Line, answer: bool = False) -> Element:
 
 
 REAL = (("vanilla", "many-to-many"), ("lstm", "many-to-many"), ("vanilla", "encoder-decoder"))
-PAGES = [*NOTATIONS, "smallest", "lstm", *REAL]
+PAGES = {str(page): page for page in (*NOTATIONS, "smallest", "lstm", *REAL)}
+KEPT = ("note", "smallest", "lstm", str(REAL[0]))
 
 
 def unpacked(text: str) -> str:
@@ -110,11 +113,12 @@ def unpacked(text: str) -> str:
     return re.sub(r'<div data-packed="([^"]+)"></div><noscript>.*?</noscript>', inside, text)
 
 
-@pytest.fixture(scope="module", params=PAGES, ids=str)
+@pytest.fixture(scope="module", params=together("html", PAGES, KEPT.__contains__))
 def text(request: pytest.FixtureRequest) -> str:
-    match request.param:
+    match PAGES[request.param]:
         case (model, architecture):
-            shown = document(derive.load(model, architecture=architecture), format="html")
+            with judged_once():
+                shown = document(derive.load(model, architecture=architecture), format="html")
             assert isinstance(shown, str)
             return shown
         case "smallest":

@@ -15,8 +15,10 @@ import derive.values.prove
 from derive.deriving.derivation import Adjoint, Derivation, Term
 from derive.terms.algebra import elementwise
 from derive.terms.zero import is_identically_zero
+from tests.chosen import diagonal, some
+from tests.promises import Promise
 
-HEADS = tuple(product(("tanh", "relu"), ("sigmoid", "softmax", "identity"), derive.LOSSES))
+HEADS = (("tanh", "relu"), ("sigmoid", "softmax", "identity"), derive.LOSSES)
 LAYOUTS = (
     ("one-to-one", "none"),
     ("many-to-one", "none"),
@@ -24,26 +26,43 @@ LAYOUTS = (
 )
 
 
-@pytest.mark.parametrize(("g", "h", "loss"), HEADS)
-def test_every_head_of_the_vanilla_network(g: str, h: str, loss: str) -> None:
-    report = derive.prove(derive.load("vanilla", g=g, h=h, loss=loss))
-    assert report, str(report)
-
-
-@pytest.mark.parametrize(("architecture", "feed"), LAYOUTS)
-def test_every_architecture(architecture: str, feed: str) -> None:
-    h = "softmax" if feed == "output" else "sigmoid"
-    report = derive.prove(derive.load("vanilla", h=h, architecture=architecture, feed=feed))
-    assert report, str(report)
-
-
-@pytest.mark.parametrize(
-    ("name", "h"),
-    [("gru", "sigmoid"), ("gru_reset_after", "sigmoid"), ("lstm", "softmax"), ("vanilla_stacked", "softmax")],
+FEW_LAYOUTS = (LAYOUTS[0], LAYOUTS[1], ("one-to-many", "target"), ("encoder-decoder", "output"))
+MODELS = (
+    ("gru", "sigmoid"),
+    ("gru_reset_after", "sigmoid"),
+    ("lstm", "softmax"),
+    ("vanilla_stacked", "softmax"),
 )
-def test_every_model(name: str, h: str) -> None:
-    report = derive.prove(derive.load(name, h=h))
+LARGE: tuple[tuple[str, dict[str, str], derive.Steps], ...] = (
+    ("gru", {"h": "softmax"}, 5),
+    ("gru_reset_after", {"loss": "squared_error"}, 4),
+    ("lstm", {"architecture": "many-to-one"}, 6),
+    ("vanilla_stacked", {"architecture": "one-to-many", "feed": "output"}, 5),
+    ("lstm", {"architecture": "encoder-decoder", "feed": "output", "h": "softmax"}, (3, 4)),
+)
+
+
+def hold(promise: Promise, report: derive.Report) -> None:
+    """Every gradient of the report is right."""
+    wrong = [entry for entry in report.entries if not entry.ok]
+    promise.none("gradients that are not those of sympy.diff", wrong, len(report.entries))
     assert report, str(report)
+
+
+@pytest.mark.parametrize("g, h, loss", diagonal(*HEADS))
+def test_every_head_of_the_vanilla_network(g: str, h: str, loss: str, promise: Promise) -> None:
+    hold(promise, derive.prove(derive.load("vanilla", g=g, h=h, loss=loss)))
+
+
+@pytest.mark.parametrize("architecture, feed", some(LAYOUTS, FEW_LAYOUTS.__contains__))
+def test_every_architecture(architecture: str, feed: str, promise: Promise) -> None:
+    h = "softmax" if feed == "output" else "sigmoid"
+    hold(promise, derive.prove(derive.load("vanilla", h=h, architecture=architecture, feed=feed)))
+
+
+@pytest.mark.parametrize("name, h", some(MODELS, MODELS[:1].__contains__))
+def test_every_model(name: str, h: str, promise: Promise) -> None:
+    hold(promise, derive.prove(derive.load(name, h=h)))
 
 
 def test_different_sizes_written_out_and_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,20 +75,13 @@ def test_different_sizes_written_out_and_forwards(monkeypatch: pytest.MonkeyPatc
         assert {e.how for e in report.entries} <= hows
 
 
-@pytest.mark.parametrize(
-    ("name", "choices", "T"),
-    [
-        ("gru", {"h": "softmax"}, 5),
-        ("gru_reset_after", {"loss": "squared_error"}, 4),
-        ("lstm", {"architecture": "many-to-one"}, 6),
-        ("vanilla_stacked", {"architecture": "one-to-many", "feed": "output"}, 5),
-        ("lstm", {"architecture": "encoder-decoder", "feed": "output", "h": "softmax"}, (3, 4)),
-    ],
-)
-def test_networks_too_large_to_write_out(name: str, choices: dict[str, str], T: derive.Steps) -> None:
+@pytest.mark.parametrize("name, choices, T", some(LARGE, lambda case: case[0].startswith("gru")))
+def test_networks_too_large_to_write_out(
+    name: str, choices: dict[str, str], T: derive.Steps, promise: Promise
+) -> None:
     sizes = {"n_a": 3, "n_y": 2} | ({"n_d": 2} if name == "vanilla_stacked" else {})
     report = derive.prove(derive.load(name, **choices), T, sizes)
-    assert report, str(report)
+    hold(promise, report)
     assert {e.how for e in report.entries} == {"3 points, 50 digits, forwards"}
 
 
@@ -135,7 +147,7 @@ def negated(d: Derivation, target: str, term: int) -> Derivation:
     ],
 )
 def test_a_flipped_sign_is_found(target: str, term: int, right: set[str]) -> None:
-    report = derive.prove(negated(derive.bptt(derive.load("vanilla")), target, term), T=3)
+    report = derive.prove(negated(derive.bptt(derive.load("vanilla")), target, term), T=2)
     assert not report and not report.ok
     assert {e.name for e in report.entries if e.ok} == right
     assert "WRONG" in str(report)
@@ -181,7 +193,7 @@ def test_report_prints_a_table() -> None:
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
-    model = derive.load("gru")
+    model = derive.load("vanilla", h="softmax")
     assert derive.prove(model, T=1, seed=3) == derive.prove(model, T=1, seed=3)
 
 

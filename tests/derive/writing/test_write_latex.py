@@ -141,7 +141,7 @@ def test_words_hold_nothing_that_is_interpreted() -> None:
 
 
 @given(nodes)
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_every_tree_is_balanced(node: Node) -> None:
     for notation in NOTATIONS:
         text = latex(node, notation)

@@ -124,7 +124,7 @@ def test_what_is_unknown_raises(node: Node) -> None:
 
 
 @given(nodes)
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_every_tree_is_one_balanced_line(node: Node) -> None:
     for notation in NOTATIONS:
         text = unicode(node, notation)
@@ -288,7 +288,7 @@ def pieces(draw: st.DrawFn, depth: int = 4) -> Piece:
 
 
 @given(pieces())
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_the_line_means_what_the_tree_means(piece: Piece) -> None:
     try:
         expected = value(piece.node)
