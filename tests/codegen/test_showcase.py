@@ -86,7 +86,7 @@ print(net.network.source.count("{name}_loss_and_grad") > 0, np.isfinite(loss))
 """
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(None, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [1, pytest.param(None, marks=pytest.mark.full)])
 def test_a_generated_folder_is_a_package_that_works(count: int | None, tmp_path: Path) -> None:
     """The first entries, or all, compiled beside their source and imported, with no compiler at hand."""
     folder = tmp_path / "generated"

@@ -30,7 +30,7 @@ from codegen.program.interpret import interpret
 from codegen.program.ir import Program
 from tests.merged import merged, without_library
 from tests.programs.cases import Array, Case
-from tests.quick import PLAIN_FUNCTIONS
+from tests.quick import flags_at
 
 
 class Interpreted:
@@ -136,8 +136,7 @@ def compiled(cases: Sequence[Case], level: str = "-O1", apart: bool = False) -> 
         made = [emitted(case, f"program_{n}") for n, case in enumerate(cases)]
     made = [_in_slices(e) if c.setting.sliced else e for c, e in zip(cases, made, strict=True)]
     sources = [e.source for e in made] if used is None else merged(made, used)
-    flags = tuple(level if flag == "-O3" else flag for flag in toolchain.FLAGS)
-    with patch.object(toolchain, "FLAGS", (*flags, PLAIN_FUNCTIONS)):
+    with patch.object(toolchain, "FLAGS", flags_at(level)):
         module = compile_sources(sources)
     return [Network(e.interface, CBackend(module, e.source.name, struct_fields(e.interface))) for e in made]
 

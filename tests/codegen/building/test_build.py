@@ -594,7 +594,7 @@ def test_loading_changes_no_rounding(source: Source, folder: Path) -> None:
 def test_building_needs_no_setuptools(source: Source) -> None:
     script = (
         "import sys; sys.modules['setuptools'] = sys.modules['distutils'] = None\n"
-        "from codegen.build import compile_sources\nfrom codegen.c.source import Source\n"
+        "from codegen.building.build import compile_sources\nfrom codegen.c.source import Source\n"
         f"compile_sources([{source!r}])\n"
     )
     paths = os.pathsep.join(path or "." for path in sys.path)

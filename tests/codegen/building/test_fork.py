@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 import codegen
 import derive
+from codegen.building import toolchain
 from codegen.building.build import _LOADING
 from codegen.calling.network import Network, Plan
+from tests.quick import flags_at
 
 Array = NDArray[Any]
 SIZES = {"n_x": 33, "n_a": 70, "n_y": 19}
@@ -29,7 +31,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def rnn() -> Network:
-    return codegen.build(derive.load("vanilla"), SIZES, threads=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toolchain, "FLAGS", flags_at("-O1"))
+        return codegen.build(derive.load("vanilla"), SIZES, threads=2)
 
 
 def arguments(rnn: Network, seed: int = 0) -> tuple[dict[str, Array], Array, Array]:

@@ -125,7 +125,7 @@ def test_c_text_means_the_trees(tmp_path: Path) -> None:
     """Many trees as C functions of one file."""
     cases: list[tuple[Scalar, float]] = []
 
-    @settings(deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(trees)
     def collect(tree: Scalar) -> None:
         try:

@@ -21,6 +21,7 @@ from derive.errors import ChoiceError
 from derive.publishing.shown import step_node
 from derive.terms.algebra import elementwise, shifted
 from derive.writing.latex import latex
+from tests.chosen import some
 
 NOTE = Path(__file__).parents[4] / "shared" / "note.md"
 LINES = r"""
@@ -222,11 +223,11 @@ def test_a_flipped_sign_is_in_every_part() -> None:
 # ----------------------------------------------------------------------------- form
 
 
-@pytest.mark.parametrize("case", CASES, ids=label)
-def test_the_text_is_whole(case: Any) -> None:
+@pytest.mark.parametrize("number", some(range(len(CASES)), lambda n: n % 2), ids=lambda n: label(CASES[n]))
+def test_the_text_is_whole(number: int) -> None:
     from tests.derive.publishing.test_latex import balanced
 
-    made = built(case)
+    made = built(CASES[number])
     text = unwrapped(made.latex())
     assert balanced(made.latex()) and "$0" not in text
     written = "writes the chain rule for this parameter so:" if made.quoted else "the chain rule is:"
@@ -303,9 +304,9 @@ def test_wrong_sizes_and_initial_are_named() -> None:
 
 
 def test_a_chain_has_any_length_and_its_text_grows_with_it() -> None:
-    short, long = (derive.chain(derive.load("vanilla"), T=T) for T in (30, 300))
-    assert [term.k for term in long.terms] == list(range(300, 0, -1))
-    assert len(long.latex()) < 11 * len(short.latex())
+    short, long = (derive.chain(derive.load("vanilla"), T=T) for T in (12, 96))
+    assert [term.k for term in long.terms] == list(range(96, 0, -1))
+    assert len(long.latex()) < 9 * len(short.latex())
 
 
 def test_a_parameter_that_enters_only_before_has_no_direct_path() -> None:

@@ -38,7 +38,7 @@ from derive.writing.tree import (
 from tests.agreement.cells import PEEPHOLE
 from tests.chosen import together
 from tests.promises import Promise
-from tests.quick import PLAIN_FUNCTIONS
+from tests.quick import flags_at
 
 CASES: dict[str, tuple[str, dict[str, str], Any]] = {
     "one-to-one": ("vanilla", {"architecture": "one-to-one", "h": "softmax"}, None),
@@ -64,8 +64,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         file.write_text(PEEPHOLE, encoding="utf-8")
         name = str(file)
     with pytest.MonkeyPatch.context() as patch:
-        flags = (flag if flag != "-O3" else "-O0" for flag in toolchain.FLAGS)
-        patch.setattr(toolchain, "FLAGS", (*flags, PLAIN_FUNCTIONS))
+        patch.setattr(toolchain, "FLAGS", flags_at("-O0"))
         yield Case(name, choices, T)
 
 

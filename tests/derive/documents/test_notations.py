@@ -26,7 +26,7 @@ from derive.writing.mathml import mathml
 from derive.writing.notation import Notation, notation
 from derive.writing.tree import Derivative, Ident, Name, Node, Objective, Par, Size, When, row
 from derive.writing.unicode import unicode
-from tests.chosen import together
+from tests.chosen import some, together
 from tests.derive.documents.test_levels import nodes
 from tests.derive.once import content
 
@@ -77,7 +77,7 @@ def made(model: str, name: str, layout: str) -> Document:
 # ----------------------------------------------------------------------------- the same document
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", some(LAYOUTS, "gradient".__eq__))
 @pytest.mark.parametrize("model", together("notations", MODELS, KEPT.__contains__))
 def test_notations_share_the_tree(model: str, layout: str) -> None:
     """The sections are the same, but for the sentence that names the notation; the texts are not."""

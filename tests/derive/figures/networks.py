@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from derive.cells.modelfile import load
 from derive.deriving.derivation import Derivation, bptt
+from tests.chosen import some
 
 PAST = """
 name = "past"
@@ -190,6 +191,10 @@ OTHERS = ("gru_reset_after", "still", "upper", "ladder", "unused", "linear", "ma
 ALL = [(cell, *way) for cell in EACH_WAY for way in WAYS]
 ALL += [(cell, *way) for cell in OTHERS for way in (WAYS[2], WAYS[5], WAYS[7])]
 ALL += [("silent", way, "none") for way in ("one-to-one", "many-to-many")]
+KEPT = {(EACH_WAY[n % len(EACH_WAY)], *way) for n, way in enumerate(WAYS)}
+KEPT |= {(cell, *WAYS[5]) for cell in (*OTHERS, "silent")}
+NETWORKS = some(ALL, KEPT.__contains__)
+"""All; `make test` has every way and every cell."""
 
 
 @cache

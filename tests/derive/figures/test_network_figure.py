@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from networks import ALL, network, short_and_long
+from networks import NETWORKS, network, short_and_long
 
 from derive.deriving.derivation import Derivation
 from derive.deriving.extent import Steps, extent
@@ -127,7 +127,7 @@ def lengths(architecture: str) -> list[Steps]:
     return [(1, 1), (2, 3)] if architecture == "encoder-decoder" else [1, 2, 4]
 
 
-@pytest.mark.parametrize("cell, architecture, feed", ALL)
+@pytest.mark.parametrize("cell, architecture, feed", NETWORKS)
 def test_arrows_are_those_of_the_equations(cell: str, architecture: str, feed: str) -> None:
     derivation = network(cell, architecture, feed)
     for T in lengths(architecture):
@@ -165,7 +165,7 @@ def labelled(drawing: Drawing) -> Iterator[tuple[Box, Label]]:
     return ((box, label) for box in drawing.boxes for label in box.labels)
 
 
-@pytest.mark.parametrize("cell, architecture, feed", ALL)
+@pytest.mark.parametrize("cell, architecture, feed", NETWORKS)
 def test_of_many_steps_the_first_and_the_last(cell: str, architecture: str, feed: str) -> None:
     T = short_and_long(architecture)[-1]
     derivation = network(cell, architecture, feed)
