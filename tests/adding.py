@@ -15,7 +15,7 @@ from derive.cells import parse, tables
 from derive.checking.reading import scanner, scope
 from derive.terms import functions
 from derive.terms.functions import Function, Named, sigmoid
-from derive.writing import latex
+from derive.writing import latex, metrics
 
 _u, _v = sympy.symbols("u v")
 
@@ -42,8 +42,8 @@ class hypot(Named):
 
 RECORDS = {
     "atan": Function("atan", sympy.atan, "atan", np.arctan, "arctan", r"\arctan"),
-    "silu": Function("silu", silu, sign="SiLU"),
-    "maximum": Function("maximum", maximum, sign="max", latex=r"\max", arity=2),
+    "silu": Function("silu", silu, sign="SiLU", told=True),
+    "maximum": Function("maximum", maximum, sign="max", latex=r"\max", arity=2, told=True),
     "hypot": Function("hypot", hypot, "hypot", np.hypot, arity=2),
 }
 ROWS = {
@@ -64,6 +64,7 @@ def add_record(monkeypatch: pytest.MonkeyPatch, function: Function) -> None:
     if function.latex:
         monkeypatch.setitem(latex._FUNCTIONS, function.written, function.latex)
         monkeypatch.setattr(scanner, "_FUNCTIONS", {*scanner._FUNCTIONS, function.latex[1:]})
+        monkeypatch.setattr(metrics, "_NAMES", {*metrics._NAMES, function.latex[1:]})
     for word in function.spellings:
         monkeypatch.setitem(scope.FUNCTIONS, word.removeprefix("\\"), name)
 

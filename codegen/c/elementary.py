@@ -1,4 +1,4 @@
-"""exp, tanh, sigmoid, log, log1p, softplus, tail, relu and leaky_relu as C text of our own, no branches.
+"""Elementary functions as C text of our own, without branches: those that have a macro in the template.
 
 `render` gives the functions asked for, and what they call, from templates/elementary.c.j2 with the
 coefficients of templates/elementary.toml (codegen/minimax.py). Three kinds of the same text:
@@ -180,24 +180,21 @@ def _piece(name: str, dtype: str, kind: str) -> str:
     number, word = _TYPES[kind] or (layout.real, layout.word)
     inner = "static inline" if kind == "scalar" else "INLINE"
     ending = "f" if layout.real == "float" else ""
-    text = (
-        environment("codegen.c")
-        .get_template("elementary.c.j2")
-        .render(
-            piece=name,
-            real=layout.real,
-            word=layout.word,
-            T=number,
-            U=word,
-            s=SUFFIX[kind],
-            how="NOINLINE" if name in FUNCTIONS and kind != "vector" else inner,
-            format=layout,
-            constant=table.constant,
-            polynomial=table.polynomial,
-            number=lambda value: f"{_decimal(float(value))}{ending}",
-            at=lambda value: f"{_hexadecimal(value)}{ending}",
-        )
-    )
+    context = {
+        "real": layout.real,
+        "word": layout.word,
+        "T": number,
+        "U": word,
+        "s": SUFFIX[kind],
+        "how": "NOINLINE" if name in FUNCTIONS and kind != "vector" else inner,
+        "format": layout,
+        "constant": table.constant,
+        "polynomial": table.polynomial,
+        "number": lambda value: f"{_decimal(float(value))}{ending}",
+        "at": lambda value: f"{_hexadecimal(value)}{ending}",
+    }
+    macros = environment("codegen.c").get_template("elementary.c.j2").make_module(context)
+    text = str(getattr(macros, name)())
     return "\n".join(part for line in text.strip().splitlines() for part in _wrapped(line))
 
 

@@ -20,12 +20,27 @@ from derive.documents.pieces import (
     steps,
 )
 from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol
-from derive.terms.functions import leaky_relu, relu
+from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol, arg
+from derive.terms.functions import ELEMENTWISE, Function, leaky_relu, relu
 from derive.terms.trees import walk
 from derive.writing.expressions import expr_node, symbol_node, t
 from derive.writing.formulas import formula_node
-from derive.writing.tree import EQUALS, Call, Ident, Name, Node, Number, Objective, Op, Size, Sub, row
+from derive.writing.scalar import body_piece
+from derive.writing.tree import (
+    EQUALS,
+    Call,
+    Ident,
+    Name,
+    Node,
+    Number,
+    Objective,
+    Op,
+    Piece,
+    Size,
+    Sub,
+    listed,
+    row,
+)
 
 LOSSES = {
     "binary_cross_entropy": "binary cross-entropy",
@@ -171,11 +186,23 @@ def conventions(values: Iterable[Expr]) -> list[Block]:
                 small,
             )
         )
+    for told in (f for f in ELEMENTWISE.values() if f.told):
+        if any(body.has(told.meaning) for body in bodies):
+            found.append(paragraph("{} is {}.", *_definition(told)))
     if any(isinstance(node, Reduce) and node.kind == "max" for node in nodes):
         found.append(
             paragraph("A maximum only shifts what the exponential sees, so it carries no derivative.")
         )
     return [*found]
+
+
+def _definition(function: Function) -> tuple[Node, Node]:
+    """f(z), or f(u, v), and what it means."""
+    letters = [Ident(letter) for letter in ("z" if function.arity == 1 else "uvw")[: function.arity]]
+    assert function.definition is not None
+    meaning = function.definition(*(arg(i) for i in range(function.arity)))
+    body = body_piece(meaning, [Piece(letter) for letter in letters])
+    return Call(function.written, listed(letters)), body.node
 
 
 # ----------------------------------------------------------------------------- forward

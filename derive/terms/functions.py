@@ -86,7 +86,7 @@ class Function:
     real, array: on numbers, as the method of an mpmath context that has this name, and on NumPy's arrays;
     a function without them is evaluated by what it means. sign: what documents call it, its name if empty.
     latex: its command, \\operatorname{…} or a letter if empty. read: what else a claim may call it, words
-    and commands of LaTeX.
+    and commands of LaTeX. told: whether a document that uses it says what it means.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Function:
     latex: str = ""
     read: tuple[str, ...] = ()
     arity: int = 1
+    told: bool = False
 
     def __call__(self, *args: sympy.Expr) -> sympy.Expr:
         return self.meaning(*args)
@@ -106,10 +107,14 @@ class Function:
         return self.sign or self.name
 
     @property
+    def definition(self) -> Lambda | None:
+        """What a function of ours is written out as."""
+        return getattr(self.meaning, "definition", None)
+
+    @property
     def by_cases(self) -> bool:
         """Whether its definition is told by cases."""
-        definition = getattr(self.meaning, "definition", None)
-        return definition is not None and definition.expr.has(Piecewise)
+        return self.definition is not None and self.definition.expr.has(Piecewise)
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -85,6 +85,15 @@ def test_the_derivation_is_proved_and_checked(cell: Path) -> None:
             derive.check(model, f"a[t] = {wrong}")
 
 
+def test_documents_say_what_a_function_means(cell: Path) -> None:
+    model = derive.load(cell, loss="squared_error")
+    text = " ".join(derive.document(model, format="text", level="full").split())
+    assert "SiLU(z) is z σ(z)." in text
+    assert "max(u, v) is {v if u ≤ v; u otherwise}." in text
+    for format in ("latex", "html"):
+        assert "SiLU" in str(derive.document(model, format=format, level="full"))
+
+
 @pytest.mark.parametrize(
     ("call", "column", "expected", "found"),
     [
