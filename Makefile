@@ -45,7 +45,8 @@ docs: $(VENV)/.docs  ## build the gallery of derivations, docs/gallery/index.htm
 build: $(VENV)/.base  ## regenerate and compile generated/
 	@$(RUN) -m codegen showcase
 
-# threads that wait by spinning would count as work
+# threads that wait by spinning would count as work; what many processes import is compiled once
+test verify: export PYTHONDONTWRITEBYTECODE =
 test verify: export OMP_WAIT_POLICY = passive
 test verify: export OPENBLAS_NUM_THREADS = 1
 

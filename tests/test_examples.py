@@ -19,6 +19,8 @@ import pytest
 
 import codegen
 import derive
+from codegen.building import toolchain
+from tests.quick import flags_at
 
 ROOT = Path(__file__).parent.parent
 SMALLEST, CHAR_LM = ROOT / "examples" / "smallest.py", ROOT / "examples" / "char_lm.py"
@@ -47,7 +49,10 @@ def number(pattern: str, text: str) -> float:
     return float(found[1])
 
 
-def test_smallest_is_small_and_prints_the_gradient(capsys: pytest.CaptureFixture[str]) -> None:
+def test_smallest_is_small_and_prints_the_gradient(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "FLAGS", flags_at("-O0"))
     assert len(SMALLEST.read_text(encoding="utf-8").splitlines()) < 15
     found = runpy.run_path(str(SMALLEST))
     printed = capsys.readouterr().out

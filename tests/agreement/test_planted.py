@@ -76,8 +76,12 @@ def _network(place: Place, backend: str) -> Network:
 EVERY_PLACE = pytest.mark.parametrize(
     "place",
     [
-        pytest.param(p, id=f"{p[0].model}-{p[1]}-{p[2]}", marks=pytest.mark.xdist_group("planted"))
-        for p in PLACES
+        pytest.param(
+            p,
+            id=f"{p[0].model}-{p[1]}-{p[2]}",
+            marks=[pytest.mark.xdist_group("planted"), *([] if n % 2 == 0 else [pytest.mark.full])],
+        )
+        for n, p in enumerate(PLACES)
     ],
 )
 

@@ -298,8 +298,8 @@ def _race(source: Source, barrier: Any, results: Any) -> None:
 
 
 def test_a_race_of_threads(source: Source) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        modules = set(pool.map(lambda _: compile_sources([source]), range(8)))
+    with ThreadPoolExecutor(4) as pool:
+        modules = set(pool.map(lambda _: compile_sources([source]), range(4)))
     assert len(modules) == 1
 
 

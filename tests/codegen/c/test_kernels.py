@@ -127,7 +127,7 @@ def _argument(value: Any, real: Any) -> Any:
             return None
 
 
-KEPT = ("float32-native", "float64-portable", "float32-plain")  # every type, every kind
+KEPT = ("float32-native", "float64-plain")
 
 
 def builds() -> Iterator[pytest.param]:

@@ -57,7 +57,7 @@ def every_model(function: Callable[..., None]) -> Any:
 
 
 @pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("pdfinfo")), reason="no TeX, no pdfinfo")
-@pytest.mark.parametrize("cell", some(["vanilla", "gru", "lstm"], "lstm".__eq__))
+@pytest.mark.parametrize("cell", some(["vanilla", "gru", "lstm"], "gru".__eq__))
 def test_brief_is_one_page(cell: str, tmp_path: Path) -> None:
     text = document(load(cell), format="tex", level="brief")
     assert isinstance(text, str)
