@@ -12,14 +12,15 @@ here knows about batches: an expression speaks of one example at one step t.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, cached_property
-from typing import Any, TypeVar
+from functools import cache
+from typing import TypeVar
 
 import sympy
 
 from derive.errors import ShapeError
+from derive.terms.node import Node
 
 Shape = tuple[str, ...]
 N = TypeVar("N")
@@ -33,38 +34,10 @@ class Role(Enum):
     EXTERNAL = "external"  # a cotangent of v[t] that the caller brings (vector-Jacobian product)
 
 
-class Expr:
-    """Base of all nodes. Immutable; equal when built alike.
-
-    A node works its hash out once. Two nodes found equal have one key from then on, so that comparing two
-    DAGs compares no pair of parts twice.
-    """
+class Expr(Node):
+    """Base of all nodes. Immutable; equal when built alike."""
 
     shape: Shape
-
-    @cached_property
-    def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self._key)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, Expr) or type(self) is not type(other) or self._hash != other._hash:
-            return False
-        if self._key is not other._key and self._key == other._key:
-            self.__dict__["_key"] = other._key
-        return self._key is other._key
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The fields alone: the hash of a text is another one in another process."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     @property
     def children(self) -> tuple[Expr, ...]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import sympy
 
 from derive.terms.algebra import Expr
+from derive.terms.node import Node
 
 
 @cache
@@ -64,13 +65,24 @@ def at(name: str, number: int = 0) -> Index:
     return Index(((name, 1),), number)
 
 
-@dataclass(frozen=True)
-class Syntax:
+@dataclass(frozen=True, eq=False)
+class Syntax(Node):
     """Base of all nodes. Immutable; equal when written alike."""
 
     @property
     def children(self) -> tuple[Syntax, ...]:
         return ()
+
+    @cached_property
+    def size(self) -> int:
+        """How many nodes are written."""
+        return 1 + sum(child.size for child in self.children)
+
+    @cached_property
+    def free(self) -> frozenset[str]:
+        """The letters of steps that no sum in the tree runs over."""
+        own = frozenset(name for index in indices(self) for name in index.names)
+        return own.union(*(child.free for child in self.children))
 
     def rebuild(self, children: tuple[Syntax, ...]) -> Syntax:
         """The same node over other children."""
@@ -80,26 +92,26 @@ class Syntax:
 # ----------------------------------------------------------------------------- what is named
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Num(Syntax):
     value: sympy.Rational
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Count(Syntax):
     """A number that goes by a name: a size, or how many examples there are."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step(Syntax):
     """A step as a number among others: T, or an index."""
 
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Value(Syntax):
     """v[t]"""
 
@@ -107,7 +119,7 @@ class Value(Syntax):
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Delta(Syntax):
     """delta_v[t], the derivative of the whole loss."""
 
@@ -115,21 +127,21 @@ class Delta(Syntax):
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weight(Syntax):
     """A parameter."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss(Syntax):
     """L, or L[t], the loss of one step."""
 
     index: Index | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slope(Syntax):
     """dof/dby, total, or with d+ immediate."""
 
@@ -148,7 +160,7 @@ class Slope(Syntax):
         return replace(self, of=of, by=by)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given(Syntax):
     """An expression of the derivation that the grammar has no words for, written at a step."""
 
@@ -159,13 +171,13 @@ class Given(Syntax):
 # ----------------------------------------------------------------------------- what is built
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sum(Syntax):
     """Terms, each with its sign, +1 or -1; -v alone is a sum of one term."""
 
     terms: tuple[tuple[int, Syntax], ...]
 
-    @property
+    @cached_property
     def children(self) -> tuple[Syntax, ...]:
         return tuple(term for _, term in self.terms)
 
@@ -174,14 +186,14 @@ class Sum(Syntax):
         return Sum(tuple(zip(signs, children, strict=True)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factors(Syntax):
     """first op v op v …, from the left; op is "*", "/", "@", or "·" for either product."""
 
     first: Syntax
     rest: tuple[tuple[str, Syntax], ...]
 
-    @property
+    @cached_property
     def children(self) -> tuple[Syntax, ...]:
         return (self.first, *(factor for _, factor in self.rest))
 
@@ -191,7 +203,7 @@ class Factors(Syntax):
         return Factors(first, tuple(zip(signs, others, strict=True)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Single(Syntax):
     """A node over one other."""
 
@@ -205,31 +217,31 @@ class _Single(Syntax):
         return replace(self, inner=children[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Power(_Single):
     """Of each component; of a square matrix the product with itself."""
 
     exponent: sympy.Rational
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turned(_Single):
     """The transpose."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diag(_Single):
     """diag(v)"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Total(_Single):
     """Of all components their sum, or their mean."""
 
     mean: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call(_Single):
     """A function of `derive.terms.functions`, differentiated `primes` times; `name` as it was written."""
 
@@ -238,7 +250,7 @@ class Call(_Single):
     name: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Over(_Single):
     """Σ over an index, first to last; without bounds over every step. Or the product, the last in front."""
 
@@ -247,6 +259,11 @@ class Over(_Single):
     last: Index | None = None
     product: bool = False
 
+    @cached_property
+    def free(self) -> frozenset[str]:
+        own = frozenset(name for index in indices(self) for name in index.names)
+        return own | (self.inner.free - {self.index})
+
 
 Path: TypeAlias = "tuple[int, ...]"
 
@@ -254,17 +271,21 @@ Path: TypeAlias = "tuple[int, ...]"
 
 
 def walk(node: Syntax) -> Iterator[Syntax]:
-    """The node and everything below it, parents first."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
+    """The node and everything below it, parents first; what is written twice comes twice."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children))
 
 
 def places(node: Syntax, path: Path = ()) -> Iterator[tuple[Path, Syntax]]:
     """Every node with the way that leads to it, parents first."""
-    yield path, node
-    for number, child in enumerate(node.children):
-        yield from places(child, (*path, number))
+    waiting = [(path, node)]
+    while waiting:
+        way, part = waiting.pop()
+        yield way, part
+        waiting.extend(((*way, n), child) for n, child in reversed(list(enumerate(part.children))))
 
 
 def parts(node: Syntax) -> Iterator[tuple[Path, Syntax]]:
@@ -335,13 +356,6 @@ def stepped(node: Syntax, change: Callable[[Index], Index]) -> Syntax:
                 return n
 
     return transform(node, changed)
-
-
-def free(node: Syntax) -> frozenset[str]:
-    """The letters of steps that no sum in the tree runs over."""
-    own = frozenset(name for index in indices(node) for name in index.names)
-    below = frozenset(name for child in node.children for name in free(child))
-    return own | (below - {node.index} if isinstance(node, Over) else below)
 
 
 # ----------------------------------------------------------------------------- building
