@@ -303,7 +303,7 @@ def is_zero(node: Expr) -> bool:
 
 
 def walk(node: Expr) -> Iterator[Expr]:
-    """The node and everything below it, parents first; each distinct node once, where it is met first."""
+    """The node and everything below it; each distinct node once, where it is met first from above."""
     seen: set[Expr] = set()
     waiting = [node]
     while waiting:
