@@ -31,7 +31,6 @@ from derive.checking.reading.tree import (
     Value,
     Weight,
     at,
-    free,
     get,
     indices,
     negative,
@@ -123,26 +122,29 @@ def _is_matrix(side: Syntax, path: Path, node: Syntax, bare: bool) -> bool:
 
 
 def runs(side: Syntax) -> Iterator[tuple[Syntax, Callable[[Syntax], Syntax]]]:
-    """Every part, factors that stand together among them, and how another takes its place."""
+    """Every part with a value or δ in it, or factors that stand together, and how another takes its place."""
     for path, node in parts(side):
-        yield node, lambda new, path=path: put(side, path, new)  # type: ignore[misc]
+        if leaves(node):
+            yield node, lambda new, path=path: put(side, path, new)  # type: ignore[misc]
         if isinstance(node, Factors) and len({sign for sign, _ in node.rest}) == 1:
-            sign, count = node.rest[0][0], len(node.children)
-            for start in range(count):
-                for stop in range(start + 2, count + (start > 0)):
+            sign, factors = node.rest[0][0], node.children
+            filled = [number for number, factor in enumerate(factors) if leaves(factor)]
+            for start in range(len(factors)):
+                first = next((number for number in filled if number >= start), len(factors))
+                for stop in range(max(start + 2, first + 1), len(factors) + (start > 0)):
 
                     def grouped(
                         new: Syntax,
                         path: Path = path,
-                        node: Factors = node,
+                        factors: tuple[Syntax, ...] = factors,
                         start: int = start,
                         stop: int = stop,
                         sign: str = sign,
                     ) -> Syntax:
-                        factors = [*node.children[:start], new, *node.children[stop:]]
-                        return put(side, path, Factors(factors[0], tuple((sign, f) for f in factors[1:])))
+                        others = [*factors[:start], new, *factors[stop:]]
+                        return put(side, path, Factors(others[0], tuple((sign, f) for f in others[1:])))
 
-                    yield product(sign, node.children[start:stop]), grouped
+                    yield product(sign, factors[start:stop]), grouped
 
 
 def toggled(node: Syntax) -> Syntax:
@@ -242,7 +244,7 @@ def bounds(side: Syntax, scope: Scope) -> Iterator[Syntax]:
 
 def summed(side: Syntax, length: int) -> Iterator[Syntax]:
     """The sum over all steps of a formula for one step: any, or the last."""
-    letters = free(side) - {"T"}
+    letters = side.free - {"T"}
     if len(letters) == 1:
         yield Over(side, next(iter(letters)))
     if not letters and not any(isinstance(n, Over) for n in walk(side)):

@@ -35,7 +35,6 @@ from derive.checking.reading.tree import (
     added,
     at,
     differing,
-    free,
     negative,
     places,
     product,
@@ -150,10 +149,10 @@ class Case:
 
     def _right(self, side: Syntax) -> bool:
         """Whether the claim holds with another side, and not only where little of it exists."""
-        self.budget.left -= sum(1 for _ in places(side))
+        self.budget.left -= side.size
         if self.budget.left < 0:
             return False
-        known = free(side) <= {*self.bench.letters, *TIMES}
+        known = side.free <= {*self.bench.letters, *TIMES}
         if not known or not self.bench.holds(self.target, side):
             return False
         return 2 * self.bench.count(self.target, side) >= self.bench.count(self.target, self.target)

@@ -27,12 +27,12 @@ from derive.checking.reading.tree import (
     Value,
     Weight,
 )
-from derive.claims.formula import At, Formula, Partial, Times, Values
+from derive.claims.formula import At, Formula, Partial, Values
 from derive.deriving.derivation import Derivation
 from derive.errors import ShapeError
 from derive.terms.algebra import Shape, arg
 from derive.terms.functions import ELEMENTWISE
-from derive.values.grid import Grid, column, multiplied
+from derive.values.grid import Grid, column, componentwise, multiplied, product_of
 from derive.values.oracle import Oracle, ParameterAt, ValueAt
 from derive.values.reals import Real
 
@@ -234,12 +234,12 @@ def combined(left: Grid, sign: str, right: Grid, at: At) -> Grid:
         case "@":
             return multiplied(left, right, at.oracle.real)
         case "*":
-            return Times((_Known(left), _Known(right))).value(at)
+            return componentwise(product_of, (left, right))
         case "/":
             if any(entry == 0 for entry in right.entries):
                 raise NoValue("a division by zero")
             inverse = Grid(right.rows, right.columns, tuple(1 / entry for entry in right.entries))
-            return Times((_Known(left), _Known(inverse))).value(at)
+            return componentwise(product_of, (left, inverse))
         case "·":
             try:
                 return multiplied(left, right, at.oracle.real)
@@ -247,14 +247,6 @@ def combined(left: Grid, sign: str, right: Grid, at: At) -> Grid:
                 return combined(left, "*", right, at)
         case _:
             raise TypeError(f"no product is written {sign!r}")
-
-
-@dataclass(frozen=True)
-class _Known(Formula):
-    grid: Grid
-
-    def value(self, at: At) -> Grid:
-        return self.grid
 
 
 @dataclass(frozen=True)

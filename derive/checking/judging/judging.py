@@ -28,7 +28,6 @@ from derive.checking.reading.tree import (
     Turned,
     Value,
     Weight,
-    free,
     indices,
     letter,
     places,
@@ -187,7 +186,7 @@ def _is_chain(side: Syntax) -> bool:
 
 
 def free_letters(sides: Sequence[Syntax]) -> tuple[str, ...]:
-    names = frozenset(name for side in sides for name in free(side)) - set(TIMES)
+    names = frozenset(name for side in sides for name in side.free) - set(TIMES)
     return tuple(sorted(names))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import sympy
@@ -67,6 +67,17 @@ def at(name: str, number: int = 0) -> Index:
 
 class Syntax(Tree["Syntax"]):
     """Base of all nodes."""
+
+    @cached_property
+    def size(self) -> int:
+        """How many nodes are written."""
+        return 1 + sum(child.size for child in self.children)
+
+    @cached_property
+    def free(self) -> frozenset[str]:
+        """The letters of steps that no sum in the tree runs over."""
+        own = frozenset(name for index in indices(self) for name in index.names)
+        return own.union(*(child.free for child in self.children))
 
 
 # ----------------------------------------------------------------------------- what is named
@@ -157,7 +168,7 @@ class Sum(Syntax):
 
     terms: tuple[tuple[int, Syntax], ...]
 
-    @property
+    @cached_property
     def children(self) -> tuple[Syntax, ...]:
         return tuple(term for _, term in self.terms)
 
@@ -173,7 +184,7 @@ class Factors(Syntax):
     first: Syntax
     rest: tuple[tuple[str, Syntax], ...]
 
-    @property
+    @cached_property
     def children(self) -> tuple[Syntax, ...]:
         return (self.first, *(factor for _, factor in self.rest))
 
@@ -250,6 +261,11 @@ class Over(_Single):
     last: Index | None = None
     product: bool = False
 
+    @cached_property
+    def free(self) -> frozenset[str]:
+        own = frozenset(name for index in indices(self) for name in index.names)
+        return own | (self.inner.free - {self.index})
+
 
 Path: TypeAlias = "tuple[int, ...]"
 
@@ -258,9 +274,11 @@ Path: TypeAlias = "tuple[int, ...]"
 
 def places(node: Syntax, path: Path = ()) -> Iterator[tuple[Path, Syntax]]:
     """Every node with the way that leads to it, parents first."""
-    yield path, node
-    for number, child in enumerate(node.children):
-        yield from places(child, (*path, number))
+    waiting = [(path, node)]
+    while waiting:
+        way, part = waiting.pop()
+        yield way, part
+        waiting.extend(((*way, n), child) for n, child in reversed(list(enumerate(part.children))))
 
 
 def parts(node: Syntax) -> Iterator[tuple[Path, Syntax]]:
@@ -324,13 +342,6 @@ def stepped(node: Syntax, change: Callable[[Index], Index]) -> Syntax:
                 return n
 
     return transform(node, changed)
-
-
-def free(node: Syntax) -> frozenset[str]:
-    """The letters of steps that no sum in the tree runs over."""
-    own = frozenset(name for index in indices(node) for name in index.names)
-    below = frozenset(name for child in node.children for name in free(child))
-    return own | (below - {node.index} if isinstance(node, Over) else below)
 
 
 # ----------------------------------------------------------------------------- building

@@ -35,7 +35,6 @@ from derive.checking.reading.tree import (
 )
 from derive.terms.algebra import MatVec, Parameter
 from derive.terms.trees import walk
-from derive.terms.trees import walk as nodes_of
 from derive.values.oracle import ValueAt
 
 ONE = Num(sympy.Integer(1))
@@ -172,7 +171,7 @@ def _user(model: Model, parameter: str) -> str:
     """The first value whose equation reads the parameter."""
     for phase in scope_of(model).derivation.phases:
         for equation in phase.forward:
-            for node in nodes_of(equation.value):
+            for node in walk(equation.value):
                 matrix = node.matrix if isinstance(node, MatVec) else node
                 if isinstance(matrix, Parameter) and matrix.name == parameter:
                     return equation.target.name
