@@ -9,6 +9,7 @@ are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from codegen.c.loops import Loops
 from codegen.c.places import CNames, Places, count, elements, optional
@@ -122,15 +123,21 @@ class _Emitter:
         """A matrix in panels, if a product with it is wanted."""
         k, n = self._program.buffers[kernel.out.buffer].shape
         matrix, panels = self._names[kernel.operands[0].buffer], self._names[kernel.out.buffer]
-        products = [
-            s for s in statements(self._program.body) if isinstance(s, Kernel) and s.name == "product"
-        ]
-        targets = [self._program.buffers[s.out.buffer] for s in products if s.operands[1] == kernel.out]
+        targets = self._multiplied.get(kernel.out, [])
         call = f"{kernel.name}({k}, {n}, {matrix}, {panels}, me, team);"
         if not all(optional(target) for target in targets):
             return call
         conditions = {f"p->{self._names.fields[str(target.public)]}" for target in targets}
         return f"if ({' || '.join(sorted(conditions))}) {call}"
+
+    @cached_property
+    def _multiplied(self) -> dict[Ref, list[Buffer]]:
+        """Panels → where the products with them go."""
+        found: dict[Ref, list[Buffer]] = {}
+        for s in statements(self._program.body):
+            if isinstance(s, Kernel) and s.name == "product":
+                found.setdefault(s.operands[1], []).append(self._program.buffers[s.out.buffer])
+        return found
 
     # ------------------------------------------------------------------------- blocks
 
