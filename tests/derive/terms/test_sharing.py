@@ -13,12 +13,9 @@ from derive.terms.algebra import (
     Reduce,
     Symbol,
     elementwise,
-    folded,
-    transform,
-    upwards,
-    walk,
 )
 from derive.terms.softmax import softmax
+from derive.terms.trees import folded, transform, upwards, walk
 from derive.writing.expressions import expr_node
 from tests.growth import MOST, growth
 
