@@ -1,4 +1,4 @@
-"""What models, derivations and their steps show of themselves in a notebook."""
+"""What models, derivations and their steps show of themselves: in a notebook, as LaTeX, in a terminal."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def steps() -> dict[str, Shown]:
         "sum": derivation.gradients["W_za"].sums[0],
         "chain": chain,
         "chain term": chain.terms[0],
+        "expression": derivation.gradients["W_za"].sums[0].expr,
     }
 
 
@@ -36,6 +37,7 @@ def steps() -> dict[str, Shown]:
 def test_everything_shows_itself(kind: str) -> None:
     shown = steps()[kind]
     latex, html = shown._repr_latex_(), shown._repr_html_()
+    assert latex == shown.latex()
     assert latex.startswith("$$") and latex.rstrip().endswith("$$")
     maths = re.findall(r"<math\b.*?</math>", html, re.DOTALL)
     assert maths and all(len(ElementTree.fromstring(m)) > 0 for m in maths)
@@ -51,3 +53,19 @@ def test_what_is_shown_is_what_is_derived() -> None:
     assert r"\sigma\left(" in shown["definition"]._repr_latex_()
     assert shown["term"]._repr_latex_() == "$$-y^{<t>}$$"
     assert r"= \delta_{a}^{<1>} \ast z^{<1>} +" in shown["gradient of a state"]._repr_latex_()
+
+
+@pytest.mark.parametrize("kind", steps())
+def test_a_terminal_shows_it(kind: str) -> None:
+    """`print` the mathematics, a prompt one line that says what it is."""
+    shown = steps()[kind]
+    assert any(sign in str(shown) for sign in ("⟨t⟩", "⟨1⟩", "⟨2⟩")) and "$" not in str(shown)
+    assert "\n" not in repr(shown) and repr(shown).startswith(f"<{type(shown).__name__} ")
+    assert len(repr(shown)) <= 150
+
+
+def test_an_equation_is_printed_as_it_is_written() -> None:
+    shown = steps()
+    assert str(shown["gradient"]) == "∂L/∂W_za = Σ_{t=1..T} δ_z_z⟨t⟩ a⟨t−1⟩ᵀ"
+    assert repr(shown["expression"]) == "<Outer δ_z_z⟨t⟩ a⟨t−1⟩ᵀ>"
+    assert repr(shown["chain term"]).endswith("…>")
