@@ -6,9 +6,11 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+import sympy
 
 import derive
 from derive.showing import Shown
+from derive.terms.algebra import Symbol, elementwise
 
 
 def steps() -> dict[str, Shown]:
@@ -68,4 +70,7 @@ def test_an_equation_is_printed_as_it_is_written() -> None:
     shown = steps()
     assert str(shown["gradient"]) == "∂L/∂W_za = Σ_{t=1..T} δ_z_z⟨t⟩ a⟨t−1⟩ᵀ"
     assert repr(shown["expression"]) == "<Outer δ_z_z⟨t⟩ a⟨t−1⟩ᵀ>"
-    assert repr(shown["chain term"]).endswith("…>")
+    many = tuple(Symbol(f"v{n}", ("n_a",)) for n in range(30))
+    long = elementwise(lambda *values: sympy.Add(*values), many)
+    assert repr(long).startswith("<Map v0⟨t⟩ + ") and repr(long).endswith("…>") and len(repr(long)) < 80
+    assert str(long).endswith(" + v29⟨t⟩")
