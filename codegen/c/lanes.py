@@ -15,7 +15,7 @@ from fractions import Fraction
 from codegen.program.ir import Call, Const, Scalar, Select, rebuild
 from codegen.program.operations import OPERATIONS
 from codegen.program.spell import ATOM, PRODUCT, Style, c_literal, spell
-from codegen.program.walk import parts
+from codegen.program.walk import folded
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,20 @@ class _Same(Scalar):
     """A number that all lanes share, as a vector."""
 
     scalar: Scalar
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """A scalar laid over lanes; as it is, where it does not vary between them."""
+
+    scalar: Scalar
+    varies: bool = True
+
+    def beside(self, vector: bool) -> Scalar:
+        """As an operand. vector: whether what it meets is one, so that it may itself be a constant."""
+        if self.varies or (vector and _is_exact(self.scalar)):
+            return self.scalar
+        return _Same(self.scalar)
 
 
 @dataclass(frozen=True)
@@ -40,24 +54,23 @@ class Lanes:
 
     def spell(self, scalar: Scalar) -> str:
         """A vector."""
-        return spell(self._over_lanes(scalar, beside=False), self._style(), self._leaf)
+        return spell(folded(scalar, self._over_lanes).beside(False), self._style(), self._leaf)
 
-    def _over_lanes(self, scalar: Scalar, beside: bool) -> Scalar:
-        """beside: whether what it is combined with is a vector, so that it may itself be a constant."""
-        if not any(self.varies(part) for part in parts(scalar)):
-            return scalar if beside and _is_exact(scalar) else _Same(scalar)
+    def _over_lanes(self, scalar: Scalar, operands: tuple[_Laid, ...]) -> _Laid:
+        if not self.varies(scalar) and not any(o.varies for o in operands):
+            return _Laid(scalar, varies=False)
         match scalar:
-            case Call(op="power", args=(base, exponent)):
-                return Call("power", (self._over_lanes(base, False), exponent))
-            case Call(op=op, args=args):
-                beside = bool(OPERATIONS[op].sign)
-                return Call(op, tuple(self._over_lanes(a, beside) for a in args))
-            case Select(left=left, right=right):
-                beside = any(self.varies(part) for side in (left, right) for part in parts(side))
-                sides = (beside, beside, False, False)
-                return rebuild(scalar, tuple(map(self._over_lanes, scalar.operands, sides)))
+            case Call(op="power", args=(_, exponent)):
+                return _Laid(Call("power", (operands[0].beside(False), exponent)))
+            case Call(op=op):
+                vectors = bool(OPERATIONS[op].sign)
+                return _Laid(Call(op, tuple(o.beside(vectors) for o in operands)))
+            case Select():
+                vectors = any(side.varies for side in operands[:2])
+                sides = (vectors, vectors, False, False)
+                return _Laid(rebuild(scalar, tuple(map(_Laid.beside, operands, sides))))
             case _:
-                return scalar
+                return _Laid(scalar)
 
     def _leaf(self, scalar: Scalar) -> str:
         if isinstance(scalar, _Same):

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from codegen.program.ir import Arg, Call, Const, Scalar, rebuild
-from codegen.program.walk import parts
+from codegen.program.walk import folded, parts
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
 
 def substitute(body: Scalar, leaf: Callable[[Scalar], Scalar]) -> Scalar:
     """The expression with every leaf replaced, folded on the way up."""
-    if not body.operands:
-        return leaf(body)
-    return fold(rebuild(body, tuple(substitute(o, leaf) for o in body.operands)))
+    return folded(body, lambda s, operands: fold(rebuild(s, operands)) if operands else leaf(s))
 
 
 def fold(scalar: Scalar) -> Scalar:

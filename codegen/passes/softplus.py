@@ -16,7 +16,7 @@ from codegen.program.ir import (
     Statement,
     rebuild,
 )
-from codegen.program.walk import map_value, parts, rewrite
+from codegen.program.walk import folded, map_value, parts, rewrite
 
 
 def share_tails(program: Program) -> Program:
@@ -44,10 +44,10 @@ def share_tails(program: Program) -> Program:
 def _shared(body: Scalar) -> Scalar:
     arguments = {part.args[0] for part in parts(body) if isinstance(part, Call) and part.op == "softplus"}
 
-    def over_tail(scalar: Scalar) -> Scalar:
-        if (either := _of_either_sign(scalar)) is not None:
+    def over_tail(part: Scalar, operands: tuple[Scalar, ...]) -> Scalar:
+        if (either := _of_either_sign(part)) is not None:
             return either
-        scalar = rebuild(scalar, tuple(over_tail(operand) for operand in scalar.operands))
+        scalar = rebuild(part, operands)
         match scalar:
             case Call(op="softplus", args=(z,)) if fold(Call("neg", (z,))) in arguments:
                 positive = z.args[0] if isinstance(z, Call) and z.op == "neg" else z
@@ -55,7 +55,7 @@ def _shared(body: Scalar) -> Scalar:
             case _:
                 return scalar
 
-    return over_tail(body)
+    return folded(body, over_tail) if arguments else body
 
 
 def _of_either_sign(scalar: Scalar) -> Scalar | None:

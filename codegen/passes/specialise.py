@@ -17,7 +17,7 @@ from codegen.program.ir import (
     Statement,
     rebuild,
 )
-from codegen.program.walk import map_value, rewrite
+from codegen.program.walk import folded, map_value, rewrite
 
 
 def specialise(program: Program, sizes: Mapping[str, int]) -> Program:
@@ -30,15 +30,13 @@ def specialise(program: Program, sizes: Mapping[str, int]) -> Program:
     def shape(names: tuple[str | int, ...]) -> tuple[str | int, ...]:
         return tuple(sizes[n] if isinstance(n, str) else n for n in names)
 
-    def scalar(body: Scalar) -> Scalar:
-        if isinstance(body, Extent):
-            return Const(Fraction(sizes[body.size]))
-        return rebuild(body, tuple(scalar(o) for o in body.operands))
+    def scalar(part: Scalar, operands: tuple[Scalar, ...]) -> Scalar:
+        return Const(Fraction(sizes[part.size])) if isinstance(part, Extent) else rebuild(part, operands)
 
     def value(node: AnyValue) -> AnyValue:
         match node:
             case Elementwise(body=body, args=args):
-                return Elementwise(scalar(body), tuple(value(a) for a in args), shape(node.shape))  # type: ignore[misc]
+                return Elementwise(folded(body, scalar), tuple(value(a) for a in args), shape(node.shape))  # type: ignore[misc]
             case _:
                 return map_value(node, value)
 

@@ -41,6 +41,7 @@ from codegen.program.ir import (
     Zero,
 )
 from codegen.program.names import FreshNames
+from codegen.program.walk import parts
 
 BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.
@@ -295,13 +296,11 @@ def _added(values: list[Scalar]) -> Scalar:
 
 
 def _size(scalar: Scalar) -> int:
-    return bool(scalar.operands) + sum(_size(o) for o in scalar.operands)
+    return sum(bool(part.operands) for part in parts(scalar))
 
 
 def _locals(scalar: Scalar) -> set[str]:
-    if isinstance(scalar, Local):
-        return {scalar.name}
-    return set().union(*(_locals(o) for o in scalar.operands)) if scalar.operands else set()
+    return {part.name for part in parts(scalar) if isinstance(part, Local)}
 
 
 def _without_unused(body: tuple[Statement, ...]) -> tuple[Statement, ...]:

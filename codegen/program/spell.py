@@ -9,7 +9,11 @@ from fractions import Fraction
 
 from codegen.errors import ProgramError
 from codegen.program.ir import Call, Const, Scalar, Select
+<<<<<<< HEAD
 from codegen.program.operations import COMPARISONS, OPERATIONS
+=======
+from codegen.program.walk import folded
+>>>>>>> walks
 
 SELECT, COMPARE, SUM, PRODUCT, UNARY, ATOM = range(6)
 _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}
@@ -31,32 +35,47 @@ class Style:
 
 def spell(scalar: Scalar, style: Style, leaf: Callable[[Scalar], str]) -> str:
     """The expression as text; `leaf` writes arguments, locals, loads and sizes."""
-    return _spell(scalar, style, leaf)[0]
+    return folded(scalar, lambda part, operands: _spelled(part, operands, style, leaf))[0]
 
 
-def _spell(scalar: Scalar, style: Style, leaf: Callable[[Scalar], str]) -> tuple[str, int]:
-    def at(operand: Scalar, least: int) -> str:
-        text, precedence = _spell(operand, style, leaf)
+def _spelled(
+    scalar: Scalar, operands: tuple[tuple[str, int], ...], style: Style, leaf: Callable[[Scalar], str]
+) -> tuple[str, int]:
+    """Text and precedence, from those of the operands."""
+
+    def at(operand: tuple[str, int], least: int) -> str:
+        text, precedence = operand
         return text if precedence >= least else f"({text})"
 
     match scalar:
         case Const(value=value):
             text = style.literal(abs(value))
             return (f"-{text}", UNARY) if value < 0 else (text, ATOM)
-        case Call(op="neg", args=(operand,)):
-            return f"-{at(operand, ATOM)}", UNARY
-        case Call(op="power", args=(base, Const(value=exponent))):
-            text, precedence = _spell(base, style, leaf)
+        case Call(op="neg"):
+            return f"-{at(operands[0], ATOM)}", UNARY
+        case Call(op="power", args=(_, Const(value=exponent))):
+            text, precedence = operands[0]
             return style.power(text, precedence == ATOM, exponent)
+<<<<<<< HEAD
         case Call(op=op, args=(left, right)) if sign := OPERATIONS[op].sign:
             level = _LEVELS[sign]
+=======
+        case Call(op=op, args=(_, _)) if op in _OPERATORS:
+            sign, level = _OPERATORS[op]
+>>>>>>> walks
             tight = level + 1 if op in ("sub", "div") else level
-            return f"{at(left, level)} {sign} {at(right, tight)}", level
-        case Call(op=op, args=args):
-            return style.call(op, tuple(at(a, SELECT) for a in args)), ATOM
+            return f"{at(operands[0], level)} {sign} {at(operands[1], tight)}", level
+        case Call(op=op):
+            return style.call(op, tuple(at(operand, SELECT) for operand in operands)), ATOM
         case Select():
+<<<<<<< HEAD
             condition = f"{at(scalar.left, SUM)} {COMPARISONS[scalar.op].sign} {at(scalar.right, SUM)}"
             return style.select(condition, at(scalar.then, COMPARE), at(scalar.otherwise, COMPARE))
+=======
+            left, right, then, otherwise = operands
+            condition = f"{at(left, SUM)} {_COMPARISONS[scalar.op]} {at(right, SUM)}"
+            return style.select(condition, at(then, COMPARE), at(otherwise, COMPARE))
+>>>>>>> walks
         case Scalar():
             return leaf(scalar), ATOM
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import TypeVar
 
 from codegen.program.ir import (
     AnyValue,
@@ -37,12 +38,19 @@ from codegen.program.ir import (
     statements,
 )
 
+N = TypeVar("N")
+
 
 def terms(scalar: Scalar) -> list[Scalar]:
     """What a sum adds up, in order; of anything else, itself."""
-    if isinstance(scalar, Call) and scalar.op == "add":
-        return [term for operand in scalar.operands for term in terms(operand)]
-    return [scalar]
+    found, waiting = list[Scalar](), [scalar]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Call) and part.op == "add":
+            waiting.extend(reversed(part.operands))
+        else:
+            found.append(part)
+    return found
 
 
 def children(value: AnyValue) -> tuple[AnyValue, ...]:
@@ -109,6 +117,26 @@ def parts(scalar: Scalar) -> Iterator[Scalar]:
         waiting.extend(reversed(part.operands))
 
 
+def folded(scalar: Scalar, make: Callable[[Scalar, tuple[N, ...]], N]) -> N:
+    """What `make` gives for the scalar, from each part of it and what it gave for the operands.
+
+    A sum of many terms is as deep as it is long: nothing here calls itself.
+    """
+    made: list[N] = []
+    waiting = [(scalar, False)]
+    while waiting:
+        part, is_ready = waiting.pop()
+        count = len(part.operands)
+        if count and not is_ready:
+            waiting.append((part, True))
+            waiting.extend((operand, False) for operand in reversed(part.operands))
+        else:
+            operands = tuple(made[len(made) - count :])
+            del made[len(made) - count :]
+            made.append(make(part, operands))
+    return made[0]
+
+
 def loads(scalar: Scalar) -> Iterator[Load]:
     """Every buffer access in a scalar."""
     return (part for part in parts(scalar) if isinstance(part, Load))
@@ -145,9 +173,7 @@ def added(values: Sequence[RowValue], shape: tuple[str | int, ...]) -> RowValue:
 
 def moved(body: Scalar, places: int) -> Scalar:
     """The body with its arguments counted from `places` on."""
-    if isinstance(body, Arg):
-        return Arg(body.index + places)
-    return rebuild(body, tuple(moved(o, places) for o in body.operands))
+    return folded(body, lambda s, own: Arg(s.index + places) if isinstance(s, Arg) else rebuild(s, own))
 
 
 def reads(statement: Statement) -> Iterator[Ref]:

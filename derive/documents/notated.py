@@ -112,8 +112,9 @@ def _entries(derivation: Derivation, layout: str) -> Iterator[Entry]:
             if f.target.name not in seen and f.target != derivation.loss:
                 seen.add(f.target.name)
                 yield Entry(symbol_node(f.target), shape_node(f.target.shape), _meaning(f))
+    uses = _uses(derivation)
     for parameter in plan.parameters:
-        yield Entry(Par(parameter.name), shape_node(parameter.shape), _use(derivation, parameter))
+        yield Entry(Par(parameter.name), shape_node(parameter.shape), uses.get(parameter, ()))
     if derivation.loss is not None:
         yield Entry(Objective(name, t), shape_node(()), ("the loss of step ", When(t)))
         yield Entry(Objective(name), shape_node(()), ("the loss, added up over all steps",))
@@ -142,24 +143,25 @@ def _meaning(equation: Forward) -> tuple[Inline, ...]:
             return ("follows from ", *mathematics(Name(n, t) for n in read))
 
 
-def _use(derivation: Derivation, parameter: Parameter) -> tuple[Inline, ...]:
-    """What a parameter does, read off the equations."""
-    found: dict[tuple[Node, Node | None], None] = {}
+def _uses(derivation: Derivation) -> dict[Parameter, tuple[Inline, ...]]:
+    """What each parameter does, read off the equations."""
+    found: dict[Parameter, dict[tuple[Node, Node | None], None]] = {}
     for phase in derivation.phases:
         for f in phase.forward:
             for node in walk(f.value):
                 match node:
-                    case MatVec(matrix=matrix, vector=vector) if matrix == parameter:
-                        found[symbol_node(f.target), expr_node(vector)] = None
-                    case Parameter() if node == parameter:
-                        found[symbol_node(f.target), None] = None
+                    case MatVec(matrix=matrix, vector=vector):
+                        found.setdefault(matrix, {})[symbol_node(f.target), expr_node(vector)] = None
+                    case Parameter():
+                        found.setdefault(node, {})[symbol_node(f.target), None] = None
                     case _:
                         pass
-    uses: list[tuple[Inline, ...]] = [
-        ("stands in ", target) if vector is None else ("multiplies ", vector, " in ", target)
-        for target, vector in found
-    ]
-    return listed(uses)
+    return {parameter: listed(map(_use, uses)) for parameter, uses in found.items()}
+
+
+def _use(use: tuple[Node, Node | None]) -> tuple[Inline, ...]:
+    target, vector = use
+    return ("stands in ", target) if vector is None else ("multiplies ", vector, " in ", target)
 
 
 def notation_section(entries: tuple[Entry, ...], notation: str) -> Section:
