@@ -337,14 +337,18 @@ def scalar(body: sympy.Expr) -> ir.Scalar:
             return _piecewise(body)
         case _Weighted():
             return ir.Call("weighted", tuple(scalar(part) for part in body.args))
-        case sympy.Function() if (
-            function := function_of(body)
-        ) is not None and function.name in operations.FUNCTIONS:
-            return ir.Call(function.name, tuple(map(scalar, body.args)))
+        case sympy.Function() if operation := _operation(body):
+            return ir.Call(operation, tuple(map(scalar, body.args)))
         case Named():
             return scalar(body.definition(*body.args))
         case _:
             raise TypeError(f"no scalar form for {body.func.__name__}")
+
+
+def _operation(body: sympy.Function) -> str:
+    """The operation that a function is; empty for one that has no row."""
+    function = function_of(body)
+    return function.name if function is not None and function.name in operations.FUNCTIONS else ""
 
 
 def _sum(body: sympy.Add) -> ir.Scalar:
