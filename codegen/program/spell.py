@@ -9,11 +9,8 @@ from fractions import Fraction
 
 from codegen.errors import ProgramError
 from codegen.program.ir import Call, Const, Scalar, Select
-<<<<<<< HEAD
 from codegen.program.operations import COMPARISONS, OPERATIONS
-=======
 from codegen.program.walk import folded
->>>>>>> walks
 
 SELECT, COMPARE, SUM, PRODUCT, UNARY, ATOM = range(6)
 _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}
@@ -56,26 +53,16 @@ def _spelled(
         case Call(op="power", args=(_, Const(value=exponent))):
             text, precedence = operands[0]
             return style.power(text, precedence == ATOM, exponent)
-<<<<<<< HEAD
-        case Call(op=op, args=(left, right)) if sign := OPERATIONS[op].sign:
+        case Call(op=op, args=(_, _)) if sign := OPERATIONS[op].sign:
             level = _LEVELS[sign]
-=======
-        case Call(op=op, args=(_, _)) if op in _OPERATORS:
-            sign, level = _OPERATORS[op]
->>>>>>> walks
             tight = level + 1 if op in ("sub", "div") else level
             return f"{at(operands[0], level)} {sign} {at(operands[1], tight)}", level
         case Call(op=op):
             return style.call(op, tuple(at(operand, SELECT) for operand in operands)), ATOM
         case Select():
-<<<<<<< HEAD
-            condition = f"{at(scalar.left, SUM)} {COMPARISONS[scalar.op].sign} {at(scalar.right, SUM)}"
-            return style.select(condition, at(scalar.then, COMPARE), at(scalar.otherwise, COMPARE))
-=======
             left, right, then, otherwise = operands
-            condition = f"{at(left, SUM)} {_COMPARISONS[scalar.op]} {at(right, SUM)}"
+            condition = f"{at(left, SUM)} {COMPARISONS[scalar.op].sign} {at(right, SUM)}"
             return style.select(condition, at(then, COMPARE), at(otherwise, COMPARE))
->>>>>>> walks
         case Scalar():
             return leaf(scalar), ATOM
         case _:
