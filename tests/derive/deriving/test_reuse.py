@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -200,3 +201,23 @@ def test_a_number_is_not_read_off_a_vector_that_it_was_spread_over() -> None:
     assert reuse(of_number, Stored([Step(a, spread)])) == of_number
     of_vector = elementwise(lambda d, s: d * sympy.tanh(s), (delta, s))
     assert a in set(symbols(reuse(of_vector, Stored([Step(a, spread)]))))
+
+
+# ----------------------------------------------------------------------------- work
+
+
+def test_only_values_of_what_the_node_reads_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 300 stored values, those of arguments and functions that the node has, in the order of the steps."""
+    tried: list[sympy.Expr] = []
+
+    def noted(body: sympy.Expr, known: sympy.Expr, fresh: sympy.Symbol) -> sympy.Expr:
+        tried.append(known)
+        return body.subs(known, fresh)
+
+    monkeypatch.setattr("derive.deriving.reuse._reading", noted)
+    values = [Symbol(f"v{n}", ("n",)) for n in range(301)]
+    steps = [Step(one, elementwise(sympy.tanh, (before,))) for before, one in itertools.pairwise(values)]
+    stored = Stored([*steps, Step(a, elementwise(sympy.sin, (values[7],)))])
+    node = elementwise(lambda d, v: d * sympy.tanh(sympy.tanh(v)), (delta, values[7]))
+    assert reuse(node, stored) == elementwise(lambda d, v: d * v, (delta, values[9]))
+    assert tried == [sympy.tanh(arg(1)), sympy.tanh(arg(1))]
