@@ -25,8 +25,8 @@ from derive.checking.reading.tree import (
     at,
     places,
     product,
-    walk,
 )
+from derive.terms.trees import walk
 
 N = 400
 HALF = Num(sympy.Rational(1, 2))
