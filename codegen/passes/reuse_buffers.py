@@ -87,11 +87,10 @@ class _Vector:
         """Stand where the other one stood."""
         room = self.buffer if _within(other.buffer, self.buffer) else other.buffer
         self.buffer = replace(room, name=self.buffer.name)
-        for mine, theirs in ((self.accesses, other.accesses), (self.single, other.single)):
-            theirs.extend(mine)  # type: ignore[arg-type]
-        self.accesses, self.single = other.accesses, other.single
-        other.held += [other.buffer.name, *self.held]
-        self.held = other.held
+        other.accesses.extend(self.accesses)  # what has been many vectors has the longer lists
+        other.single.extend(self.single)
+        other.held.extend([other.buffer.name, *self.held])
+        self.accesses, self.single, self.held = other.accesses, other.single, other.held
         self.active = self.active and other.active
         other.given_to = self
 

@@ -126,7 +126,7 @@ def folded(scalar: Scalar, make: Callable[[Scalar, tuple[N, ...]], N]) -> N:
     waiting = [(scalar, False)]
     while waiting:
         part, is_ready = waiting.pop()
-        count = len(part.operands)
+        count = len(part.operands) if isinstance(part, Scalar) else 0  # what is none is for `make` to refuse
         if count and not is_ready:
             waiting.append((part, True))
             waiting.extend((operand, False) for operand in reversed(part.operands))
