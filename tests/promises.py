@@ -66,7 +66,7 @@ class Row:
 
     def cells(self) -> tuple[str, str, str, str]:
         counted = isinstance(self.bound, int)
-        bound, measured = (f"{v:,}" if counted else f"{v:.2g}" for v in (self.bound, self.measured))
+        bound, measured = (f"{v:,}" if counted else f"{v:.3g}" for v in (self.bound, self.measured))
         kept = "" if self.measured <= self.bound else "BROKEN"
         return bound if counted else f"<= {bound}", measured, f"{self.of:,}", kept
 

@@ -20,6 +20,7 @@ from tests.programs.cases import Case
 from tests.programs.program import Program, Seeded
 
 COUNT = 1000
+pytestmark = pytest.mark.xdist_group("grammar")
 
 
 @cache

@@ -16,7 +16,7 @@ from tests.promises import Promise
 
 NUMBER = 20260714
 COUNT, FEW, TOGETHER = 1000, 50, 25
-LEVELS = ("-O0", "-O1", "-O2", "-O3")
+LEVELS = ("-O0", "-O0", "-O1", "-O2", "-O3")
 OPERATIONS = 200  # of straight-line code: what is longer runs in loops
 
 

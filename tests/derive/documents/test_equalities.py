@@ -282,7 +282,8 @@ def _mistakes() -> Iterator[Any]:
         for wrong in planted(derived):
             number = terms.setdefault(wrong.where, len(terms))
             normal = place == PLACES[0] or (number % 3 == 0 and KINDS[number // 3 % len(KINDS)] == wrong.kind)
-            marks = [] if normal else [pytest.mark.full]
+            group = pytest.mark.xdist_group("-".join(("planted", *place)))
+            marks = [group] if normal else [group, pytest.mark.full]
             name = "-".join(map(str, (*place, wrong.kind, *wrong.where)))
             yield pytest.param(place, wrong, id=name, marks=marks)
 

@@ -217,11 +217,11 @@ def test_words_for_tex() -> None:
 
 
 @needs_tex
-def test_the_pdf_is_a_pdf() -> None:
-    for name in ("vanilla", "odd"):
-        found = print_pdf(document(name))
-        assert found.startswith(b"%PDF-")
-        assert found.rstrip().endswith(b"%%EOF")
+@pytest.mark.parametrize("name", together("format", ["vanilla", "odd"], "odd".__eq__))
+def test_the_pdf_is_a_pdf(name: str) -> None:
+    found = print_pdf(document(name))
+    assert found.startswith(b"%PDF-")
+    assert found.rstrip().endswith(b"%%EOF")
 
 
 @needs_tex

@@ -26,7 +26,7 @@ LAYOUTS = (
 )
 
 
-FEW_LAYOUTS = (LAYOUTS[0], LAYOUTS[1], ("one-to-many", "target"), ("encoder-decoder", "output"))
+FEW_LAYOUTS = (LAYOUTS[1], ("one-to-many", "target"), ("encoder-decoder", "output"))
 MODELS = (
     ("gru", "sigmoid"),
     ("gru_reset_after", "sigmoid"),
