@@ -15,7 +15,7 @@ from tests.programs.pinned import PINNED
 from tests.promises import Promise
 
 NUMBER = 20260714
-COUNT, FEW, TOGETHER = 1000, 100, 25
+COUNT, FEW, TOGETHER = 500, 100, 25
 LEVELS = ("-O0", "-O1", "-O2", "-O3")
 OPERATIONS = 200  # of straight-line code: what is longer runs in loops
 
