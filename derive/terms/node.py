@@ -27,7 +27,9 @@ class Node:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, Node) or type(self) is not type(other) or self._hash != other._hash:
+        if not isinstance(other, Node) or type(self) is not type(other):
+            return NotImplemented
+        if self._hash != other._hash:
             return False
         if self._key is not other._key and self._key == other._key:
             self.__dict__["_key"] = other._key
