@@ -33,7 +33,9 @@ class Tree(Generic[C]):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, Tree) or type(self) is not type(other) or self._hash != other._hash:
+        if not isinstance(other, Tree) or type(self) is not type(other):
+            return NotImplemented
+        if self._hash != other._hash:
             return False
         if self._key is not other._key and self._key == other._key:
             self.__dict__["_key"] = other._key
