@@ -18,7 +18,7 @@ from hypothesis import settings
 pytest_plugins = ["tests.promises"]
 GOLDEN = Path(__file__).parent / "golden"
 _EMPTY = np.empty
-settings.register_profile("few", max_examples=50)  # `make verify` takes the other
+settings.register_profile("few", max_examples=30)  # `make verify` takes the other
 settings.register_profile("many", max_examples=400)
 settings.load_profile("few")
 

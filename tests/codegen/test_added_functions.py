@@ -12,6 +12,7 @@ import codegen
 import derive
 from codegen.c import library as c_library
 from tests.adding import RECORDS, added
+from tests.chosen import some
 
 CELL = """
 name = "added"
@@ -53,7 +54,7 @@ def numbers(batch: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     return parameters, rng.normal(size=(2, batch, 2)), rng.normal(size=(2, batch, 3))
 
 
-@pytest.mark.parametrize("steps", [None, 2], ids=["loops", "straight"])
+@pytest.mark.parametrize("steps", some([None, 2], lambda steps: steps is None))
 def test_c_and_twin_give_the_derivative(cell: Path, steps: int | None) -> None:
     derivation = derive.bptt(derive.load(cell, loss="squared_error"))
     twin, network = codegen.numpy_twin(derivation), codegen.build(derivation, sizes=SIZES, T=steps)

@@ -60,5 +60,5 @@ def test_shrinking_keeps_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """To a program with a cosine and little else, where cosines fail."""
     monkeypatch.setattr(runs, "fails", lambda case, backend: "cos" * ("cos(" in case.program.text))
     target = next(p for p in runs.draw(40, NUMBER) if "cos(" in p.text and len(p.equations) > 2)
-    small = runs.shrunk(target, "vector", 40, NUMBER, seconds=5)
+    small = runs.shrunk(target, "vector", 40, NUMBER, seconds=2)
     assert "cos(" in small.text and len("".join(small.equations)) < len("".join(target.equations)) / 2

@@ -98,8 +98,8 @@ TARGETS = (
     ["-O2", "-ffp-contract=off", "-fno-tree-vectorize", PLAIN_FUNCTIONS],
     ["-Os", PLAIN_FUNCTIONS],
 )
-BOTH = [(0, TARGETS[0]), (1, TARGETS[3])]
-TILED = [(TARGETS[0], TILES[0], "float64"), (TARGETS[1], TILES[1], "float32")]
+BOTH = [(1, TARGETS[3])]
+TILED = [(TARGETS[1], TILES[1], "float32")]
 CLANG = [(CHOICES[0], "float64"), (CHOICES[2], "float32")]
 
 

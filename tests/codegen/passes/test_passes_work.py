@@ -15,6 +15,7 @@ from codegen.passes import pipeline
 from codegen.passes.reuse_buffers import reuse_buffers
 from codegen.program.check import check
 from codegen.program.ir import Program
+from tests.chosen import some
 from tests.growth import MOST, calls, model
 
 SIZES = {"n_x": 3, "n_a": 4, "n_y": 2}
@@ -34,7 +35,7 @@ def stages(derivation: derive.Derivation) -> Iterator[tuple[str, Callable[[], ob
     yield "twin", lambda: codegen.numpy_twin(derivation)
 
 
-@pytest.mark.parametrize("cell", LENGTHS)
+@pytest.mark.parametrize("cell", some(LENGTHS, ("shared",).__contains__))
 def test_the_way_to_c(cell: str, tmp_path: Path) -> None:
     n = LENGTHS[cell]
     small, large = (stages(derive.bptt(model(cell, size, tmp_path))) for size in (n, 2 * n))
