@@ -171,7 +171,7 @@ def test_wrong_choices_are_named(arguments: dict[str, Any], error: type[Exceptio
         codegen.build(derive.load("vanilla"), SMALL, **arguments)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 15, 16, 17, 33])
+@pytest.mark.parametrize("batch", some([1, 2, 7, 15, 16, 17, 33], (1, 7, 17).__contains__))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.usefixtures("quick_builds")
 def test_straight_code_takes_any_number_of_examples(batch: int, dtype: str) -> None:

@@ -53,7 +53,7 @@ CASES: dict[str, tuple[str, dict[str, str], Any]] = {
 }
 
 
-KEPT = ("one-to-many-target", "many-to-one", "encoder-decoder", "scalar parameters")
+KEPT = ("many-to-one", "encoder-decoder", "scalar parameters")
 
 
 @pytest.fixture(scope="module", params=together("example", CASES, KEPT.__contains__))
