@@ -98,12 +98,12 @@ TARGETS = (
     ["-O2", "-ffp-contract=off", "-fno-tree-vectorize", PLAIN_FUNCTIONS],
     ["-Os", PLAIN_FUNCTIONS],
 )
-BOTH = [(1, TARGETS[3])]
+OTHER_FLAGS = [(1, TARGETS[3])]
 TILED = [(TARGETS[1], TILES[1], "float32")]
 CLANG = [(CHOICES[0], "float64"), (CHOICES[2], "float32")]
 
 
-@pytest.mark.parametrize("number, flags", some(product(range(4), TARGETS), BOTH.__contains__))
+@pytest.mark.parametrize("number, flags", some(product(range(4), TARGETS), OTHER_FLAGS.__contains__))
 def test_no_warning_with_other_flags(number: int, flags: list[str], tmp_path: Path) -> None:
     name, architecture, choice, dtype = CHOSEN[number]
     model = derive.load(name, architecture=architecture, **choice)
