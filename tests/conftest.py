@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.promises"]
 GOLDEN = Path(__file__).parent / "golden"
 _EMPTY = np.empty
-settings.register_profile("few", max_examples=30)  # `make verify` takes the other
-settings.register_profile("many", max_examples=400)
+# no test is timed; `make test` draws the same few examples each time, `make verify` many, and new ones
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", _UNTIMED, max_examples=30, derandomize=True)
+settings.register_profile("many", _UNTIMED, max_examples=400, derandomize=False, print_blob=True)
 settings.load_profile("few")
 
 

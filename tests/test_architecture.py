@@ -59,24 +59,23 @@ def package(module: str) -> str:
 # ----------------------------------------------------------------------------- imports
 
 
-@pytest.mark.parametrize("path", DERIVE, ids=relative)
-def test_derive_does_not_know_codegen(path: Path) -> None:
-    assert "codegen" not in {package(module) for module, _ in imports(path)}
+def test_derive_does_not_know_codegen() -> None:
+    known = {relative(path): {package(module) for module, _ in imports(path)} for path in DERIVE}
+    assert not [path for path, packages in known.items() if "codegen" in packages]
 
 
-@pytest.mark.parametrize("path", CODEGEN, ids=relative)
-def test_only_lower_sees_inside_derive(path: Path) -> None:
-    if relative(path) == "codegen/lowering/lower.py":
-        return
-    found = list(imports(path))
-    assert "sympy" not in {package(module) for module, _ in found}
-    from_derive = [(module, names) for module, names in found if package(module) == "derive"]
-    if relative(path) in PUBLIC:
-        for module, names in from_derive:
-            assert module == "derive"
-            assert set(names) <= set(derive.__all__)
-    else:
-        assert not from_derive
+def test_only_lower_sees_inside_derive() -> None:
+    for path in CODEGEN:
+        if (own := relative(path)) == "codegen/lowering/lower.py":
+            continue
+        found = list(imports(path))
+        assert "sympy" not in {package(module) for module, _ in found}, own
+        from_derive = [(module, names) for module, names in found if package(module) == "derive"]
+        if own in PUBLIC:
+            assert {module for module, _ in from_derive} <= {"derive"}, own
+            assert {name for _, names in from_derive for name in names} <= set(derive.__all__), own
+        else:
+            assert not from_derive, own
 
 
 def test_nothing_else_is_needed_at_run_time() -> None:
@@ -129,23 +128,25 @@ def default_model(path: Path, text: str) -> bool:
     return path.name == "__main__.py" and ("python -m" in text or text == "vanilla")
 
 
-@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN], ids=relative)
-def test_no_cell_is_named_in_the_code(path: Path) -> None:
-    found = []
+def cells_named(path: Path) -> Iterator[str]:
+    """Where a file of Python names a cell, a gate or a parameter."""
     for line, text in code_strings(path):
         words = set(re.findall(r"[A-Za-z_]\w*", text))
         if words & LONG and not default_model(path, text):
-            found.append((line, sorted(words & LONG)))
+            yield f"{relative(path)}:{line}: {sorted(words & LONG)}"
     with tokenize.open(path) as file:
         for token in tokenize.generate_tokens(file.readline):
             if token.type == tokenize.NAME and token.string in LONG:
-                found.append((token.start[0], [token.string]))
-    assert not found
+                yield f"{relative(path)}:{token.start[0]}: {token.string}"
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=relative)
-def test_no_cell_is_named_in_a_template(path: Path) -> None:
-    assert not set(re.findall(r"[A-Za-z_]\w*", path.read_text(encoding="utf-8"))) & LONG
+def test_no_cell_is_named_in_the_code() -> None:
+    assert not [place for path in (*DERIVE, *CODEGEN) for place in cells_named(path)]
+
+
+def test_no_cell_is_named_in_a_template() -> None:
+    for path in TEMPLATES:
+        assert not set(re.findall(r"[A-Za-z_]\w*", path.read_text(encoding="utf-8"))) & LONG, relative(path)
 
 
 def test_the_names_looked_for_are_there() -> None:
@@ -173,11 +174,16 @@ def _evaluates(call: ast.Call) -> bool:
     return bare or name in ANYWHERE or (name == "sympify" and not strict)
 
 
-@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN], ids=relative)
-def test_no_text_is_evaluated(path: Path) -> None:
-    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
-    assert not [f"{node.lineno}: {ast.unparse(node)}" for node in calls if _evaluates(node)]
-    assert not {name for _, names in imports(path) for name in names} & (ANYWHERE | {"sympify"})
+def calls(path: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+
+
+def test_no_text_is_evaluated() -> None:
+    for path in (*DERIVE, *CODEGEN):
+        found = [f"{relative(path)}:{c.lineno}: {ast.unparse(c)}" for c in calls(path) if _evaluates(c)]
+        assert not found
+        names = {name for _, names in imports(path) for name in names}
+        assert not names & (ANYWHERE | {"sympify"}), relative(path)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +207,11 @@ def test_evaluation_is_recognised(text: str, found: bool) -> None:
 ALLOCATORS = {"empty_like", "ndarray", "empty_aligned", "bytearray", "create_string_buffer", "malloc"}
 
 
-@pytest.mark.parametrize("path", CODEGEN, ids=relative)
-def test_memory_that_is_not_filled_comes_from_one_function(path: Path) -> None:
+def test_memory_that_is_not_filled_comes_from_one_function() -> None:
     """numpy.empty, which gives NaN in all tests; `new` makes structs, whose members are zero."""
-    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
-    called = {ast.unparse(call.func).rpartition(".")[2]: call.lineno for call in calls}
-    assert not called.keys() & ALLOCATORS
+    for path in CODEGEN:
+        called = {ast.unparse(call.func).rpartition(".")[2] for call in calls(path)}
+        assert not called & ALLOCATORS, relative(path)
 
 
 def test_memory_in_tests_is_poisoned() -> None:
@@ -216,9 +221,10 @@ def test_memory_in_tests_is_poisoned() -> None:
         assert np.isnan(codegen.calling.network.np.empty(3, dtype)).all()  # the same function
 
 
-@pytest.mark.parametrize("path", [*DERIVE, *CODEGEN, *TEMPLATES], ids=relative)
-def test_no_file_is_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LIMIT
+def test_no_file_is_long() -> None:
+    files = (*DERIVE, *CODEGEN, *TEMPLATES)
+    lines = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert max(lines.values()) <= LIMIT, max(lines, key=lambda path: lines[path])
 
 
 def test_no_flag_changes_the_arithmetic_of_the_process() -> None:

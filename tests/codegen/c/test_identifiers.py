@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import derive
@@ -34,7 +34,6 @@ names = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(names)
 def test_c_names_are_legal_and_different(given_names: list[str]) -> None:
     spelled = c_names(given_names)
@@ -45,7 +44,6 @@ def test_c_names_are_legal_and_different(given_names: list[str]) -> None:
         assert name not in C_RESERVED and name not in C_WORDS
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(names)
 def test_python_names_are_legal_and_different(given_names: list[str]) -> None:
     taken = ["np", "np_", "dtype"]

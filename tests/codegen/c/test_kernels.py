@@ -171,9 +171,8 @@ def of(values: Array, rows: Array | None) -> Array:
     return values.astype(np.float64) if rows is None else values[rows].astype(np.float64)
 
 
-@pytest.mark.parametrize("count", ROWS)
-@pytest.mark.parametrize(("k", "n"), SIZES)
-def test_product(kernels: Kernels, k: int, n: int, count: int) -> None:
+def product(kernels: Kernels, k: int, n: int, count: int) -> None:
+    """All rows and some, with and without a base, the matrix as it is and transposed, one thread and two."""
     random = np.random.default_rng(k * 1000 + n + count)
     X = guarded(random.standard_normal((count, k)).astype(kernels.dtype))
     M = random.standard_normal((k, n)).astype(kernels.dtype)
@@ -203,9 +202,14 @@ def test_product(kernels: Kernels, k: int, n: int, count: int) -> None:
     np.testing.assert_array_equal(alone[0], together[-1])
 
 
-@pytest.mark.parametrize("count", ROWS)
-@pytest.mark.parametrize(("n", "m"), SIZES)
-def test_outer(kernels: Kernels, n: int, m: int, count: int) -> None:
+@pytest.mark.parametrize(("k", "n"), SIZES)
+def test_product(kernels: Kernels, k: int, n: int) -> None:
+    for count in ROWS:
+        product(kernels, k, n, count)
+
+
+def outer(kernels: Kernels, n: int, m: int, count: int) -> None:
+    """All rows and some, with a carry and without, the same bits from one thread, two and three."""
     random = np.random.default_rng(n * 1000 + m + count)
     A = guarded(random.standard_normal((count, n)).astype(kernels.dtype))
     X = guarded(random.standard_normal((count, m)).astype(kernels.dtype))
@@ -221,9 +225,14 @@ def test_outer(kernels: Kernels, n: int, m: int, count: int) -> None:
         np.testing.assert_array_equal(results[0], results[2])
 
 
-@pytest.mark.parametrize("count", ROWS)
-@pytest.mark.parametrize("n", sorted({12, *(n for size in SIZES for n in size)}))
-def test_sums(kernels: Kernels, n: int, count: int) -> None:
+@pytest.mark.parametrize(("n", "m"), SIZES)
+def test_outer(kernels: Kernels, n: int, m: int) -> None:
+    for count in ROWS:
+        outer(kernels, n, m, count)
+
+
+def sums(kernels: Kernels, n: int, count: int) -> None:
+    """As `outer`, over the rows of one matrix, and the total of all of it."""
     random = np.random.default_rng(n * 1000 + count)
     V = guarded(random.standard_normal((count, n)).astype(kernels.dtype))
     for rows in some_rows(count, random):
@@ -238,6 +247,12 @@ def test_sums(kernels: Kernels, n: int, count: int) -> None:
         np.testing.assert_array_equal(results[0], results[1])
         np.testing.assert_array_equal(results[0], results[2])
         assert abs(kernels("total", size, rows, n, V) - of(V, rows).sum()) <= 1e-12 * np.abs(V).sum()
+
+
+@pytest.mark.parametrize("n", sorted({12, *(n for size in SIZES for n in size)}))
+def test_sums(kernels: Kernels, n: int) -> None:
+    for count in ROWS:
+        sums(kernels, n, count)
 
 
 @pytest.mark.parametrize(("n", "m"), [(3, 4), (17, 51), (96, 70)])

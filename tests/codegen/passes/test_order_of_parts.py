@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from itertools import product
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codegen.passes.distribute import Graph, _after, _in_order, _Part, _turned
 from codegen.program.ir import Arg, Assign, Call, Elementwise, Ref, Scalar
-from tests.chosen import some
 
 Pairs = dict[int, set[int]]
+
+SEEDS = st.integers(0, 2**32)
 
 
 def drawn(rng: random.Random) -> list[_Part]:
@@ -65,7 +67,7 @@ def reached(graph: Graph) -> Pairs:
     return closed({node: set(later) for node, later in enumerate(graph)})
 
 
-@pytest.mark.parametrize("seed", some(range(400), lambda seed: seed < 60))
+@given(SEEDS)
 def test_the_graph_says_what_all_pairs_do(seed: int) -> None:
     rng = random.Random(seed)
     parts, reverse = drawn(rng), bool(seed % 2)
@@ -80,7 +82,7 @@ def test_the_graph_says_what_all_pairs_do(seed: int) -> None:
     assert set(_in_order(everything, _turned(graph), everything)) & own == own - needed
 
 
-@pytest.mark.parametrize("seed", some(range(200), lambda seed: seed < 30))
+@given(SEEDS)
 def test_members_stand_behind_what_they_wait_for_and_else_in_their_order(seed: int) -> None:
     rng = random.Random(seed)
     parts = drawn(rng)

@@ -110,9 +110,6 @@ def _hold_all_levels(case: Case) -> None:
 
 @settings(
     max_examples=settings().max_examples // 5,
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(drawn=programs())

@@ -110,7 +110,6 @@ def _of_fractions(node: ast.expr) -> Fraction:
             raise TypeError(ast.dump(node))
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(trees)
 def test_python_text_means_the_tree(tree: Scalar) -> None:
     try:
@@ -125,7 +124,7 @@ def test_c_text_means_the_trees(tmp_path: Path) -> None:
     """Many trees as C functions of one file."""
     cases: list[tuple[Scalar, float]] = []
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200)
     @given(trees)
     def collect(tree: Scalar) -> None:
         try:
@@ -161,7 +160,6 @@ def _is_near_a_jump(scalar: Scalar) -> bool:
     return any(_is_near_a_jump(o) for o in scalar.operands)
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(st.floats(min_value=0, allow_nan=False, allow_infinity=False))
 def test_literals_read_back(number: float) -> None:
     value = Fraction(number)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies
 
 from derive.cells.modelfile import load
 from derive.cells.tables import MAX_BYTES
@@ -206,8 +207,6 @@ def test_nothing_in_a_file_is_evaluated(
 
 
 def test_fuzz_equations_and_tables(write: Write) -> None:
-    hypothesis = pytest.importorskip("hypothesis")
-    strategies = hypothesis.strategies
     lines = write().read_text().strip().splitlines()
     pieces = strategies.sampled_from(
         [*lines, "[a]", "a = 1", 'a = "x"', "x = []", '"" = ""', "[[output]]", "a.b = 2"]
@@ -229,5 +228,4 @@ def test_fuzz_equations_and_tables(write: Write) -> None:
         except ModelFileError as error:
             assert len(str(error).splitlines()) == 1
 
-    quiet = hypothesis.settings(deadline=None, database=None)
-    quiet(hypothesis.given(edits)(holds))()
+    given(edits)(holds)()

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies
 
 from derive.cells.parse import Scope, parse
 from derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line
@@ -250,13 +251,7 @@ def test_nothing_is_evaluated(scope: Scope, tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.iterdir())
 
 
-QUIET = {"deadline": None, "database": None}  # a slow machine is no failure; nothing is left on disk
-
-
 def test_fuzz_characters(scope: Scope) -> None:
-    hypothesis = pytest.importorskip("hypothesis")
-    strategies = hypothesis.strategies
-
     texts = strategies.text(max_size=60) | strategies.text("vxrsabWUk0123.e+-*/@()[]t, \n", max_size=60)
 
     def holds(text: str) -> None:
@@ -265,13 +260,11 @@ def test_fuzz_characters(scope: Scope) -> None:
         except ModelFileError as error:
             assert error.column in range(1, len(one_line(text)) + 2)
 
-    hypothesis.settings(**QUIET)(hypothesis.given(texts)(holds))()
+    given(texts)(holds)()
 
 
 def test_fuzz_tokens(scope: Scope) -> None:
     """Texts that are nearly equations: most of them reach the syntax tree."""
-    hypothesis = pytest.importorskip("hypothesis")
-    strategies = hypothesis.strategies
     names = list("vxrsWUabk")
     atoms = [*names, "W.T", "a[t-1]", "v[t]", "zz", "0", "2", "0.5", "1e300", "1e-5"]
     operators = ["+", "-", "*", "/", "@", "**"]
@@ -296,4 +289,4 @@ def test_fuzz_tokens(scope: Scope) -> None:
         assert len(node.shape) <= 1
         assert all(len(n.shape) <= 1 for n in walk(node))
 
-    hypothesis.settings(**QUIET)(hypothesis.given(tree)(holds))()
+    given(tree)(holds)()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_claims import forward, gradients, recurrences
 from test_check_correct import listed
@@ -235,7 +235,6 @@ MODELS = (
     STACKED,
     derive.load("vanilla", h="softmax", architecture="encoder-decoder", feed="output"),
 )
-RELAXED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def survives(text: str, model: derive.Model) -> None:
@@ -248,14 +247,12 @@ def survives(text: str, model: derive.Model) -> None:
     assert time.process_time() - start < 10
 
 
-@RELAXED
 @given(st.text(max_size=60))
 def test_any_text_is_refused_or_judged(text: str) -> None:
     survives(text, VANILLA)
     survives(f"a[t] = {text}", VANILLA)
 
 
-@RELAXED
 @given(st.lists(st.sampled_from(PIECES.split()), max_size=25), st.sampled_from(MODELS), st.booleans())
 def test_any_pieces_are_refused_or_judged(pieces: list[str], model: derive.Model, whole: bool) -> None:
     text = " ".join(pieces)
@@ -282,7 +279,7 @@ FORMULAS = st.recursive(
 )
 
 
-@settings(RELAXED, max_examples=settings().max_examples // 5)
+@settings(max_examples=settings().max_examples // 5)
 @given(st.sampled_from(["dL/dW_aa", "delta_a[t]", "a[t]", "dL/db_a"]), FORMULAS)
 def test_any_formula_is_judged(left: str, right: str) -> None:
     survives(f"{left} = {right}", VANILLA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def cell(tmp_path: Path) -> Cell:
     return written
 
 
+@cache
 def built(name: str, architecture: str, feed: str) -> Derivation:
     return bptt(load(name, h="softmax", architecture=architecture, feed=feed))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from derive.documents.tree import Inline, Line
@@ -71,7 +71,6 @@ def test_wide_mathematics_among_words_breaks() -> None:
 
 
 @given(st.lists(st.text(alphabet="ab c", max_size=12), max_size=8), st.integers(3, 20))
-@settings(deadline=None)
 def test_no_letter_is_lost(parts: list[str], width: int) -> None:
     lines = wrapped(tuple(parts), Typewriter(width), width)
     assert text(lines).split() == "".join(parts).split()
@@ -185,7 +184,6 @@ LINES = st.builds(
 
 
 @given(st.lists(LINES, min_size=1, max_size=5), st.integers(44, 140))
-@settings(deadline=None)
 def test_rows_fit_the_page(lines: list[Line], page: int) -> None:
     rows = arranged(lines, Typewriter(page))
     left = max((Typewriter(page).node(line.left) for line in lines if line.left is not None), default=0)

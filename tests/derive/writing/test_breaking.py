@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from derive.writing.breaking import broken, characters, ems
@@ -165,7 +165,6 @@ def test_formulas_fit_a_terminal(room: int) -> None:
 
 
 @given(nodes, st.floats(1, 40))
-@settings(deadline=None)
 def test_any_tree_keeps_what_it_says(node: Node, room: float) -> None:
     pieces = broken(node, NOTE, room)
     assert all(latex(piece) for piece in pieces)
@@ -177,7 +176,6 @@ def test_any_tree_keeps_what_it_says(node: Node, room: float) -> None:
 
 
 @given(nodes, st.floats(1, 40))
-@settings(deadline=None)
 def test_a_piece_that_is_too_wide_has_no_place_to_break(node: Node, room: float) -> None:
     for piece in broken(node, NOTE, room):
         if width(latex(piece)) > room:

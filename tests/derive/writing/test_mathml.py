@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import derive
@@ -284,13 +284,11 @@ def held(root: ElementTree.Element) -> None:
 
 
 @given(trees, every_notation, keys)
-@settings(deadline=None)
 def test_any_tree_is_well_formed(node: Node, notation: Notation, known: tuple[str, ...]) -> None:
     held(ElementTree.fromstring(mathml(node, notation, known=known)))
 
 
 @given(trees, every_notation, st.sampled_from([1.0, 4.0, ROOM]))
-@settings(deadline=None)
 def test_a_cut_formula_says_the_same(node: Node, notation: Notation, room: float) -> None:
     whole = ElementTree.fromstring(mathml(node, notation))
     cut = ElementTree.fromstring(f"<all>{maths(node, notation, room).replace('<wbr>', '<wbr/>')}</all>")

@@ -141,7 +141,6 @@ def test_words_hold_nothing_that_is_interpreted() -> None:
 
 
 @given(nodes)
-@settings(deadline=None)
 def test_every_tree_is_balanced(node: Node) -> None:
     for notation in NOTATIONS:
         text = latex(node, notation)
@@ -168,7 +167,7 @@ def test_the_katex_check_can_fail() -> None:
 
 
 @given(nodes)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_katex_takes_random_trees(node: Node) -> None:
     assert katex_errors([(latex(node, notation), True) for notation in NOTATIONS]) == []
 

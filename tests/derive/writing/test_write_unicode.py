@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from derive.terms.algebra import Role
@@ -124,7 +124,6 @@ def test_what_is_unknown_raises(node: Node) -> None:
 
 
 @given(nodes)
-@settings(deadline=None)
 def test_every_tree_is_one_balanced_line(node: Node) -> None:
     for notation in NOTATIONS:
         text = unicode(node, notation)
@@ -288,7 +287,6 @@ def pieces(draw: st.DrawFn, depth: int = 4) -> Piece:
 
 
 @given(pieces())
-@settings(deadline=None)
 def test_the_line_means_what_the_tree_means(piece: Piece) -> None:
     try:
         expected = value(piece.node)
