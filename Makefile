@@ -82,9 +82,9 @@ help:  ## this list
 # ---------------------------------------------------------------- the environment of this checkout
 
 $(VENV)/.created:
-	@command -v $(PYTHON) >/dev/null || { echo "Longhand needs Python 3.11 or newer: install python3 (or say PYTHON=...)"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Longhand needs Python 3.11 or newer: $(PYTHON) is older (say PYTHON=...)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Longhand needs Python's venv: install the package python3-venv"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Chalkgrad needs Python 3.11 or newer: install python3 (or say PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Chalkgrad needs Python 3.11 or newer: $(PYTHON) is older (say PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Chalkgrad needs Python's venv: install the package python3-venv"; exit 1; }
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@

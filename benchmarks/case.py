@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import derive
 from benchmarks.cells import CELLS, Cell
+from chalkgrad import derive
 
 Array = NDArray[Any]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 def ask(model: str, numbers: tuple[int, ...], dtype: str, steps: int = 0, cache: str | None = None) -> Any:
     """What a fresh process says; with the given cache folder, or this process's."""
-    environment = dict(os.environ) | ({"LONGHAND_CACHE": cache} if cache else {})
+    environment = dict(os.environ) | ({"CHALKGRAD_CACHE": cache} if cache else {})
     arguments = [model, ",".join(map(str, numbers)), dtype, str(steps)]
     command = [sys.executable, "-m", "benchmarks.child", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -44,9 +44,9 @@ def _forget_peak() -> None:
 
 def _answer(model: str, numbers: tuple[int, ...], dtype: str, steps: int) -> dict[str, object]:
     start = time.perf_counter()
-    import codegen
     from benchmarks.case import Size, load, make_case
     from benchmarks.inside import workspace_bytes
+    from chalkgrad import codegen
 
     imported = time.perf_counter()
     size = Size(*numbers)

@@ -22,8 +22,8 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from codegen.building.toolchain import find_compiler, flags_for
-from codegen.c import library as c_library
+from chalkgrad.codegen.building.toolchain import find_compiler, flags_for
+from chalkgrad.codegen.c import library as c_library
 
 Array = npt.NDArray[np.floating]
 

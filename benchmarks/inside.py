@@ -6,22 +6,22 @@ import time
 from typing import Any
 
 from benchmarks.case import Size, load
-from codegen.building.build import compile_sources
-from codegen.c.source import Source
-from codegen.lowering.lower import lower
-from codegen.passes import pipeline
-from codegen.program.interface import Counts
-from codegen.program.ir import statements
-from codegen.program.walk import scalars
-from derive import bptt
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.lowering.lower import lower
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.program.interface import Counts
+from chalkgrad.codegen.program.ir import statements
+from chalkgrad.codegen.program.walk import scalars
+from chalkgrad.derive import bptt
 
 Network = Any  # codegen.build's result; its backend is not part of its type
 
-_REPEAT = "void longhand_repeat(void (*call)(const void *), const void *argument, long times)"
+_REPEAT = "void chalkgrad_repeat(void (*call)(const void *), const void *argument, long times)"
 _SOURCE = Source(
-    "longhand_repeat",
+    "chalkgrad_repeat",
     f"{_REPEAT};\n",
-    f'#include "longhand_repeat.h"\n{_REPEAT}\n{{\n    while (times-- > 0) call(argument);\n}}\n',
+    f'#include "chalkgrad_repeat.h"\n{_REPEAT}\n{{\n    while (times-- > 0) call(argument);\n}}\n',
     f"{_REPEAT};\n",
 )
 
@@ -57,5 +57,5 @@ def seconds_of_c(rnn: Network, plan: Any, times: int) -> float | None:
     address = module.ffi.cast("void (*)(const void *)", int(ffi.cast("uintptr_t", function)))
     struct = module.ffi.cast("void *", int(ffi.cast("uintptr_t", arguments)))
     start = time.perf_counter()
-    module.lib.longhand_repeat(address, struct, times)
+    module.lib.chalkgrad_repeat(address, struct, times)
     return (time.perf_counter() - start) / times

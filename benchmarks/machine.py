@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.peers import Peer, version_of
-from codegen.building import toolchain
+from chalkgrad.codegen.building import toolchain
 
 
 def thread_environment(threads: int) -> dict[str, str]:

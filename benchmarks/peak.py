@@ -11,8 +11,8 @@ import time
 from functools import cache
 from typing import Any
 
-from codegen.building.build import compile_sources
-from codegen.c.source import Source
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.c.source import Source
 
 _ACCUMULATORS = 14
 _SECONDS = 0.01  # of one probe

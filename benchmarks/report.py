@@ -128,7 +128,7 @@ def _time_cell(case: Measured, name: str) -> str:
 def _forward_table(cases: Sequence[Measured]) -> list[str]:
     rows = []
     for case in cases:
-        ours, peer = case.timings.get("longhand_forward"), case.timings.get("onnx_forward")
+        ours, peer = case.timings.get("chalkgrad_forward"), case.timings.get("onnx_forward")
         if ours and peer:
             where = [case.model, size_text(case.size), case.dtype, str(case.threads)]
             ratio = f"{peer.median / ours.median:.2f}"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import codegen
 from benchmarks.case import Case, Size, load, make_case
 from benchmarks.cells import CELLS
 from benchmarks.child import ask
 from benchmarks.inside import seconds_of_c, straight_operations, workspace_bytes
 from benchmarks.timing import alone, interleaved
+from chalkgrad import codegen
 
 Row = dict[str, Any]
 Models = Sequence[str]

@@ -52,7 +52,7 @@ def work(request: Request) -> dict[str, Any]:
     """Everything that was asked for, ready for JSON."""
     bound = machine.bind(request.threads)
     print(f"-- {request.threads} thread(s), {bound}, load {os.getloadavg()[0]:.2f}", flush=True)
-    wanted = None if request.peers is None else (*OURS, "longhand_forward", *request.peers)
+    wanted = None if request.peers is None else (*OURS, "chalkgrad_forward", *request.peers)
     peers, skipped = find(FILES, wanted)
     forward, skipped_forward = find(FORWARD_FILES, wanted) if request.forward else ([], [])
     print(*skipped, *skipped_forward, sep="\n", end="\n" if skipped or skipped_forward else "", flush=True)

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-import derive
-from codegen import folder, showcase
-from codegen.driver import emit, twin_source
-from codegen.errors import CodegenError
-from codegen.report import Problem, table
-from derive import gradients_latex
+from chalkgrad import derive
+from chalkgrad.codegen import folder, showcase
+from chalkgrad.codegen.driver import emit, twin_source
+from chalkgrad.codegen.errors import CodegenError
+from chalkgrad.codegen.report import Problem, table
+from chalkgrad.derive import gradients_latex
 
 _TOUR = "vanilla"  # the founding note's network
 _EPILOG = """\

@@ -14,21 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from codegen.building.build import compile_cached, publish_module
-from codegen.building.cache import digest
-from codegen.building.fingerprint import fingerprint
-from codegen.building.native import CBackend
-from codegen.c.identifiers import struct_fields
-from codegen.c.render import Texts, render
-from codegen.c.source import Source
-from codegen.calling.network import Network
-from codegen.errors import ArgumentError, ArgumentTypeError
-from codegen.lowering.lower import Derivation, Model, derived, functions_of, interface, lower
-from codegen.passes import pipeline
-from codegen.program.interface import Counts, Interface
-from codegen.program.ir import Program
-from codegen.twin.emit import emit_numpy
-from codegen.twin.network import TwinBackend
+from chalkgrad.codegen.building.build import compile_cached, publish_module
+from chalkgrad.codegen.building.cache import digest
+from chalkgrad.codegen.building.fingerprint import fingerprint
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.c.render import Texts, render
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError
+from chalkgrad.codegen.lowering.lower import Derivation, Model, derived, functions_of, interface, lower
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.program.interface import Counts, Interface
+from chalkgrad.codegen.program.ir import Program
+from chalkgrad.codegen.twin.emit import emit_numpy
+from chalkgrad.codegen.twin.network import TwinBackend
 
 Subject = Model | Derivation
 Steps = int | tuple[int, int] | None

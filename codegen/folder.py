@@ -12,27 +12,27 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
-from codegen.building.build import compile_sources, load_extension
-from codegen.building.cache import digest
-from codegen.building.native import CBackend
-from codegen.c.identifiers import struct_fields
-from codegen.c.source import Source
-from codegen.calling.network import Network
-from codegen.driver import Emitted
-from codegen.errors import ArgumentError
-from codegen.program.interface import Interface
-from codegen.twin.text import in_docstring
+from chalkgrad.codegen.building.build import compile_sources, load_extension
+from chalkgrad.codegen.building.cache import digest
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.driver import Emitted
+from chalkgrad.codegen.errors import ArgumentError
+from chalkgrad.codegen.program.interface import Interface
+from chalkgrad.codegen.twin.text import in_docstring
 
 _SUFFIX = EXTENSION_SUFFIXES[0]
-_HIDDEN = sys.stdlib_module_names | {"cffi", "codegen", "derive", "jinja2", "numpy", "setuptools", "sympy"}
+_HIDDEN = sys.stdlib_module_names | {"cffi", "chalkgrad", "jinja2", "numpy", "setuptools", "sympy"}
 _MODULE = '''"""{title}: loss, gradients and outputs, computed by {name}.c.
 
-Written by Longhand. `network` has the functions; {name}_numpy.py computes the same in NumPy.
+Written by Chalkgrad. `network` has the functions; {name}_numpy.py computes the same in NumPy.
 
     loss, grads = {name}.loss_and_grad(params, x, y)
 """
 
-from codegen import Interface, load_folder
+from chalkgrad.codegen import Interface, load_folder
 
 network = load_folder(
     __file__,
@@ -49,7 +49,7 @@ def files(emitted: Emitted, title: str, twin: str) -> dict[str, str]:
     """
     name = emitted.source.name
     if name in _HIDDEN:
-        raise ArgumentError("name", "a name that no module of Python or Longhand has", repr(name))
+        raise ArgumentError("name", "a name that no module of Python or Chalkgrad has", repr(name))
     functions = ["forward", "vjp"]
     functions += ["loss_and_grad", "plan"] if emitted.interface.yhat is not None else []
     module = _MODULE.format(

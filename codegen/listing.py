@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from typing import Any
 
-from codegen.driver import Subject, emit
+from chalkgrad.codegen.driver import Subject, emit
 
 SIZE = 8  # of everything; the lines are the same for others
 _FUNCTIONS = ("loss_and_grad_part", "loss_and_grad", "vjp_part", "vjp")  # the first that there is

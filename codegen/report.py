@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from codegen.calling.network import Network
-from codegen.driver import Subject, build, numpy_twin
-from codegen.program.interface import Array
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.driver import Subject, build, numpy_twin
+from chalkgrad.codegen.program.interface import Array
 
 _CALLS = 200  # timed, after a warm-up; the median is shown
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codegen import folder
-from codegen.driver import Steps, Subject, emit, twin_source
-from codegen.errors import ArgumentError
+from chalkgrad.codegen import folder
+from chalkgrad.codegen.driver import Steps, Subject, emit, twin_source
+from chalkgrad.codegen.errors import ArgumentError
 
 
 @dataclass(frozen=True)

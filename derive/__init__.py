@@ -1,4 +1,4 @@
-"""Longhand, the derivation: from a recurrent cell as equations to its gradients as equations.
+"""Chalkgrad, the derivation: from a recurrent cell as equations to its gradients as equations.
 
 model = derive.load("vanilla", g="relu", h="softmax", architecture="many-to-one")
 d = derive.bptt(model)                 every equation, T and all sizes symbolic
@@ -10,16 +10,16 @@ derive.document(model, format="html")  all of it as a document, every displayed 
 derive.check(model, "dL/db_a = …")     whether somebody's formula is right, and what is wrong with it
 """
 
-from derive.cells.model import Model
-from derive.cells.modelfile import builtin_names, load
-from derive.chaining.chain import Chain, chain
-from derive.checking.check import check
-from derive.checking.explaining.report import CheckReport
-from derive.checking.reading.errors import FormulaError
-from derive.choices import ARCHITECTURES, FEEDS, LOSSES
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents.verified import WrongStep
-from derive.errors import (
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.chaining.chain import Chain, chain
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.explaining.report import CheckReport
+from chalkgrad.derive.checking.reading.errors import FormulaError
+from chalkgrad.derive.choices import ARCHITECTURES, FEEDS, LOSSES
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents.verified import WrongStep
+from chalkgrad.derive.errors import (
     ChoiceError,
     DerivationError,
     DeriveError,
@@ -27,11 +27,12 @@ from derive.errors import (
     ModelFileError,
     ShapeError,
 )
-from derive.publishing.document import document
-from derive.publishing.shown import gradients_latex
-from derive.values.evaluate import evaluate
-from derive.values.expand import Unrolled, unroll
-from derive.values.prove import Report, prove
+from chalkgrad.derive.publishing.document import document
+from chalkgrad.derive.publishing.shown import gradients_latex
+from chalkgrad.derive.values.evaluate import evaluate
+from chalkgrad.derive.values.expand import Unrolled, unroll
+from chalkgrad.derive.values.prove import Report, prove
+from chalkgrad.short_names import one_copy
 
 __all__ = [
     "ARCHITECTURES",
@@ -62,3 +63,6 @@ __all__ = [
     "prove",
     "unroll",
 ]
+
+if __name__ == "derive":  # from the root of a checkout: the modules of chalkgrad.derive, no second copy
+    one_copy(__name__)

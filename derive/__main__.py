@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from derive import choices
-from derive.cells.modelfile import builtin_names
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents.content import Wanted
-from derive.errors import ChoiceError, DeriveError
-from derive.publishing import check_command
-from derive.publishing.document import FORMATS, printed
-from derive.publishing.options import add_choices, chosen_steps, loaded, show
-from derive.values.prove import prove
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.modelfile import builtin_names
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.errors import ChoiceError, DeriveError
+from chalkgrad.derive.publishing import check_command
+from chalkgrad.derive.publishing.document import FORMATS, printed
+from chalkgrad.derive.publishing.options import add_choices, chosen_steps, loaded, show
+from chalkgrad.derive.values.prove import prove
 
 DEFAULT_MODEL = "vanilla"
 EPILOG = """\

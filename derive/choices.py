@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from derive.errors import ChoiceError
+from chalkgrad.derive.errors import ChoiceError
 
 ONE_TO_ONE, ONE_TO_MANY, MANY_TO_ONE = "one-to-one", "one-to-many", "many-to-one"
 MANY_TO_MANY, ENCODER_DECODER = "many-to-many", "encoder-decoder"

@@ -22,8 +22,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-import codegen
-import derive
+from chalkgrad import codegen, derive
 
 try:
     from tqdm import tqdm

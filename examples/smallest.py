@@ -1,7 +1,6 @@
 import numpy as np
 
-import codegen
-import derive
+from chalkgrad import codegen, derive
 
 model = derive.load("vanilla", g="tanh", h="softmax")
 print(derive.gradients_latex(derive.bptt(model)))  # the gradients as equations

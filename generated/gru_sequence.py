@@ -1,11 +1,11 @@
 """Gated recurrent unit: loss, gradients and outputs, computed by gru_sequence.c.
 
-Written by Longhand. `network` has the functions; gru_sequence_numpy.py computes the same in NumPy.
+Written by Chalkgrad. `network` has the functions; gru_sequence_numpy.py computes the same in NumPy.
 
     loss, grads = gru_sequence.loss_and_grad(params, x, y)
 """
 
-from codegen import Interface, load_folder
+from chalkgrad.codegen import Interface, load_folder
 
 network = load_folder(
     __file__,

@@ -1,6 +1,6 @@
 """Gated recurrent unit, in NumPy.
 
-Written by Longhand from the derivation; the numbers in parentheses are those of its equations.
+Written by Chalkgrad from the derivation; the numbers in parentheses are those of its equations.
 Arrays have the batch in front of the components: x[t] is (B, n_x). Slot 0 of a state is its initial
 value. A vector times a matrix from the right, v @ W.T, is W v for every example at once.
 """

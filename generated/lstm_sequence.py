@@ -1,11 +1,11 @@
 """Long short-term memory: loss, gradients and outputs, computed by lstm_sequence.c.
 
-Written by Longhand. `network` has the functions; lstm_sequence_numpy.py computes the same in NumPy.
+Written by Chalkgrad. `network` has the functions; lstm_sequence_numpy.py computes the same in NumPy.
 
     loss, grads = lstm_sequence.loss_and_grad(params, x, y)
 """
 
-from codegen import Interface, load_folder
+from chalkgrad.codegen import Interface, load_folder
 
 network = load_folder(
     __file__,

@@ -1,11 +1,11 @@
 """Vanilla recurrent network: loss, gradients and outputs, computed by rnn_t2.c.
 
-Written by Longhand. `network` has the functions; rnn_t2_numpy.py computes the same in NumPy.
+Written by Chalkgrad. `network` has the functions; rnn_t2_numpy.py computes the same in NumPy.
 
     loss, grads = rnn_t2.loss_and_grad(params, x, y)
 """
 
-from codegen import Interface, load_folder
+from chalkgrad.codegen import Interface, load_folder
 
 network = load_folder(
     __file__,

@@ -1,11 +1,11 @@
 """Gated recurrent unit, reset after the product: loss, gradients and outputs, computed by translation.c.
 
-Written by Longhand. `network` has the functions; translation_numpy.py computes the same in NumPy.
+Written by Chalkgrad. `network` has the functions; translation_numpy.py computes the same in NumPy.
 
     loss, grads = translation.loss_and_grad(params, x, y)
 """
 
-from codegen import Interface, load_folder
+from chalkgrad.codegen import Interface, load_folder
 
 network = load_folder(
     __file__,

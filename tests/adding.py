@@ -7,15 +7,15 @@ import pytest
 import sympy
 from sympy import Lambda, Piecewise
 
-from codegen.c import elementary
-from codegen.c import library as c_library
-from codegen.program import operations
-from codegen.program.operations import Operation
-from derive.cells import parse, tables
-from derive.checking.reading import scanner, scope
-from derive.terms import functions
-from derive.terms.functions import Function, Named, sigmoid
-from derive.writing import latex, metrics
+from chalkgrad.codegen.c import elementary
+from chalkgrad.codegen.c import library as c_library
+from chalkgrad.codegen.program import operations
+from chalkgrad.codegen.program.operations import Operation
+from chalkgrad.derive.cells import parse, tables
+from chalkgrad.derive.checking.reading import scanner, scope
+from chalkgrad.derive.terms import functions
+from chalkgrad.derive.terms.functions import Function, Named, sigmoid
+from chalkgrad.derive.writing import latex, metrics
 
 _u, _v = sympy.symbols("u v")
 

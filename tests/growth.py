@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import derive
+from chalkgrad import derive
 
 MOST = 2.6
 """What twice the input may cost: n log n stays below it, n² is 4."""

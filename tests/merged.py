@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from codegen import Emitted
-from codegen.c import render
-from codegen.c.library import library
-from codegen.c.source import Source
+from chalkgrad.codegen import Emitted
+from chalkgrad.codegen.c import render
+from chalkgrad.codegen.c.library import library
+from chalkgrad.codegen.c.source import Source
 
 HEAD = "\n".join(f"#include <{name}.h>" for name in ("math", "stddef", "stdint", "string"))
 OPENMP = "#ifdef _OPENMP\n#include <omp.h>\n#endif"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.building import toolchain
+from chalkgrad.codegen.building import toolchain
 
 PLAIN_FUNCTIONS = "-DINLINE=static __attribute__((unused))"
 """A flag: the small functions of the generated C are called, not copied to where they are used."""

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import codegen.calling.network
-import derive
-from codegen.building import toolchain
-from derive.deriving.architecture import schedule
+from chalkgrad import derive
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.derive.deriving.architecture import schedule
 
 ROOT = Path(__file__).parents[1]
 DERIVE = sorted((ROOT / "derive").rglob("*.py"))

@@ -17,9 +17,8 @@ from pydoc_data.topics import topics
 import numpy as np
 import pytest
 
-import codegen
-import derive
-from codegen.building import toolchain
+from chalkgrad import codegen, derive
+from chalkgrad.codegen.building import toolchain
 from tests.quick import flags_at
 
 ROOT = Path(__file__).parent.parent

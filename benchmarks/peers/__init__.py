@@ -15,9 +15,9 @@ Array = NDArray[Any]
 Run = Callable[[], tuple[float, Mapping[str, Array]]]
 """One call: the loss (0 for forward) and the gradients in the parameters' names, or {"yhat": …}."""
 
-OURS = ("longhand", "longhand_fixed")
-FILES = ("longhand", "numpy_expert", "torch_fused", "torch_loop", "jax_scan", "numba_loops", "casadi_c")
-FORWARD_FILES = ("longhand_forward", "onnx_forward")
+OURS = ("chalkgrad", "chalkgrad_fixed")
+FILES = ("chalkgrad", "numpy_expert", "torch_fused", "torch_loop", "jax_scan", "numba_loops", "casadi_c")
+FORWARD_FILES = ("chalkgrad_forward", "onnx_forward")
 
 
 class Peer(Protocol):

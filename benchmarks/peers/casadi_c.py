@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.case import Case
 from benchmarks.cells import Unpacked
 from benchmarks.peers import Array, Peer, Run
-from codegen.building.build import compile_sources
-from codegen.c.source import Source
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.c.source import Source
 
 _LARGEST = 50_000
 """Operations for one example, products alone; gcc needs minutes beyond."""

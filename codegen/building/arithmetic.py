@@ -13,9 +13,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from codegen.building.process import Process
-from codegen.c.templating import environment
-from codegen.errors import BuildError
+from chalkgrad.codegen.building.process import Process
+from chalkgrad.codegen.c.templating import environment
+from chalkgrad.codegen.errors import BuildError
 
 NAME = "self-test"  # no name of a source
 _TYPES = (
@@ -29,7 +29,7 @@ _TENTH = {"float": "0x3dcccccd", "double": "0x3fb999999999999a"}
 def text() -> str:
     """The program, in C11."""
     return (
-        environment("codegen.building")
+        environment("chalkgrad.codegen.building")
         .get_template("arithmetic.c.j2")
         .render(types=_TYPES, root=_ROOT, tenth=_TENTH)
     )

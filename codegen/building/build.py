@@ -19,12 +19,12 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import ModuleType
 
-from codegen.building import arithmetic, cache, toolchain
-from codegen.building.toolchain import Compiler
-from codegen.c.source import Source
-from codegen.errors import BuildError
+from chalkgrad.codegen.building import arithmetic, cache, toolchain
+from chalkgrad.codegen.building.toolchain import Compiler
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.errors import BuildError
 
-_PREFIX = "_longhand_"
+_PREFIX = "_chalkgrad_"
 _LOADING = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a child must not find it locked by a thread that it has not
     os.register_at_fork(

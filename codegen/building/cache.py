@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from codegen.building import trust
-from codegen.errors import BuildError, CacheWarning, printable
+from chalkgrad.codegen.building import trust
+from chalkgrad.codegen.errors import BuildError, CacheWarning, printable
 
 _SUMS = "SUMS"
 _MAKING, _DISCARDED = "making-", "discarded-"
@@ -100,12 +100,12 @@ def write_note(name: str, text: str) -> Path:
 
 def _configured() -> Path | None:
     """The folder that the user names, or the usual one; None without a home, or where others may write."""
-    if chosen := os.environ.get("LONGHAND_CACHE"):
+    if chosen := os.environ.get("CHALKGRAD_CACHE"):
         folder = Path(chosen).absolute()
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
         try:
-            folder = (Path(base) if os.path.isabs(base) else Path.home().absolute() / ".cache") / "longhand"
+            folder = (Path(base) if os.path.isabs(base) else Path.home().absolute() / ".cache") / "chalkgrad"
         except RuntimeError:  # no home
             return None
     if (reason := trust.reason_against(folder)) is None:
@@ -119,13 +119,13 @@ def _warn(folder: Path, reason: str) -> None:
     """Once for each folder."""
     text = (
         f"{folder} is not used as the cache, since others could put programs there: {reason}. Name a folder "
-        "of your own in LONGHAND_CACHE; until then a private temporary one is used"
+        "of your own in CHALKGRAD_CACHE; until then a private temporary one is used"
     )
     warnings.warn(printable(text), CacheWarning, stacklevel=2)
 
 
 def _temporary() -> Path:
-    return Path(tempfile.gettempdir()).absolute() / f"longhand-{os.geteuid()}"
+    return Path(tempfile.gettempdir()).absolute() / f"chalkgrad-{os.geteuid()}"
 
 
 def _is_private(folder: Path) -> bool:
@@ -173,7 +173,7 @@ def _in_writable(use: Callable[[Path], _T]) -> _T:
             return use(made())
         except OSError as error:
             failures.append(str(error))
-    raise BuildError(f"No folder to build in: name one in LONGHAND_CACHE. {'; '.join(failures)}")
+    raise BuildError(f"No folder to build in: name one in CHALKGRAD_CACHE. {'; '.join(failures)}")
 
 
 # ----------------------------------------------------------------------------- entries and notes

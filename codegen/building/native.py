@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.building import fork
-from codegen.program.interface import Array, Arrays, Counts, Repeat
+from chalkgrad.codegen.building import fork
+from chalkgrad.codegen.program.interface import Array, Arrays, Counts, Repeat
 
 _ALIGNMENT = 64
 _KEPT = 1 << 20  # bytes of workspace that may be kept for the next call

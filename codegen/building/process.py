@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from codegen.errors import BuildError, TimeLimitError
+from chalkgrad.codegen.errors import BuildError, TimeLimitError
 
-LIMIT = "LONGHAND_TIME_LIMIT"
+LIMIT = "CHALKGRAD_TIME_LIMIT"
 _SECONDS = 600.0
 _MOST = 1e6  # seconds that the system can wait for
 

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.building.process import Process
-from codegen.errors import ArgumentError, BuildError, TimeLimitError
+from chalkgrad.codegen.building.process import Process
+from chalkgrad.codegen.errors import ArgumentError, BuildError, TimeLimitError
 
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 TARGETS = {"native": ("-march=native",), "portable": ()}

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.c.templating import environment
-from codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.c.templating import environment
+from chalkgrad.codegen.program.operations import OPERATIONS
 
 SUFFIX = {"scalar": "_1", "four": "_f", "vector": "_v"}
 _TYPES = {"scalar": None, "four": ("four", "four_words"), "vector": ("vec", "words")}
@@ -193,7 +193,7 @@ def _piece(name: str, dtype: str, kind: str) -> str:
         "number": lambda value: f"{_decimal(float(value))}{ending}",
         "at": lambda value: f"{_hexadecimal(value)}{ending}",
     }
-    macros = environment("codegen.c").get_template("elementary.c.j2").make_module(context)
+    macros = environment("chalkgrad.codegen.c").get_template("elementary.c.j2").make_module(context)
     text = str(getattr(macros, name)())
     return "\n".join(part for line in text.strip().splitlines() for part in _wrapped(line))
 

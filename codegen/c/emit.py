@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from codegen.c.loops import Loops
-from codegen.c.places import CNames, Places, count, elements, optional
-from codegen.c.slices import Bindings, Here, bindings, carry_of, elsewhere, fields
-from codegen.c.straight import Straight
-from codegen.c.text import Text
-from codegen.errors import ProgramError
-from codegen.passes.sums_last import has_sums, is_sum, split
-from codegen.program.ir import (
+from chalkgrad.codegen.c.loops import Loops
+from chalkgrad.codegen.c.places import CNames, Places, count, elements, optional
+from chalkgrad.codegen.c.slices import Bindings, Here, bindings, carry_of, elsewhere, fields
+from chalkgrad.codegen.c.straight import Straight
+from chalkgrad.codegen.c.text import Text
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.passes.sums_last import has_sums, is_sum, split
+from chalkgrad.codegen.program.ir import (
     Block,
     Buffer,
     Kernel,
@@ -33,8 +33,8 @@ from codegen.program.ir import (
     Zero,
     statements,
 )
-from codegen.program.spell import c_literal
-from codegen.program.walk import all_reads, all_writes
+from chalkgrad.codegen.program.spell import c_literal
+from chalkgrad.codegen.program.walk import all_reads, all_writes
 
 
 @dataclass(frozen=True)

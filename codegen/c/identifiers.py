@@ -7,9 +7,9 @@ import keyword
 import re
 from collections.abc import Callable, Iterable
 
-from codegen.c import library as c_library
-from codegen.program.interface import Interface, parameter_key
-from codegen.program.names import FreshNames
+from chalkgrad.codegen.c import library as c_library
+from chalkgrad.codegen.program.interface import Interface, parameter_key
+from chalkgrad.codegen.program.names import FreshNames
 
 C_RESERVED = frozenset(
     [

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from codegen.program.ir import Call, Const, Scalar, Select, rebuild
-from codegen.program.operations import OPERATIONS
-from codegen.program.spell import ATOM, PRODUCT, Style, c_literal, spell
-from codegen.program.walk import folded
+from chalkgrad.codegen.program.ir import Call, Const, Scalar, Select, rebuild
+from chalkgrad.codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.spell import ATOM, PRODUCT, Style, c_literal, spell
+from chalkgrad.codegen.program.walk import folded
 
 
 @dataclass(frozen=True)

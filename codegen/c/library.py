@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from codegen.c import elementary
-from codegen.c.templating import environment
-from codegen.program.operations import OPERATIONS
-from codegen.program.spell import c_literal
+from chalkgrad.codegen.c import elementary
+from chalkgrad.codegen.c.templating import environment
+from chalkgrad.codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.spell import c_literal
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _pieces(templates: tuple[str, ...], dtype: str) -> list[_Piece]:
         "lanewise": [row for name, row in rows.items() if name not in elementary.FUNCTIONS],
     }
     text = "\n".join(
-        environment("codegen.c").get_template(f"{name}.c.j2").render(context) for name in templates
+        environment("chalkgrad.codegen.c").get_template(f"{name}.c.j2").render(context) for name in templates
     )
     found = re.split(r"^@ (.*)\n", text, flags=re.MULTILINE)[1:]
     return [_Piece(frozenset(n.split()), body) for n, body in zip(found[::2], found[1::2], strict=True)]

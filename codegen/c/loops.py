@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from codegen.c.lanes import Lanes
-from codegen.c.places import CNames, Places, optional
-from codegen.c.text import Text
-from codegen.errors import ProgramError
-from codegen.program.ir import (
+from chalkgrad.codegen.c.lanes import Lanes
+from chalkgrad.codegen.c.places import CNames, Places, optional
+from chalkgrad.codegen.c.text import Text
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import (
     For,
     Layout,
     Let,
@@ -25,7 +25,7 @@ from codegen.program.ir import (
     Update,
     statements,
 )
-from codegen.program.walk import scalars
+from chalkgrad.codegen.program.walk import scalars
 
 _COMBINED = {"sum": ("{0} + {1}", "sum_of"), "max": ("larger_v({0}, {1})", "largest_of")}
 

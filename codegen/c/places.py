@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from codegen.c import elementary
-from codegen.c.identifiers import c_names
-from codegen.errors import ProgramError
-from codegen.program.ir import (
+from chalkgrad.codegen.c import elementary
+from chalkgrad.codegen.c.identifiers import c_names
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import (
     Affine,
     Buffer,
     Layout,
@@ -27,9 +27,9 @@ from codegen.program.ir import (
     Start,
     statements,
 )
-from codegen.program.names import FreshNames
-from codegen.program.operations import OPERATIONS
-from codegen.program.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
+from chalkgrad.codegen.program.names import FreshNames
+from chalkgrad.codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.spell import ATOM, PRODUCT, SELECT, Style, c_literal, spell
 
 
 class CNames:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.c.emit import Function, emit_function
-from codegen.c.identifiers import struct_fields
-from codegen.c.library import SLICES, library
-from codegen.c.places import CNames
-from codegen.c.source import Source
-from codegen.c.templating import environment
-from codegen.program.interface import Interface
-from codegen.program.ir import Buffer, Layout, Program
+from chalkgrad.codegen.c.emit import Function, emit_function
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.c.library import SLICES, library
+from chalkgrad.codegen.c.places import CNames
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.c.templating import environment
+from chalkgrad.codegen.program.interface import Interface
+from chalkgrad.codegen.program.ir import Buffer, Layout, Program
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def render(texts: Texts) -> Source:
         "functions": _functions(texts, loops, straight, fields),
         "declarations": declarations,
     }
-    code = environment("codegen.c").get_template("network.c.j2").render(context)
-    header = environment("codegen.c").get_template("network.h.j2").render(context)
+    code = environment("chalkgrad.codegen.c").get_template("network.c.j2").render(context)
+    header = environment("chalkgrad.codegen.c").get_template("network.h.j2").render(context)
     return Source(texts.prefix, header, code, declarations)
 
 

@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from codegen.c.library import SUMS
-from codegen.c.places import CNames, count, elements, optional
-from codegen.program.ir import Buffer, Layout, Program, Role
+from chalkgrad.codegen.c.library import SUMS
+from chalkgrad.codegen.c.places import CNames, count, elements, optional
+from chalkgrad.codegen.program.ir import Buffer, Layout, Program, Role
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from codegen.c.elementary import FUNCTIONS
-from codegen.c.lanes import Lanes
-from codegen.c.library import SUMS
-from codegen.c.places import CNames, Places, elements
-from codegen.c.text import Text
-from codegen.errors import ProgramError
-from codegen.program.ir import (
+from chalkgrad.codegen.c.elementary import FUNCTIONS
+from chalkgrad.codegen.c.lanes import Lanes
+from chalkgrad.codegen.c.library import SUMS
+from chalkgrad.codegen.c.places import CNames, Places, elements
+from chalkgrad.codegen.c.text import Text
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import (
     Block,
     Call,
     Layout,
@@ -29,7 +29,7 @@ from codegen.program.ir import (
     Store,
     Zero,
 )
-from codegen.program.walk import scalars, terms
+from chalkgrad.codegen.program.walk import scalars, terms
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen.program.interface import Array, Arrays, Counts, Repeat, Repeating, parameter_key
+from chalkgrad.codegen.program.interface import Array, Arrays, Counts, Repeat, Repeating, parameter_key
 
 _ROOM = 32
 """So many kinds of calls are remembered."""

@@ -15,10 +15,18 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
-from codegen.calling.convert import Given, canonical, common_dtype, describe, read, read_lengths, whole_number
-from codegen.calling.extents import Extents, Slot
-from codegen.errors import ArgumentError, ArgumentTypeError
-from codegen.program.interface import Array, Counts, Interface, parameter_key
+from chalkgrad.codegen.calling.convert import (
+    Given,
+    canonical,
+    common_dtype,
+    describe,
+    read,
+    read_lengths,
+    whole_number,
+)
+from chalkgrad.codegen.calling.extents import Extents, Slot
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError
+from chalkgrad.codegen.program.interface import Array, Counts, Interface, parameter_key
 
 Lengths = ArrayLike | tuple[ArrayLike | None, ArrayLike | None]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.errors import ArgumentError, ArgumentTypeError
-from codegen.program.interface import Array
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError
+from chalkgrad.codegen.program.interface import Array
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.errors import ArgumentError
+from chalkgrad.codegen.errors import ArgumentError
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
-from codegen.building import fork
-from codegen.calling.again import Memory
-from codegen.calling.arguments import CheckedCall, Inputs, Lengths, Signature
-from codegen.calling.convert import describe
-from codegen.errors import ArgumentError, ArgumentTypeError, BusyError
-from codegen.program.interface import Array, Backend, Interface, Prepared
+from chalkgrad.codegen.building import fork
+from chalkgrad.codegen.calling.again import Memory
+from chalkgrad.codegen.calling.arguments import CheckedCall, Inputs, Lengths, Signature
+from chalkgrad.codegen.calling.convert import describe
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError, BusyError
+from chalkgrad.codegen.program.interface import Array, Backend, Interface, Prepared
 
 
 class Network:

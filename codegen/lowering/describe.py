@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codegen.program.ir import AnyValue as Value
-from codegen.program.ir import (
+from chalkgrad.codegen.program.ir import AnyValue as Value
+from chalkgrad.codegen.program.ir import (
     Arg,
     Assign,
     BatchSum,
@@ -21,7 +21,7 @@ from codegen.program.ir import (
     Ref,
     Scalar,
 )
-from codegen.program.spell import TEXT, spell
+from chalkgrad.codegen.program.spell import TEXT, spell
 
 
 def describe(statement: Assign, buffers: Mapping[str, Buffer], number: int | None) -> str:

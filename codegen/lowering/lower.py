@@ -15,20 +15,20 @@ from typing import Any
 import sympy
 from sympy.core.relational import Relational
 
-import derive.terms.algebra as algebra
-from codegen.lowering.describe import describe
-from codegen.lowering.places import Places, Timeline
-from codegen.program import ir, operations
-from codegen.program.interface import Interface
-from codegen.program.walk import added
-from derive.cells.model import Model
-from derive.deriving.architecture import Schedule, T, T_x, T_y, schedule
-from derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, Term, derived
-from derive.terms.algebra import Expr, Parameter, Symbol
-from derive.terms.functions import Named, function_of
-from derive.terms.order import factors, signed_terms
-from derive.terms.selecting import selecting
-from derive.terms.trees import transform
+from chalkgrad.codegen.lowering.describe import describe
+from chalkgrad.codegen.lowering.places import Places, Timeline
+from chalkgrad.codegen.program import ir, operations
+from chalkgrad.codegen.program.interface import Interface
+from chalkgrad.codegen.program.walk import added
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.deriving.architecture import Schedule, T, T_x, T_y, schedule
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Phase, Term, derived
+from chalkgrad.derive.terms import algebra
+from chalkgrad.derive.terms.algebra import Expr, Parameter, Symbol
+from chalkgrad.derive.terms.functions import Named, function_of
+from chalkgrad.derive.terms.order import factors, signed_terms
+from chalkgrad.derive.terms.selecting import selecting
+from chalkgrad.derive.terms.trees import transform
 
 __all__ = ["FUNCTIONS", "Derivation", "Model", "derived", "functions_of", "interface", "lower", "scalar"]
 

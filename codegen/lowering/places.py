@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from codegen.program.interface import parameter_key
-from codegen.program.ir import Affine, Buffer, Layout, Ref, Role
-from codegen.program.names import FreshNames
+from chalkgrad.codegen.program.interface import parameter_key
+from chalkgrad.codegen.program.ir import Affine, Buffer, Layout, Ref, Role
+from chalkgrad.codegen.program.names import FreshNames
 
 Shape = tuple[str, ...]
 StepSpan = tuple[Affine, Affine]  # the first step, and how many

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.program.ir import Block, Call, Let, Local, Program, Rows, Scalar, Statement, Store, rebuild
-from codegen.program.names import FreshNames
-from codegen.program.operations import OPERATIONS
-from codegen.program.walk import rewrite
+from chalkgrad.codegen.program.ir import (
+    Block,
+    Call,
+    Let,
+    Local,
+    Program,
+    Rows,
+    Scalar,
+    Statement,
+    Store,
+    rebuild,
+)
+from chalkgrad.codegen.program.names import FreshNames
+from chalkgrad.codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.walk import rewrite
 
 
 def share_common(program: Program) -> Program:

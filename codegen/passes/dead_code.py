@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from codegen.program.ir import Program, Role, Statement, statements
-from codegen.program.walk import reads, rewrite, writes
+from chalkgrad.codegen.program.ir import Program, Role, Statement, statements
+from chalkgrad.codegen.program.walk import reads, rewrite, writes
 
 
 def drop_dead_code(program: Program) -> Program:

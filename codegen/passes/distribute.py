@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import groupby
 
-from codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
-from codegen.program.ir import (
+from chalkgrad.codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
+from chalkgrad.codegen.program.ir import (
     Affine,
     Arg,
     Assign,
@@ -32,7 +32,7 @@ from codegen.program.ir import (
     Span,
     Statement,
 )
-from codegen.program.walk import added, refs
+from chalkgrad.codegen.program.walk import added, refs
 
 
 def distribute(program: Program) -> Program:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from codegen.passes.scalars import substitute
-from codegen.program.ir import (
+from chalkgrad.codegen.passes.scalars import substitute
+from chalkgrad.codegen.program.ir import (
     Block,
     For,
     Layout,
@@ -26,8 +26,8 @@ from codegen.program.ir import (
     Store,
     statements,
 )
-from codegen.program.names import FreshNames
-from codegen.program.walk import Done, map_scalars, reads, rewrite, writes
+from chalkgrad.codegen.program.names import FreshNames
+from chalkgrad.codegen.program.walk import Done, map_scalars, reads, rewrite, writes
 
 
 def fuse_loops(program: Program) -> Program:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from codegen.passes.common import share_common
-from codegen.passes.dead_code import drop_dead_code
-from codegen.passes.distribute import distribute
-from codegen.passes.fuse import contract_temporaries, fuse_loops
-from codegen.passes.reuse_buffers import reuse_buffers
-from codegen.passes.softplus import share_tails
-from codegen.passes.specialise import specialise
-from codegen.passes.sums_last import sums_last
-from codegen.passes.to_loops import to_loops
-from codegen.passes.unroll import OverBudget, unroll
-from codegen.program.check import check
-from codegen.program.interface import Counts
-from codegen.program.ir import Program
+from chalkgrad.codegen.passes.common import share_common
+from chalkgrad.codegen.passes.dead_code import drop_dead_code
+from chalkgrad.codegen.passes.distribute import distribute
+from chalkgrad.codegen.passes.fuse import contract_temporaries, fuse_loops
+from chalkgrad.codegen.passes.reuse_buffers import reuse_buffers
+from chalkgrad.codegen.passes.softplus import share_tails
+from chalkgrad.codegen.passes.specialise import specialise
+from chalkgrad.codegen.passes.sums_last import sums_last
+from chalkgrad.codegen.passes.to_loops import to_loops
+from chalkgrad.codegen.passes.unroll import OverBudget, unroll
+from chalkgrad.codegen.program.check import check
+from chalkgrad.codegen.program.interface import Counts
+from chalkgrad.codegen.program.ir import Program
 
 Pass = Callable[[Program], Program]
 Dump = Callable[[str, Program], None]

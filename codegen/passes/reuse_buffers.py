@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
-from codegen.passes.scalars import substitute
-from codegen.program.ir import (
+from chalkgrad.codegen.passes.scalars import substitute
+from chalkgrad.codegen.program.ir import (
     SUMS,
     Affine,
     Block,
@@ -27,7 +27,7 @@ from codegen.program.ir import (
     Store,
     Zero,
 )
-from codegen.program.walk import map_scalars, reads, rewrite
+from chalkgrad.codegen.program.walk import map_scalars, reads, rewrite
 
 
 def reuse_buffers(program: Program) -> Program:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from codegen.program.ir import Arg, Call, Const, Scalar, rebuild
-from codegen.program.walk import folded, parts
+from chalkgrad.codegen.program.ir import Arg, Call, Const, Scalar, rebuild
+from chalkgrad.codegen.program.walk import folded, parts
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 

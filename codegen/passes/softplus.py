@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.passes.scalars import ZERO, fold
-from codegen.program.ir import (
+from chalkgrad.codegen.passes.scalars import ZERO, fold
+from chalkgrad.codegen.program.ir import (
     AnyValue,
     Assign,
     Call,
@@ -16,7 +16,7 @@ from codegen.program.ir import (
     Statement,
     rebuild,
 )
-from codegen.program.walk import folded, map_value, parts, rewrite
+from chalkgrad.codegen.program.walk import folded, map_value, parts, rewrite
 
 
 def share_tails(program: Program) -> Program:

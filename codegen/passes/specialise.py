@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from codegen.program.ir import (
+from chalkgrad.codegen.program.ir import (
     AnyValue,
     Assign,
     Const,
@@ -17,7 +17,7 @@ from codegen.program.ir import (
     Statement,
     rebuild,
 )
-from codegen.program.walk import folded, map_value, rewrite
+from chalkgrad.codegen.program.walk import folded, map_value, rewrite
 
 
 def specialise(program: Program, sizes: Mapping[str, int]) -> Program:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from codegen.program.ir import SUMS, Affine, Block, Kernel, Layout, Note, Program, Span, Statement, statements
-from codegen.program.walk import all_reads, all_writes
+from chalkgrad.codegen.program.ir import (
+    SUMS,
+    Affine,
+    Block,
+    Kernel,
+    Layout,
+    Note,
+    Program,
+    Span,
+    Statement,
+    statements,
+)
+from chalkgrad.codegen.program.walk import all_reads, all_writes
 
 Body = tuple[Statement, ...]
 TITLE = "sums over examples"

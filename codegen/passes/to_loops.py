@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from codegen.errors import ProgramError
-from codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
+from chalkgrad.codegen.program.ir import (
     AnyValue,
     Arg,
     Assign,
@@ -39,7 +39,7 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
-from codegen.program.names import FreshNames
+from chalkgrad.codegen.program.names import FreshNames
 
 _INDEX = "i"
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from codegen.errors import ProgramError
-from codegen.passes.scalars import ZERO, fold, substitute
-from codegen.program.interface import Counts
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.passes.scalars import ZERO, fold, substitute
+from chalkgrad.codegen.program.interface import Counts
+from chalkgrad.codegen.program.ir import (
     Affine,
     AnyValue,
     Arg,
@@ -40,8 +40,8 @@ from codegen.program.ir import (
     Store,
     Zero,
 )
-from codegen.program.names import FreshNames
-from codegen.program.walk import parts
+from chalkgrad.codegen.program.names import FreshNames
+from chalkgrad.codegen.program.walk import parts
 
 BUDGET = 4000
 """The operations that straight-line code may have; loops beyond it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from codegen.errors import ProgramError
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import (
     Arg,
     Assign,
     Block,
@@ -31,8 +31,8 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
-from codegen.program.operations import COMPARISONS, OPERATIONS
-from codegen.program.walk import reads, scalars, values
+from chalkgrad.codegen.program.operations import COMPARISONS, OPERATIONS
+from chalkgrad.codegen.program.walk import reads, scalars, values
 
 STATEMENTS: dict[str, tuple[type, ...]] = {
     "vector": (Zero, Block, Assign),

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from codegen.errors import ProgramError
-from codegen.program.interface import Arrays, Counts
-from codegen.program.ir import AnyValue as Value
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.interface import Arrays, Counts
+from chalkgrad.codegen.program.ir import AnyValue as Value
+from chalkgrad.codegen.program.ir import (
     Arg,
     Assign,
     BatchSum,
@@ -49,14 +49,14 @@ from codegen.program.ir import (
     Update,
     Zero,
 )
-from codegen.program.numpy_operations import (
+from chalkgrad.codegen.program.numpy_operations import (
     Array,
     maximum,
     others,
     others_pull,
     reduce_rows,
 )
-from codegen.program.operations import COMPARISONS, OPERATIONS
+from chalkgrad.codegen.program.operations import COMPARISONS, OPERATIONS
 
 
 def interpret(

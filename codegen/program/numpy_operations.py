@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.errors import ProgramError
+from chalkgrad.codegen.errors import ProgramError
 
 Array = NDArray[Any]
 

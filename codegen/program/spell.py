@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from codegen.errors import ProgramError
-from codegen.program.ir import Call, Const, Scalar, Select
-from codegen.program.operations import COMPARISONS, OPERATIONS
-from codegen.program.walk import folded
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import Call, Const, Scalar, Select
+from chalkgrad.codegen.program.operations import COMPARISONS, OPERATIONS
+from chalkgrad.codegen.program.walk import folded
 
 SELECT, COMPARE, SUM, PRODUCT, UNARY, ATOM = range(6)
 _LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}

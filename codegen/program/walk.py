@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from codegen.program.ir import (
+from chalkgrad.codegen.program.ir import (
     AnyValue,
     Arg,
     Assign,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from codegen.c.identifiers import python_names
-from codegen.errors import ArgumentError, ProgramError
-from codegen.program.interface import Interface, parameter_key
-from codegen.program.ir import (
+from chalkgrad.codegen.c.identifiers import python_names
+from chalkgrad.codegen.errors import ArgumentError, ProgramError
+from chalkgrad.codegen.program.interface import Interface, parameter_key
+from chalkgrad.codegen.program.ir import (
     Affine,
     AnyValue,
     Assign,
@@ -30,9 +30,9 @@ from codegen.program.ir import (
     Zero,
     statements,
 )
-from codegen.program.walk import values, within
-from codegen.twin.text import DOCS, HEADER, HELPERS, helpers, in_docstring
-from codegen.twin.values import ValuePrinter
+from chalkgrad.codegen.program.walk import values, within
+from chalkgrad.codegen.twin.text import DOCS, HEADER, HELPERS, helpers, in_docstring
+from chalkgrad.codegen.twin.values import ValuePrinter
 
 _OWN = (
     "np",

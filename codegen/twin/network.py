@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from codegen.program.interface import Arrays, Counts, Prepared
+from chalkgrad.codegen.program.interface import Arrays, Counts, Prepared
 
 
 class TwinBackend:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.operations import OPERATIONS
 
 
 def in_docstring(text: str) -> str:
@@ -24,7 +24,7 @@ def helpers(text: str) -> list[str]:
 
 HEADER = '''"""{title}, in NumPy.
 
-Written by Longhand from the derivation; the numbers in parentheses are those of its equations.
+Written by Chalkgrad from the derivation; the numbers in parentheses are those of its equations.
 Arrays have the batch in front of the components: x[t] is (B, n_x). Slot 0 of a state is its initial
 value. A vector times a matrix from the right, v @ W.T, is W v for every example at once.
 """

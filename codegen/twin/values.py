@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from codegen.errors import ProgramError
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import (
     AnyValue,
     Arg,
     BatchSum,
@@ -29,9 +29,9 @@ from codegen.program.ir import (
     Scalar,
     Span,
 )
-from codegen.program.operations import OPERATIONS
-from codegen.program.spell import ATOM, PRODUCT, SUM, UNARY, Style, python_literal, spell
-from codegen.program.walk import refs
+from chalkgrad.codegen.program.operations import OPERATIONS
+from chalkgrad.codegen.program.spell import ATOM, PRODUCT, SUM, UNARY, Style, python_literal, spell
+from chalkgrad.codegen.program.walk import refs
 
 
 def style() -> Style:

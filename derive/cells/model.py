@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from derive import choices
-from derive.showing import Shown
-from derive.terms.algebra import Expr, Parameter, Symbol
+from chalkgrad.derive import choices
+from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.terms.algebra import Expr, Parameter, Symbol
 
 YHAT = "yhat"  # what the output defines
 

@@ -8,14 +8,14 @@ import stat
 from collections.abc import Mapping
 from importlib import resources
 
-from derive import choices
-from derive.cells.model import YHAT, Definition, Model
-from derive.cells.parse import Scope, parse
-from derive.cells.scan import one_line
-from derive.cells.tables import MAX_BYTES, Tables, read_tables
-from derive.choices import check_choice
-from derive.errors import ChoiceError, ModelFileError
-from derive.terms.algebra import Symbol, spell
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT, Definition, Model
+from chalkgrad.derive.cells.parse import Scope, parse
+from chalkgrad.derive.cells.scan import one_line
+from chalkgrad.derive.cells.tables import MAX_BYTES, Tables, read_tables
+from chalkgrad.derive.choices import check_choice
+from chalkgrad.derive.errors import ChoiceError, ModelFileError
+from chalkgrad.derive.terms.algebra import Symbol, spell
 
 
 def load(
@@ -65,7 +65,7 @@ def load(
 
 def builtin_names() -> tuple[str, ...]:
     """The names of the built-in cells, in alphabetical order."""
-    files = (resources.files("derive.cells") / "models").iterdir()
+    files = (resources.files("chalkgrad.derive.cells") / "models").iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
@@ -78,7 +78,7 @@ def _content(name_or_path: object) -> tuple[str, bytes]:
         names = builtin_names()
         if name_or_path in names:
             file = f"{name_or_path}.toml"
-            return file, (resources.files("derive.cells") / "models" / file).read_bytes()
+            return file, (resources.files("chalkgrad.derive.cells") / "models" / file).read_bytes()
         if not _is_path(name_or_path):
             raise ChoiceError(
                 "name_or_path", f"one of {', '.join(names)}, or the path of a model file", name_or_path

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line, rational, scan, short
-from derive.errors import ModelFileError
-from derive.terms.algebra import (
+from chalkgrad.derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line, rational, scan, short
+from chalkgrad.derive.errors import ModelFileError
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -36,8 +36,8 @@ from derive.terms.algebra import (
     spell,
     total,
 )
-from derive.terms.functions import ELEMENTWISE, NAMES
-from derive.terms.softmax import softmax
+from chalkgrad.derive.terms.functions import ELEMENTWISE, NAMES
+from chalkgrad.derive.terms.softmax import softmax
 
 _MAX_BITS = 4_096  # of an exact power of constants; the largest float64 needs 1,024
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import sympy
 
-from derive.errors import ModelFileError
+from chalkgrad.derive.errors import ModelFileError
 
 Mistake = Callable[[int | None, str, str], ModelFileError]  # column, expected, found
 

@@ -12,13 +12,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from derive.cells.model import YHAT
-from derive.cells.parse import nearest
-from derive.cells.scan import short
-from derive.choices import KINDS
-from derive.errors import ModelFileError
-from derive.terms.algebra import Parameter, Shape, Symbol
-from derive.terms.functions import NAMES
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.cells.parse import nearest
+from chalkgrad.derive.cells.scan import short
+from chalkgrad.derive.choices import KINDS
+from chalkgrad.derive.errors import ModelFileError
+from chalkgrad.derive.terms.algebra import Parameter, Shape, Symbol
+from chalkgrad.derive.terms.functions import NAMES
 
 MAX_BYTES = 200_000  # of a model file
 _MAX_DOTS = 200  # on one line: tomllib takes quadratic time for a dotted key

@@ -17,20 +17,20 @@ from typing import TypeVar
 
 import sympy
 
-from derive import choices
-from derive.cells.model import YHAT, Model
-from derive.chaining.unfold import Inlining, Key, Unfolded, cotangent_keys, without
-from derive.deriving.derivation import LOSS, Derivation, Gradient, derived
-from derive.deriving.extent import Extent, Steps, extent
-from derive.deriving.steps import is_arithmetic
-from derive.errors import ChoiceError
-from derive.showing import Shown
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_zero, symbols
-from derive.terms.softmax import softmax_argument
-from derive.terms.trees import walk
-from derive.values.expand import INITIAL, Exact, matrix
-from derive.values.expand import symbols as data_symbols
-from derive.values.walk import Data, Numbers, Tensor, Walk, named_equations
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT, Model
+from chalkgrad.derive.chaining.unfold import Inlining, Key, Unfolded, cotangent_keys, without
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation, Gradient, derived
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.deriving.steps import is_arithmetic
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, is_zero, symbols
+from chalkgrad.derive.terms.softmax import softmax_argument
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.values.expand import INITIAL, Exact, matrix
+from chalkgrad.derive.values.expand import symbols as data_symbols
+from chalkgrad.derive.values.walk import Data, Numbers, Tensor, Walk, named_equations
 
 N = TypeVar("N")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from derive.deriving.derivation import Gradient, Phase
-from derive.errors import DerivationError
-from derive.terms.algebra import (
+from chalkgrad.derive.deriving.derivation import Gradient, Phase
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,

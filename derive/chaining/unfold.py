@@ -13,11 +13,20 @@ from typing import Any
 
 import sympy
 
-from derive.deriving.derivation import LOSS, Adjoint, Derivation, Gradient, Phase, Term
-from derive.deriving.extent import Extent
-from derive.terms.algebra import Expr, Role, Symbol, constant, elementwise, is_zero, shifted, symbols
-from derive.terms.trees import transform
-from derive.terms.zero import without_zeros
+from chalkgrad.derive.deriving.derivation import LOSS, Adjoint, Derivation, Gradient, Phase, Term
+from chalkgrad.derive.deriving.extent import Extent
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Role,
+    Symbol,
+    constant,
+    elementwise,
+    is_zero,
+    shifted,
+    symbols,
+)
+from chalkgrad.derive.terms.trees import transform
+from chalkgrad.derive.terms.zero import without_zeros
 
 Key = tuple[str, int]
 

@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from derive.cells.model import Model
-from derive.checking.explaining.mistakes import OTHER, WORK, WORK_OF_PAIRS, Budget, Case, Diagnosis, grouped
-from derive.checking.explaining.report import CheckReport, right, wrong
-from derive.checking.judging.judging import (
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.explaining.mistakes import (
+    OTHER,
+    WORK,
+    WORK_OF_PAIRS,
+    Budget,
+    Case,
+    Diagnosis,
+    grouped,
+)
+from chalkgrad.derive.checking.explaining.report import CheckReport, right, wrong
+from chalkgrad.derive.checking.judging.judging import (
     Bench,
     Failure,
     check_work,
@@ -22,14 +30,14 @@ from derive.checking.judging.judging import (
     readings,
     subject,
 )
-from derive.checking.judging.points import DEFAULT_T, points, points_with_shares, scope_of, steps
-from derive.checking.reading.grammar import parse
-from derive.checking.reading.scanner import one_line
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import Syntax
-from derive.deriving.derivation import Derivation
-from derive.deriving.extent import Steps
-from derive.errors import ChoiceError
+from chalkgrad.derive.checking.judging.points import DEFAULT_T, points, points_with_shares, scope_of, steps
+from chalkgrad.derive.checking.reading.grammar import parse
+from chalkgrad.derive.checking.reading.scanner import one_line
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import Syntax
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.errors import ChoiceError
 
 _SHARES = "This is for targets that sum to 1, as those of a softmax do; for other targets it is not."
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.claims.formula import At, Formula
-from derive.deriving.derivation import LOSS
-from derive.deriving.extent import Steps
-from derive.errors import ShapeError
-from derive.terms.algebra import StepLike
-from derive.values.grid import Grid
-from derive.values.oracle import Oracle
-from derive.values.reals import Real
+from chalkgrad.derive.claims.formula import At, Formula
+from chalkgrad.derive.deriving.derivation import LOSS
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.terms.algebra import StepLike
+from chalkgrad.derive.values.grid import Grid
+from chalkgrad.derive.values.oracle import Oracle
+from chalkgrad.derive.values.reals import Real
 
 _LOST = 6  # digits that rounding may take, of numbers of order 1
 

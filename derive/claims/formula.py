@@ -15,12 +15,12 @@ from itertools import product
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.errors import ShapeError
-from derive.terms.algebra import Expr, StepLike, arg, exact
-from derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
-from derive.values.oracle import By, Oracle, ParameterAt, ValueAt
-from derive.values.reals import tape
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.terms.algebra import Expr, StepLike, arg, exact
+from chalkgrad.derive.values.grid import Grid, beside, column, componentwise, multiplied, product_of, stacked
+from chalkgrad.derive.values.oracle import By, Oracle, ParameterAt, ValueAt
+from chalkgrad.derive.values.reals import tape
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.terms.algebra import (
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,

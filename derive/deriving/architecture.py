@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from derive import choices
-from derive.cells.model import YHAT, Definition, Model
-from derive.errors import DerivationError
-from derive.terms.algebra import (
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT, Definition, Model
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -28,8 +28,8 @@ from derive.terms.algebra import (
     parameters,
     size_symbol,
 )
-from derive.terms.trees import folded
-from derive.terms.zero import without_zeros
+from chalkgrad.derive.terms.trees import folded
+from chalkgrad.derive.terms.zero import without_zeros
 
 T = sympy.Symbol("T", integer=True, positive=True)
 T_x = sympy.Symbol("T_x", integer=True, positive=True)

@@ -18,16 +18,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from derive.cells.model import YHAT, Model
-from derive.deriving.adjoint import pull
-from derive.deriving.architecture import Schedule, Segment, schedule
-from derive.deriving.loss import loss_steps
-from derive.deriving.reuse import Stored, reuse
-from derive.deriving.steps import Namer, Step, name_steps
-from derive.errors import ChoiceError
-from derive.showing import Shown
-from derive.terms.algebra import Expr, Map, Parameter, Reduce, Role, Shape, Symbol, constant, shifted, symbols
-from derive.terms.trees import transform
+from chalkgrad.derive.cells.model import YHAT, Model
+from chalkgrad.derive.deriving.adjoint import pull
+from chalkgrad.derive.deriving.architecture import Schedule, Segment, schedule
+from chalkgrad.derive.deriving.loss import loss_steps
+from chalkgrad.derive.deriving.reuse import Stored, reuse
+from chalkgrad.derive.deriving.steps import Namer, Step, name_steps
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Map,
+    Parameter,
+    Reduce,
+    Role,
+    Shape,
+    Symbol,
+    constant,
+    shifted,
+    symbols,
+)
+from chalkgrad.derive.terms.trees import transform
 
 LOSS, OUTSIDE = "loss", "outside"
 Key = tuple[str, str]  # the phase of a cotangent, "" for all of them, and its name

@@ -9,12 +9,12 @@ from typing import Any
 
 import sympy
 
-from derive import choices
-from derive.deriving.architecture import Segment, T_x, T_y
-from derive.deriving.architecture import T as _T
-from derive.deriving.derivation import Derivation
-from derive.errors import ChoiceError
-from derive.terms.algebra import Shape
+from chalkgrad.derive import choices
+from chalkgrad.derive.deriving.architecture import Segment, T_x, T_y
+from chalkgrad.derive.deriving.architecture import T as _T
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.terms.algebra import Shape
 
 Steps = int | tuple[int, int] | None  # T, or (T_x, T_y) for the encoder–decoder; None: the default
 

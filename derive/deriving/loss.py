@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 import sympy
 from sympy import Eq, Piecewise, log
 
-from derive.deriving.steps import Namer, Step
-from derive.terms.algebra import Expr, Map, Others, Symbol, arg, constant, elementwise, total
-from derive.terms.functions import sigmoid, softplus
-from derive.terms.softmax import softmax_parts
+from chalkgrad.derive.deriving.steps import Namer, Step
+from chalkgrad.derive.terms.algebra import Expr, Map, Others, Symbol, arg, constant, elementwise, total
+from chalkgrad.derive.terms.functions import sigmoid, softplus
+from chalkgrad.derive.terms.softmax import softmax_parts
 
 _HALF = sympy.Rational(1, 2)
 

@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 
 import sympy
 
-from derive.deriving.steps import Step, is_arithmetic
-from derive.terms.algebra import Expr, Map, arg, elementwise
+from chalkgrad.derive.deriving.steps import Step, is_arithmetic
+from chalkgrad.derive.terms.algebra import Expr, Map, arg, elementwise
 
 
 class Stored:

@@ -21,9 +21,19 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.cells.model import Definition
-from derive.terms.algebra import Expr, Map, MatVec, Others, Parameter, Reduce, Symbol, arg, elementwise
-from derive.terms.trees import upwards
+from chalkgrad.derive.cells.model import Definition
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Map,
+    MatVec,
+    Others,
+    Parameter,
+    Reduce,
+    Symbol,
+    arg,
+    elementwise,
+)
+from chalkgrad.derive.terms.trees import upwards
 
 _REDUCTION_PREFIX = {"sum": "s", "max": "m", "logsumexp": "l"}
 

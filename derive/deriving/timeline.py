@@ -13,8 +13,8 @@ from functools import cache
 
 import sympy
 
-from derive.deriving.derivation import Adjoint, Derivation, Phase, Term
-from derive.terms.algebra import Role, Symbol, symbols
+from chalkgrad.derive.deriving.derivation import Adjoint, Derivation, Phase, Term
+from chalkgrad.derive.terms.algebra import Role, Symbol, symbols
 
 _FAR = sympy.Integer(10**6)
 

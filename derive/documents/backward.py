@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import sympy
 
-from derive.claims.equality import Equality
-from derive.claims.formula import (
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import (
     Constant,
     Formula,
     Laid,
@@ -23,18 +23,27 @@ from derive.claims.formula import (
     Values,
     Weights,
 )
-from derive.claims.formula import Gradient as GradientOf
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Gradient, Phase, Sum, Term
-from derive.deriving.timeline import Stretch, stretches
-from derive.documents.factors import source, sum_formula, term_formula
-from derive.documents.pieces import Over, called, gradient_shape, over, pairing, paragraph, rules, steps
-from derive.documents.stated import objective_name, parameter_names
-from derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
-from derive.terms.algebra import Expr, Map, Parameter, Role, StepLike, Symbol, exact
-from derive.terms.trees import walk
-from derive.writing.expressions import symbol_node, t
-from derive.writing.formulas import formula_node
-from derive.writing.tree import (
+from chalkgrad.derive.claims.formula import Gradient as GradientOf
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Gradient, Phase, Sum, Term
+from chalkgrad.derive.deriving.timeline import Stretch, stretches
+from chalkgrad.derive.documents.factors import source, sum_formula, term_formula
+from chalkgrad.derive.documents.pieces import (
+    Over,
+    called,
+    gradient_shape,
+    over,
+    pairing,
+    paragraph,
+    rules,
+    steps,
+)
+from chalkgrad.derive.documents.stated import objective_name, parameter_names
+from chalkgrad.derive.documents.tree import Block, Equations, Inline, Line, Paragraph, Remark, Section
+from chalkgrad.derive.terms.algebra import Expr, Map, Parameter, Role, StepLike, Symbol, exact
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.writing.expressions import symbol_node, t
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Derivative,
     Fence,

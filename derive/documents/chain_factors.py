@@ -8,9 +8,9 @@ from typing import Any
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.chaining.chain import Chain
-from derive.chaining.jacobian import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.chaining.chain import Chain
+from chalkgrad.derive.chaining.jacobian import (
     Edge,
     FactorProduct,
     count_paths,
@@ -19,9 +19,9 @@ from derive.chaining.jacobian import (
     parameter_paths,
     paths,
 )
-from derive.chaining.unfold import Inlining, summed
-from derive.claims.equality import Equality
-from derive.claims.formula import (
+from chalkgrad.derive.chaining.unfold import Inlining, summed
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import (
     Blocks,
     Change,
     Constant,
@@ -35,16 +35,16 @@ from derive.claims.formula import (
     Values,
     Weights,
 )
-from derive.deriving.adjoint import pull
-from derive.deriving.derivation import Phase
-from derive.deriving.loss import documented
-from derive.documents.factors import jacobian_formula
-from derive.documents.pieces import paragraph, steps, zero
-from derive.documents.stated import objective_name, output
-from derive.documents.tree import Block, Equations, Inline, Line
-from derive.terms.algebra import StepLike, Symbol, constant
-from derive.writing.formulas import formula_node
-from derive.writing.tree import (
+from chalkgrad.derive.deriving.adjoint import pull
+from chalkgrad.derive.deriving.derivation import Phase
+from chalkgrad.derive.deriving.loss import documented
+from chalkgrad.derive.documents.factors import jacobian_formula
+from chalkgrad.derive.documents.pieces import paragraph, steps, zero
+from chalkgrad.derive.documents.stated import objective_name, output
+from chalkgrad.derive.documents.tree import Block, Equations, Inline, Line
+from chalkgrad.derive.terms.algebra import StepLike, Symbol, constant
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.tree import (
     Call,
     Fence,
     Ident,

@@ -6,16 +6,16 @@ from itertools import islice
 
 import sympy
 
-from derive.chaining.chain import Chain, ChainTerm
-from derive.claims.equality import Equality
-from derive.claims.formula import Back, Formula, Loss, Partial, Product, Values, Weights
-from derive.deriving.extent import Steps
-from derive.documents.pieces import mathematics
-from derive.documents.stated import objective_name
-from derive.documents.tree import Inline
-from derive.writing.expressions import symbol_node
-from derive.writing.formulas import formula_node
-from derive.writing.tree import EQUALS, Node, Number, row
+from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import Back, Formula, Loss, Partial, Product, Values, Weights
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.documents.pieces import mathematics
+from chalkgrad.derive.documents.stated import objective_name
+from chalkgrad.derive.documents.tree import Inline
+from chalkgrad.derive.writing.expressions import symbol_node
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.tree import EQUALS, Node, Number, row
 
 _LETTERS = "sqvmrd"  # no letter that a notation exchanges another for
 _INDICES = "kjnmpqrs"  # of steps

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import sympy
 
-from derive.chaining.chain import Chain, ChainTerm
-from derive.claims.formula import (
+from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.claims.formula import (
     Constant,
     Formula,
     Gradient,
@@ -20,16 +20,16 @@ from derive.claims.formula import (
     Turned,
     Values,
 )
-from derive.documents.backward import plus
-from derive.documents.chain_factors import Factors
-from derive.documents.chain_terms import ChainTerms
-from derive.documents.pieces import mathematics, paragraph
-from derive.documents.quoted import documented_blocks
-from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.terms.algebra import Role, Symbol
-from derive.writing.expressions import symbol_node, t
-from derive.writing.formulas import moving_node
-from derive.writing.tree import (
+from chalkgrad.derive.documents.backward import plus
+from chalkgrad.derive.documents.chain_factors import Factors
+from chalkgrad.derive.documents.chain_terms import ChainTerms
+from chalkgrad.derive.documents.pieces import mathematics, paragraph
+from chalkgrad.derive.documents.quoted import documented_blocks
+from chalkgrad.derive.documents.tree import Block, Equations, Inline, Line, Section
+from chalkgrad.derive.terms.algebra import Role, Symbol
+from chalkgrad.derive.writing.expressions import symbol_node, t
+from chalkgrad.derive.writing.formulas import moving_node
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Derivative,
     Fence,

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from derive import choices
-from derive.chaining.chain import chain
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation
-from derive.deriving.extent import Steps
-from derive.documents.backward import Backward, outside_section, shared_section
-from derive.documents.chained import Chained
-from derive.documents.example import Example, example, example_section, gradient_check
-from derive.documents.notated import derivatives_section, glossary, notation_section
-from derive.documents.pieces import paragraph
-from derive.documents.plot import plot
-from derive.documents.stated import forward_section, model_section
-from derive.documents.tree import Block, Document, Figure, Line, Section
-from derive.documents.verified import Judge, counted, verified
-from derive.errors import ChoiceError
-from derive.figures.network import network_drawing
-from derive.figures.vanishing import vanishing
-from derive.terms.algebra import Role
-from derive.writing.expressions import t
-from derive.writing.notation import Notation, notation
-from derive.writing.tree import Name
-from derive.writing.unicode import unicode
+from chalkgrad.derive import choices
+from chalkgrad.derive.chaining.chain import chain
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.documents.backward import Backward, outside_section, shared_section
+from chalkgrad.derive.documents.chained import Chained
+from chalkgrad.derive.documents.example import Example, example, example_section, gradient_check
+from chalkgrad.derive.documents.notated import derivatives_section, glossary, notation_section
+from chalkgrad.derive.documents.pieces import paragraph
+from chalkgrad.derive.documents.plot import plot
+from chalkgrad.derive.documents.stated import forward_section, model_section
+from chalkgrad.derive.documents.tree import Block, Document, Figure, Line, Section
+from chalkgrad.derive.documents.verified import Judge, counted, verified
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.figures.network import network_drawing
+from chalkgrad.derive.figures.vanishing import vanishing
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.expressions import t
+from chalkgrad.derive.writing.notation import Notation, notation
+from chalkgrad.derive.writing.tree import Name
+from chalkgrad.derive.writing.unicode import unicode
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,24 @@ from typing import Any
 
 import sympy
 
-from derive.claims.equality import Equality
-from derive.claims.formula import At, Figures, Formula, Gradient, Lost, Of
-from derive.deriving.derivation import LOSS, Derivation
-from derive.deriving.extent import Extent, Steps, extent
-from derive.documents.backward import delta
-from derive.documents.pieces import paragraph
-from derive.documents.stated import objective_name
-from derive.documents.tree import Block, Equations, Line, Listing, Paragraph, Section, Table
-from derive.errors import DerivationError
-from derive.terms.algebra import Expr, Parameter, Symbol
-from derive.values.expand import symbols as data_symbols
-from derive.values.oracle import Oracle, ParameterAt
-from derive.values.points import at_point, finite
-from derive.values.reals import Real, Reals, number
-from derive.values.walk import Data, Tensor, Walk, named_equations
-from derive.writing.expressions import expr_node
-from derive.writing.formulas import formula_node
-from derive.writing.tree import (
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import At, Figures, Formula, Gradient, Lost, Of
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.documents.backward import delta
+from chalkgrad.derive.documents.pieces import paragraph
+from chalkgrad.derive.documents.stated import objective_name
+from chalkgrad.derive.documents.tree import Block, Equations, Line, Listing, Paragraph, Section, Table
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import Expr, Parameter, Symbol
+from chalkgrad.derive.values.expand import symbols as data_symbols
+from chalkgrad.derive.values.oracle import Oracle, ParameterAt
+from chalkgrad.derive.values.points import at_point, finite
+from chalkgrad.derive.values.reals import Real, Reals, number
+from chalkgrad.derive.values.walk import Data, Tensor, Walk, named_equations
+from chalkgrad.derive.writing.expressions import expr_node
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.tree import (
     Derivative,
     Fence,
     Matrix,

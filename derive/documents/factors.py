@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.chaining.jacobian import Column, Factor, Move, Number, Weight, read_back
-from derive.chaining.jacobian import Diagonal as Diag
-from derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Turned
-from derive.deriving.derivation import Sum, Term
-from derive.terms.algebra import (
+from chalkgrad.derive.chaining.jacobian import Column, Factor, Move, Number, Weight, read_back
+from chalkgrad.derive.chaining.jacobian import Diagonal as Diag
+from chalkgrad.derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Turned
+from chalkgrad.derive.deriving.derivation import Sum, Term
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     OthersPull,
@@ -26,7 +26,7 @@ from derive.terms.algebra import (
     elementwise,
     symbols,
 )
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.trees import walk
 
 ONE = sympy.Integer(1)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from derive import choices
-from derive.documents.pieces import listed, paragraph
-from derive.documents.tree import (
+from chalkgrad.derive import choices
+from chalkgrad.derive.documents.pieces import listed, paragraph
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Equations,
@@ -19,7 +19,7 @@ from derive.documents.tree import (
     Remark,
     Section,
 )
-from derive.writing.tree import Name, Node, Objective
+from chalkgrad.derive.writing.tree import Name, Node, Objective
 
 _RESULTS = ("forward", "backward", "gradients")
 _HIDDEN = ("check", "checked")  # from whoever takes an exam: numbers, and what holds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from derive.cells.model import YHAT
-from derive.deriving.derivation import Derivation, Forward
-from derive.documents.pieces import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.deriving.derivation import Derivation, Forward
+from chalkgrad.derive.documents.pieces import (
     gradient_shape,
     listed,
     mathematics,
@@ -14,12 +14,12 @@ from derive.documents.pieces import (
     paragraph,
     shape_node,
 )
-from derive.documents.stated import objective_name
-from derive.documents.tree import Block, Entry, Inline, Paragraph, Remark, Section, Table
-from derive.terms.algebra import MatVec, Parameter, Reduce, Role, symbols
-from derive.terms.trees import walk
-from derive.writing.expressions import expr_node, symbol_node, t
-from derive.writing.tree import (
+from chalkgrad.derive.documents.stated import objective_name
+from chalkgrad.derive.documents.tree import Block, Entry, Inline, Paragraph, Remark, Section, Table
+from chalkgrad.derive.terms.algebra import MatVec, Parameter, Reduce, Role, symbols
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.writing.expressions import expr_node, symbol_node, t
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Derivative,
     Ident,

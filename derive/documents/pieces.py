@@ -6,10 +6,23 @@ from collections.abc import Collection, Iterable
 
 import sympy
 
-from derive.documents.tree import Inline, Paragraph
-from derive.terms.algebra import Role, Shape, StepLike, exact
-from derive.writing.expressions import t
-from derive.writing.tree import EQUALS, Big, Fence, Name, Node, Number, Op, Par, Size, When, Words, row
+from chalkgrad.derive.documents.tree import Inline, Paragraph
+from chalkgrad.derive.terms.algebra import Role, Shape, StepLike, exact
+from chalkgrad.derive.writing.expressions import t
+from chalkgrad.derive.writing.tree import (
+    EQUALS,
+    Big,
+    Fence,
+    Name,
+    Node,
+    Number,
+    Op,
+    Par,
+    Size,
+    When,
+    Words,
+    row,
+)
 
 Over = tuple[tuple[sympy.Symbol, StepLike, StepLike], ...]
 

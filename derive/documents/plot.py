@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import sympy
 
-from derive.documents.tree import Inline, Paragraph, Plot, Table
-from derive.figures.vanishing import Strength, Vanishing
-from derive.writing.notation import Notation
-from derive.writing.tree import (
+from chalkgrad.derive.documents.tree import Inline, Paragraph, Plot, Table
+from chalkgrad.derive.figures.vanishing import Strength, Vanishing
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Derivative,
     Fence,
@@ -43,7 +43,7 @@ def plot(vanishing: Vanishing, notation: Notation, drawn: bool = True) -> Plot:
     """
     svg, pdf = None, None
     if drawn and importlib.util.find_spec("matplotlib") is not None:
-        from derive.figures.plotted import pictures
+        from chalkgrad.derive.figures.plotted import pictures
 
         svg, pdf = pictures(vanishing, notation, contribution(vanishing), product(vanishing))
     return Plot(svg, pdf, numbers(vanishing), caption(vanishing))

@@ -10,15 +10,27 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.chaining.chain import ChainTerm
-from derive.claims.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
-from derive.documents.chain_terms import ChainTerms
-from derive.documents.pieces import paragraph
-from derive.documents.stated import documented_loss
-from derive.documents.tree import Block, Equations, Inline, Line, Remark
-from derive.writing.formulas import moving_node
-from derive.writing.tree import EQUALS, PLUS, Fence, Name, Node, Number, Objective, Op, Par, When, row
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.chaining.chain import ChainTerm
+from chalkgrad.derive.claims.formula import Constant, Formula, Lost, Partial, Plus, Product, Values
+from chalkgrad.derive.documents.chain_terms import ChainTerms
+from chalkgrad.derive.documents.pieces import paragraph
+from chalkgrad.derive.documents.stated import documented_loss
+from chalkgrad.derive.documents.tree import Block, Equations, Inline, Line, Remark
+from chalkgrad.derive.writing.formulas import moving_node
+from chalkgrad.derive.writing.tree import (
+    EQUALS,
+    PLUS,
+    Fence,
+    Name,
+    Node,
+    Number,
+    Objective,
+    Op,
+    Par,
+    When,
+    row,
+)
 
 WRITTEN_OUT = 4  # as many steps back are written one by one
 

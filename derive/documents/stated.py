@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from derive.cells.model import YHAT
-from derive.claims.equality import Equality
-from derive.claims.formula import Formula, Lost, Modelled, Of, OverTime
-from derive.deriving.derivation import Derivation, Forward, Phase
-from derive.deriving.loss import documented
-from derive.documents.pieces import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import Formula, Lost, Modelled, Of, OverTime
+from chalkgrad.derive.deriving.derivation import Derivation, Forward, Phase
+from chalkgrad.derive.deriving.loss import documented
+from chalkgrad.derive.documents.pieces import (
     called,
     mathematics,
     over,
@@ -19,14 +19,14 @@ from derive.documents.pieces import (
     shape_node,
     steps,
 )
-from derive.documents.tree import Block, Equations, Inline, Line, Section
-from derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol, arg
-from derive.terms.functions import ELEMENTWISE, Function, leaky_relu, relu
-from derive.terms.trees import walk
-from derive.writing.expressions import expr_node, symbol_node, t
-from derive.writing.formulas import formula_node
-from derive.writing.scalar import body_piece
-from derive.writing.tree import (
+from chalkgrad.derive.documents.tree import Block, Equations, Inline, Line, Section
+from chalkgrad.derive.terms.algebra import Expr, Map, Reduce, Role, StepLike, Symbol, arg
+from chalkgrad.derive.terms.functions import ELEMENTWISE, Function, leaky_relu, relu
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.writing.expressions import expr_node, symbol_node, t
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.scalar import body_piece
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Call,
     Ident,

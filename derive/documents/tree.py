@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from derive.claims.equality import Equality
-from derive.figures.drawing import Drawing
-from derive.writing.notation import Notation
-from derive.writing.tree import Node
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.figures.drawing import Drawing
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node
 
 Inline = str | Node  # words, and mathematics among them
 

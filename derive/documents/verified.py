@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from derive.claims.equality import Equality
-from derive.deriving.architecture import T, T_x, T_y
-from derive.deriving.derivation import OUTSIDE, Derivation
-from derive.deriving.extent import Steps
-from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
-from derive.errors import DerivationError, DeriveError, ShapeError
-from derive.values.oracle import Oracle, oracles
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.deriving.architecture import T, T_x, T_y
+from chalkgrad.derive.deriving.derivation import OUTSIDE, Derivation
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.documents.tree import Block, Document, Equations, Line, Remark, Section
+from chalkgrad.derive.errors import DerivationError, DeriveError, ShapeError
+from chalkgrad.derive.values.oracle import Oracle, oracles
 
 POINTS = 3
 DIGITS = 40

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from derive.deriving.derivation import Derivation
-from derive.deriving.extent import Extent
-from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.extent import Extent
+from chalkgrad.derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Wire, Wiring
 
 
 def title(derivation: Derivation, at: Extent) -> str:

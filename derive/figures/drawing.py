@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from derive.writing.tree import Node
+from chalkgrad.derive.writing.tree import Node
 
 BOX, ROUND, BARE = "box", "round", "bare"
 START, MIDDLE, END = "start", "middle", "end"

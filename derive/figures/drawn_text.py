@@ -12,9 +12,9 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label, Place
-from derive.writing.notation import Notation
-from derive.writing.unicode import unicode
+from chalkgrad.derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label, Place
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.unicode import unicode
 
 WIDTH = 78
 SCALES = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)  # columns for a unit

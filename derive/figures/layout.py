@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from derive.figures.wiring import CELL, INPUT, LOST, OUTPUT, Wiring
+from chalkgrad.derive.figures.wiring import CELL, INPUT, LOST, OUTPUT, Wiring
 
 HALF = 0.5  # from the middle to either of two arrows that run side by side
 BETWEEN = 3.0  # from one row of boxes to the next

@@ -9,9 +9,9 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 
-from derive.figures.drawing import END, MIDDLE, START, Label
-from derive.writing.notation import NOTE, Notation
-from derive.writing.tree import (
+from chalkgrad.derive.figures.drawing import END, MIDDLE, START, Label
+from chalkgrad.derive.writing.notation import NOTE, Notation
+from chalkgrad.derive.writing.tree import (
     Accent,
     Derivative,
     Fence,
@@ -30,7 +30,7 @@ from derive.writing.tree import (
     When,
     Words,
 )
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 EM = 0.8  # of a unit: the size of letters in a drawing
 SIZES = (1.0, 0.72, 0.58)  # of letters, of scripts, of scripts of scripts

@@ -11,16 +11,16 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from derive.cells.model import YHAT
-from derive.deriving.derivation import Derivation
-from derive.deriving.extent import Extent, Steps, extent
-from derive.figures.described import described, title
-from derive.figures.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
-from derive.figures.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
-from derive.figures.lettering import reach, width
-from derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
-from derive.terms.algebra import Role
-from derive.writing.tree import Name, Node, Objective, Op, Par, Words, row
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.figures.described import described, title
+from chalkgrad.derive.figures.drawing import BARE, BOX, END, MIDDLE, ROUND, START, Arrow, Box, Drawing, Label
+from chalkgrad.derive.figures.layout import HALF, Band, Column, Gap, Need, Rows, box_width, columns, rows
+from chalkgrad.derive.figures.lettering import reach, width
+from chalkgrad.derive.figures.wiring import CELL, INITIAL, INPUT, LOST, OUTPUT, Place, Wire, Wiring, wiring
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.tree import Name, Node, Objective, Op, Par, Words, row
 
 BESIDE = 0.35  # between an arrow and its label
 LINES, LONGEST = 2, 4.5  # of parameters beside one arrow: how many, and how wide

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from derive.figures.drawing import BARE, END, ROUND, START, Arrow, Box, Drawing, Label, Place
-from derive.writing.latex import latex
-from derive.writing.notation import Notation
+from chalkgrad.derive.figures.drawing import BARE, END, ROUND, START, Arrow, Box, Drawing, Label, Place
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.notation import Notation
 
 NATURAL = 11.5  # points for a unit, where there is room
 SMALLER, SMALLEST = 9.5, 7.5  # points below which letters are smaller

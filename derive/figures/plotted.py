@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from derive.figures.vanishing import Strength, Vanishing
-from derive.writing.notation import Notation
-from derive.writing.tree import Node
-from derive.writing.unicode import unicode
-from derive.writing.unicode_scripts import raised
+from chalkgrad.derive.figures.vanishing import Strength, Vanishing
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node
+from chalkgrad.derive.writing.unicode import unicode
+from chalkgrad.derive.writing.unicode_scripts import raised
 
 DECADES = 8  # of the colours: what is smaller than 10⁻⁸ of the largest looks alike
 LEVELS = 32  # colours

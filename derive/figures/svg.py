@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label
-from derive.figures.lettering import EM, SIZES, Run, runs, width
-from derive.writing.notation import Notation
+from chalkgrad.derive.figures.drawing import BARE, ROUND, Arrow, Box, Drawing, Label
+from chalkgrad.derive.figures.lettering import EM, SIZES, Run, runs, width
+from chalkgrad.derive.writing.notation import Notation
 
 UNIT = 20  # user units for a unit of the drawing
 ROUNDED = {ROUND: 1.0}  # how far corners are rounded, at most

@@ -17,16 +17,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from derive import choices
-from derive.cells.model import YHAT
-from derive.chaining.chain import chain
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Sum, Term
-from derive.deriving.extent import Extent, Steps, extent
-from derive.figures.wiring import CELL, INITIAL, wiring
-from derive.terms.algebra import Parameter, Symbol
-from derive.values.arrays import Arrays
-from derive.values.points import finite
-from derive.values.walk import Data, Tensor, Walk, named_equations
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.chaining.chain import chain
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation, Sum, Term
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.figures.wiring import CELL, INITIAL, wiring
+from chalkgrad.derive.terms.algebra import Parameter, Symbol
+from chalkgrad.derive.values.arrays import Arrays
+from chalkgrad.derive.values.points import finite
+from chalkgrad.derive.values.walk import Data, Tensor, Walk, named_equations
 
 Array: TypeAlias = Any  # numpy array of floats
 SCALES = (0.5, 1.0, 1.6)

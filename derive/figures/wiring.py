@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.deriving.derivation import Derivation, Forward, Phase
-from derive.deriving.extent import Extent
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols
-from derive.terms.trees import walk
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.deriving.derivation import Derivation, Forward, Phase
+from chalkgrad.derive.deriving.extent import Extent
+from chalkgrad.derive.terms.algebra import Expr, Map, MatVec, Parameter, Symbol, arg, parameters, symbols
+from chalkgrad.derive.terms.trees import walk
 
 INITIAL, INPUT, CELL, OUTPUT, LOST = "initial", "input", "cell", "output", "loss"
 

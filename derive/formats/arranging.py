@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Protocol
 
-from derive.documents.tree import Line
-from derive.formats.wrapping import Medium, Parts, listed, unit_width, wrapped
-from derive.writing.tree import Node, negative, unsigned
+from chalkgrad.derive.documents.tree import Line
+from chalkgrad.derive.formats.wrapping import Medium, Parts, listed, unit_width, wrapped
+from chalkgrad.derive.writing.tree import Node, negative, unsigned
 
 _REMARK_SHARE = 0.34  # of the page at most, for what is said beside, unless right sides leave more
 _RIGHT_SHARE = 0.36  # of the page at least, for right sides

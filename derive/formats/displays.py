@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derive.formats.arranging import Placed
-from derive.formats.wrapping import Parts
-from derive.writing.breaking import broken, ems
-from derive.writing.latex import latex, words_latex
-from derive.writing.metrics import text_width, width
-from derive.writing.notation import Notation
-from derive.writing.tree import Node, Op
+from chalkgrad.derive.formats.arranging import Placed
+from chalkgrad.derive.formats.wrapping import Parts
+from chalkgrad.derive.writing.breaking import broken, ems
+from chalkgrad.derive.writing.latex import latex, words_latex
+from chalkgrad.derive.writing.metrics import text_width, width
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node, Op
 
 BREAK = " \\\\\n"
 _SIGN = 1.36  # a relation or + with the spaces around it

@@ -15,9 +15,9 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from derive.documents.tree import Document, Table
-from derive.formats.html_blocks import Blocks, every_block, row_of
-from derive.writing.mathml import symbol_key
+from chalkgrad.derive.documents.tree import Document, Table
+from chalkgrad.derive.formats.html_blocks import Blocks, every_block, row_of
+from chalkgrad.derive.writing.mathml import symbol_key
 
 _CONTROLS = (
     ("open", "Open all"),
@@ -30,9 +30,9 @@ _CONTROLS = (
 
 LIMIT = 300_000  # bytes
 _FRAGMENT = "".join(
-    f".longhand {rule}"
+    f".chalkgrad {rule}"
     for rule in (
-        ".eqs,.longhand .eq{display:grid;column-gap:.45em;align-items:baseline}",
+        ".eqs,.chalkgrad .eq{display:grid;column-gap:.45em;align-items:baseline}",
         ".eqs{grid-template-columns:[n] max-content [l] max-content [r] max-content [x] minmax(0,1fr)}",
         ".eq{grid-column:1/-1;grid-template-columns:subgrid;padding:.3em 0}",
         ".n{grid-column:n}",
@@ -76,7 +76,7 @@ def html_fragment(document: Document) -> str:
     for section in document.sections:
         inner += f"<h3>{escape(section.title)}</h3>" if several else ""
         inner += "".join(map(blocks.block, section.blocks))
-    return f'<div class="longhand"><style>{_FRAGMENT}</style>{inner}</div>'
+    return f'<div class="chalkgrad"><style>{_FRAGMENT}</style>{inner}</div>'
 
 
 def packed(markup: str) -> str:
@@ -182,7 +182,7 @@ def _glossary(document: Document, blocks: Blocks) -> Iterator[str]:
 @cache
 def _resource(name: str) -> str:
     """A file beside this one, without what only its readers need: comments and space."""
-    text = files("derive.formats").joinpath(name).read_text(encoding="utf-8")
+    text = files("chalkgrad.derive.formats").joinpath(name).read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
     kept = [line for line in lines if line and not line.startswith(("//", "/*"))]
     if name.endswith(".css"):

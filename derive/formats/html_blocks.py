@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 
-from derive.documents.tree import (
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Entry,
@@ -23,13 +23,13 @@ from derive.documents.tree import (
     Remark,
     Table,
 )
-from derive.figures.svg import svg
-from derive.formats.html_code import code_lines
-from derive.formats.html_svg import embedded
-from derive.writing.mathml import symbol_key
-from derive.writing.mathml_lines import ROOM, maths
-from derive.writing.notation import Notation
-from derive.writing.tree import Node, Number, Op, Row
+from chalkgrad.derive.figures.svg import svg
+from chalkgrad.derive.formats.html_code import code_lines
+from chalkgrad.derive.formats.html_svg import embedded
+from chalkgrad.derive.writing.mathml import symbol_key
+from chalkgrad.derive.writing.mathml_lines import ROOM, maths
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node, Number, Op, Row
 
 _KINDS = {  # of remarks: the element, and what stands above it
     "remark": ("aside", "Remark"),

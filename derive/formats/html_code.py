@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from derive.documents.tree import Listing
+from chalkgrad.derive.documents.tree import Listing
 
 _PIECE = re.compile(r"""/\*|//.*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^/"']+|.""", re.DOTALL)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from derive.documents.tree import (
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Equations,
@@ -22,12 +22,12 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.formats.arranging import arranged
-from derive.formats.displays import BREAK, Ems, aligned, aligned_rows, inline, lines_of
-from derive.formats.wrapping import Parts, fitted, wrapped
-from derive.writing.latex import words_latex
-from derive.writing.metrics import height
-from derive.writing.notation import Notation
+from chalkgrad.derive.formats.arranging import arranged
+from chalkgrad.derive.formats.displays import BREAK, Ems, aligned, aligned_rows, inline, lines_of
+from chalkgrad.derive.formats.wrapping import Parts, fitted, wrapped
+from chalkgrad.derive.writing.latex import words_latex
+from chalkgrad.derive.writing.metrics import height
+from chalkgrad.derive.writing.notation import Notation
 
 PAGE = 44.0  # em: the text of an A4 page with margins of 2.5 cm, or a column of a notebook
 _TALLEST = 48.0  # em: a display does not break across pages

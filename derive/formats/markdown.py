@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from derive.documents.tree import (
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Equations,
@@ -23,12 +23,12 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.figures.drawing import Drawing
-from derive.figures.drawn_text import drawn_text
-from derive.formats.latex import equation_displays
-from derive.writing.latex import latex
-from derive.writing.notation import Notation
-from derive.writing.tree import Node, Words
+from chalkgrad.derive.figures.drawing import Drawing
+from chalkgrad.derive.figures.drawn_text import drawn_text
+from chalkgrad.derive.formats.latex import equation_displays
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node, Words
 
 _NAMES = {"remark": "Remark.", "quotation": "Quoted.", "question": "", "warning": "Note."}
 _SPELLED = {

@@ -6,9 +6,9 @@ import base64
 import json
 from collections.abc import Iterator
 
-from derive.documents.tree import Block, Document, Listing, Plot, Section
-from derive.formats.markdown import block_markdown, escaped, words
-from derive.writing.notation import Notation
+from chalkgrad.derive.documents.tree import Block, Document, Listing, Plot, Section
+from chalkgrad.derive.formats.markdown import block_markdown, escaped, words
+from chalkgrad.derive.writing.notation import Notation
 
 _LANGUAGE = "python"
 _CHECK = """if model.loss is not None:

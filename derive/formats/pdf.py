@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from derive.documents.tree import Block, Document, Plot, Remark
-from derive.errors import DeriveError, MissingProgram
-from derive.formats.tex import article
+from chalkgrad.derive.documents.tree import Block, Document, Plot, Remark
+from chalkgrad.derive.errors import DeriveError, MissingProgram
+from chalkgrad.derive.formats.tex import article
 
 PROGRAMS = ("pdflatex", "lualatex", "xelatex", "tectonic")
 _RUNS = 2  # the second one knows the pages of the first

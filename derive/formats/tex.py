@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from derive.documents.tree import (
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Equations,
@@ -24,17 +24,17 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.figures.drawing import Drawing
-from derive.figures.picture import picture
-from derive.formats.arranging import Placed, arranged
-from derive.formats.displays import Ems, inline, lines_of, remark_side, right_side, tag
-from derive.formats.texts import bare, code, folded, letters
-from derive.formats.wrapping import Parts, fitted
-from derive.writing.breaking import broken
-from derive.writing.latex import latex
-from derive.writing.metrics import width
-from derive.writing.notation import Notation
-from derive.writing.tree import Node, Words
+from chalkgrad.derive.figures.drawing import Drawing
+from chalkgrad.derive.figures.picture import picture
+from chalkgrad.derive.formats.arranging import Placed, arranged
+from chalkgrad.derive.formats.displays import Ems, inline, lines_of, remark_side, right_side, tag
+from chalkgrad.derive.formats.texts import bare, code, folded, letters
+from chalkgrad.derive.formats.wrapping import Parts, fitted
+from chalkgrad.derive.writing.breaking import broken
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.metrics import width
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node, Words
 
 PAGE = 45.4  # em: A4 with margins of 2.5 cm, at 10 pt
 _MARGIN = 2.5  # em on both sides of a remark

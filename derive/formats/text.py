@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from derive.documents.tree import (
+from chalkgrad.derive.documents.tree import (
     Block,
     Document,
     Equations,
@@ -20,16 +20,16 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.figures.drawn_text import drawn_text
-from derive.formats.arranging import Placed, arranged
-from derive.formats.displays import label, lines_of
-from derive.formats.texts import folded
-from derive.formats.wrapping import Parts, fitted, wrapped
-from derive.writing.breaking import broken, characters
-from derive.writing.notation import Notation
-from derive.writing.tree import Node, Op
-from derive.writing.unicode import unicode
-from derive.writing.unicode_scripts import columns
+from chalkgrad.derive.figures.drawn_text import drawn_text
+from chalkgrad.derive.formats.arranging import Placed, arranged
+from chalkgrad.derive.formats.displays import label, lines_of
+from chalkgrad.derive.formats.texts import folded
+from chalkgrad.derive.formats.wrapping import Parts, fitted, wrapped
+from chalkgrad.derive.writing.breaking import broken, characters
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Node, Op
+from chalkgrad.derive.writing.unicode import unicode
+from chalkgrad.derive.writing.unicode_scripts import columns
 
 NARROWEST = 60
 _INDENT, _GAP = 2, 3

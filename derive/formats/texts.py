@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from derive.writing.latex import sign
-from derive.writing.words import ascii_words
+from chalkgrad.derive.writing.latex import sign
+from chalkgrad.derive.writing.words import ascii_words
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

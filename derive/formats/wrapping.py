@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from derive.documents.tree import Inline
-from derive.writing.tree import Node, Words
+from chalkgrad.derive.documents.tree import Inline
+from chalkgrad.derive.writing.tree import Node, Words
 
 Parts: TypeAlias = tuple[Inline, ...]
 

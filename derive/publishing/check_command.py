@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from derive.checking.check import check
-from derive.checking.judging.points import DEFAULT_T
-from derive.errors import ChoiceError, DeriveError
-from derive.publishing.options import add_choices, chosen_steps, loaded, show
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.judging.points import DEFAULT_T
+from chalkgrad.derive.errors import ChoiceError, DeriveError
+from chalkgrad.derive.publishing.options import add_choices, chosen_steps, loaded, show
 
 EPILOG = """\
 examples:

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from derive import choices
-from derive.cells.model import Model
-from derive.choices import check_choice
-from derive.deriving.derivation import Derivation, derived
-from derive.deriving.extent import Steps
-from derive.documents.content import Wanted, content
-from derive.documents.levels import at_level
-from derive.documents.tree import Document
-from derive.formats.html import print_html
-from derive.formats.latex import print_latex
-from derive.formats.markdown import print_markdown
-from derive.formats.notebook import print_notebook
-from derive.formats.pdf import print_pdf
-from derive.formats.tex import print_tex
-from derive.formats.text import print_text
-from derive.publishing.program import program_section
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.choices import check_choice
+from chalkgrad.derive.deriving.derivation import Derivation, derived
+from chalkgrad.derive.deriving.extent import Steps
+from chalkgrad.derive.documents.content import Wanted, content
+from chalkgrad.derive.documents.levels import at_level
+from chalkgrad.derive.documents.tree import Document
+from chalkgrad.derive.formats.html import print_html
+from chalkgrad.derive.formats.latex import print_latex
+from chalkgrad.derive.formats.markdown import print_markdown
+from chalkgrad.derive.formats.notebook import print_notebook
+from chalkgrad.derive.formats.pdf import print_pdf
+from chalkgrad.derive.formats.tex import print_tex
+from chalkgrad.derive.formats.text import print_text
+from chalkgrad.derive.publishing.program import program_section
 
 Text: TypeAlias = "str | bytes"
 

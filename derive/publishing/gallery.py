@@ -12,11 +12,11 @@ from html import escape
 from itertools import product
 from pathlib import Path
 
-from derive.cells.modelfile import builtin_names, load
-from derive.deriving.derivation import bptt
-from derive.documents.content import Wanted
-from derive.errors import ChoiceError, DeriveError
-from derive.publishing.document import printed
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.errors import ChoiceError, DeriveError
+from chalkgrad.derive.publishing.document import printed
 
 _HEADING, _MODEL, _STEPS = "heading", "model", "T"
 _WRITING = ("notation", "layout")

@@ -7,10 +7,10 @@ import os
 import sys
 from typing import Any
 
-from derive import choices
-from derive.cells.model import Model
-from derive.cells.modelfile import load
-from derive.errors import ChoiceError
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.errors import ChoiceError
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """The program that computes the equations, beside them: whoever makes one registers it.
 
-The entry points of the group "longhand.programs" are functions of a derivation that give (language, lines,
+The entry points of the group "chalkgrad.programs" are functions of a derivation that give (language, lines,
 numbers): numbers[i] are the equations that line i computes. Nothing here knows who they are.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
-from derive.deriving.derivation import Derivation
-from derive.documents.pieces import paragraph
-from derive.documents.tree import Listing, Section
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.documents.pieces import paragraph
+from chalkgrad.derive.documents.tree import Listing, Section
 
-GROUP = "longhand.programs"
+GROUP = "chalkgrad.programs"
 
 
 def program_section(derivation: Derivation) -> Iterator[Section]:

@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from derive.cells.model import Definition, Model
-from derive.chaining.chain import Chain, ChainTerm
-from derive.claims.formula import Of, OverTime
-from derive.deriving.architecture import T
-from derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Forward, Gradient, Sum, Term, bptt
-from derive.documents.backward import Backward, outside_section, plus
-from derive.documents.chained import Chained
-from derive.documents.notated import derivatives_section, glossary
-from derive.documents.stated import forward_section, model_section
-from derive.documents.tree import Document, Section
-from derive.errors import ChoiceError
-from derive.formats.html import html_fragment
-from derive.formats.latex import print_latex
-from derive.formats.text import print_text
-from derive.showing import Printers, enter
-from derive.terms.algebra import Expr, Role, Symbol
-from derive.writing.expressions import expr_node, symbol_node, t
-from derive.writing.formulas import formula_node
-from derive.writing.latex import latex
-from derive.writing.mathml import mathml
-from derive.writing.notation import NOTE
-from derive.writing.tree import EQUALS, Derivative, Name, Node, Objective, Par, joined, row
-from derive.writing.unicode import unicode
+from chalkgrad.derive.cells.model import Definition, Model
+from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.claims.formula import Of, OverTime
+from chalkgrad.derive.deriving.architecture import T
+from chalkgrad.derive.deriving.derivation import (
+    LOSS,
+    OUTSIDE,
+    Adjoint,
+    Derivation,
+    Forward,
+    Gradient,
+    Sum,
+    Term,
+    bptt,
+)
+from chalkgrad.derive.documents.backward import Backward, outside_section, plus
+from chalkgrad.derive.documents.chained import Chained
+from chalkgrad.derive.documents.notated import derivatives_section, glossary
+from chalkgrad.derive.documents.stated import forward_section, model_section
+from chalkgrad.derive.documents.tree import Document, Section
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.formats.html import html_fragment
+from chalkgrad.derive.formats.latex import print_latex
+from chalkgrad.derive.formats.text import print_text
+from chalkgrad.derive.showing import Printers, enter
+from chalkgrad.derive.terms.algebra import Expr, Role, Symbol
+from chalkgrad.derive.writing.expressions import expr_node, symbol_node, t
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.mathml import mathml
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import EQUALS, Derivative, Name, Node, Objective, Par, joined, row
+from chalkgrad.derive.writing.unicode import unicode
 
 # ----------------------------------------------------------------------------- whole derivations
 

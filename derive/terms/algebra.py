@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 import sympy
 
-from derive.errors import ShapeError
-from derive.showing import Shown
-from derive.terms.trees import Tree, transform, walk
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.terms.trees import Tree, transform, walk
 
 Shape = tuple[str, ...]
 StepLike: TypeAlias = "sympy.Expr | int"  # a step t: a number, or an expression in T and index symbols

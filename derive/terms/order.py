@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy
 
-from derive.terms.algebra import arg_index
+from chalkgrad.derive.terms.algebra import arg_index
 
 _LAST = 1_000_000
 

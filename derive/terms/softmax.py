@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sympy
 
-from derive.terms.algebra import Expr, Map, Reduce, Symbol, arg, elementwise
+from chalkgrad.derive.terms.algebra import Expr, Map, Reduce, Symbol, arg, elementwise
 
 _VALUE, _SHIFTED = sympy.exp(arg(0) - arg(1)), arg(0) - arg(1)
 _Named = Mapping[Symbol, Expr]

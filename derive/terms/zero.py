@@ -15,7 +15,7 @@ import sympy
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from derive.terms.algebra import Expr, MatVec, Outer, Reduce, constant, is_zero
+from chalkgrad.derive.terms.algebra import Expr, MatVec, Outer, Reduce, constant, is_zero
 
 SIMPLIFY_BELOW = 250  # operations, those inside the argument of a function not counted
 CASES_BELOW = 32  # combinations of the conditions of all Piecewise

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import sympy
 
-from derive.terms.algebra import arg
-from derive.terms.functions import Function
-from derive.values.tape import Arithmetic, Tape
-from derive.values.walk import Numbers
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import Function
+from chalkgrad.derive.values.tape import Arithmetic, Tape
+from chalkgrad.derive.values.walk import Numbers
 
 Array: TypeAlias = Any  # numpy array of floats, or one float that stands for all places
 

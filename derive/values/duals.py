@@ -12,10 +12,10 @@ from typing import Any
 
 import sympy
 
-from derive.terms.algebra import arg
-from derive.terms.functions import written_out
-from derive.values.reals import Real, Reals, tape
-from derive.values.walk import Numbers
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import written_out
+from chalkgrad.derive.values.reals import Real, Reals, tape
+from chalkgrad.derive.values.walk import Numbers
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from derive import choices
-from derive.cells.model import YHAT, Model
-from derive.deriving.architecture import T as _T
-from derive.deriving.architecture import T_x, T_y
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, derived
-from derive.deriving.extent import Extent, Steps, extent
-from derive.errors import ChoiceError, ShapeError
-from derive.terms.algebra import Shape
-from derive.values.lazy import Lazy
-from derive.values.reals import Real, Reals, number
-from derive.values.walk import Data, Pulled, Tensor, Walk, named_equations, up_to_output
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT, Model
+from chalkgrad.derive.deriving.architecture import T as _T
+from chalkgrad.derive.deriving.architecture import T_x, T_y
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation, derived
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.errors import ChoiceError, ShapeError
+from chalkgrad.derive.terms.algebra import Shape
+from chalkgrad.derive.values.lazy import Lazy
+from chalkgrad.derive.values.reals import Real, Reals, number
+from chalkgrad.derive.values.walk import Data, Pulled, Tensor, Walk, named_equations, up_to_output
 
 Array = NDArray[np.object_]
 GUARD_DIGITS = 15  # carried beyond the digits asked for

@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 
 import sympy
 
-from derive.cells.model import YHAT, Model
-from derive.deriving.derivation import LOSS, Derivation, derived
-from derive.deriving.extent import Extent, Steps, extent
-from derive.deriving.loss import documented
-from derive.errors import ChoiceError, DerivationError
-from derive.terms.algebra import Shape, arg
-from derive.terms.functions import written_out
-from derive.values.lazy import Lazy
-from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
+from chalkgrad.derive.cells.model import YHAT, Model
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation, derived
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent
+from chalkgrad.derive.deriving.loss import documented
+from chalkgrad.derive.errors import ChoiceError, DerivationError
+from chalkgrad.derive.terms.algebra import Shape, arg
+from chalkgrad.derive.terms.functions import written_out
+from chalkgrad.derive.values.lazy import Lazy
+from chalkgrad.derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
 N = TypeVar("N")
 INITIAL = ("symbols", "zero")

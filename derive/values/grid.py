@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from derive.errors import ShapeError
-from derive.values.reals import Real
-from derive.values.walk import Tensor
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.values.reals import Real
+from chalkgrad.derive.values.walk import Tensor
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,18 @@ from typing import TypeAlias
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.deriving.derivation import LOSS, Derivation
-from derive.deriving.extent import Extent, extent
-from derive.deriving.loss import documented
-from derive.errors import DerivationError
-from derive.terms.algebra import Expr, Role, Symbol
-from derive.values.duals import Dual, Duals
-from derive.values.expand import symbols as data_symbols
-from derive.values.grid import Grid, column
-from derive.values.points import Point, at_point, draw, finite
-from derive.values.reals import Real, Reals, number
-from derive.values.walk import Data, Tensor, Walk, model_equations, named_equations
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation
+from chalkgrad.derive.deriving.extent import Extent, extent
+from chalkgrad.derive.deriving.loss import documented
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import Expr, Role, Symbol
+from chalkgrad.derive.values.duals import Dual, Duals
+from chalkgrad.derive.values.expand import symbols as data_symbols
+from chalkgrad.derive.values.grid import Grid, column
+from chalkgrad.derive.values.points import Point, at_point, draw, finite
+from chalkgrad.derive.values.reals import Real, Reals, number
+from chalkgrad.derive.values.walk import Data, Tensor, Walk, model_equations, named_equations
 
 
 @dataclass(frozen=True)

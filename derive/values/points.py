@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import sympy
 
-from derive.values.walk import Data, Tensor
+from chalkgrad.derive.values.walk import Data, Tensor
 
 K = TypeVar("K")
 N = TypeVar("N")

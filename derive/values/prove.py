@@ -15,19 +15,19 @@ from typing import TypeVar
 
 import sympy
 
-from derive.cells.model import Model
-from derive.deriving.derivation import LOSS, Derivation, derived
-from derive.deriving.extent import Extent, Steps, extent, positive
-from derive.errors import ChoiceError, DerivationError
-from derive.terms.algebra import Expr, Map, Others, Reduce, arg
-from derive.terms.functions import written_out
-from derive.terms.trees import walk
-from derive.terms.zero import is_identically_zero, operations
-from derive.values.duals import Dual, Duals
-from derive.values.expand import Exact, documented_loss, symbols
-from derive.values.points import Point, at_point, draw, finite
-from derive.values.reals import Real, Reals, number, tape
-from derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation, derived
+from chalkgrad.derive.deriving.extent import Extent, Steps, extent, positive
+from chalkgrad.derive.errors import ChoiceError, DerivationError
+from chalkgrad.derive.terms.algebra import Expr, Map, Others, Reduce, arg
+from chalkgrad.derive.terms.functions import written_out
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.terms.zero import is_identically_zero, operations
+from chalkgrad.derive.values.duals import Dual, Duals
+from chalkgrad.derive.values.expand import Exact, documented_loss, symbols
+from chalkgrad.derive.values.points import Point, at_point, draw, finite
+from chalkgrad.derive.values.reals import Real, Reals, number, tape
+from chalkgrad.derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
 
 N = TypeVar("N")
 

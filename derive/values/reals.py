@@ -10,10 +10,10 @@ from typing import Any
 import mpmath
 import sympy
 
-from derive.terms.algebra import arg
-from derive.terms.functions import Function
-from derive.values.tape import Arithmetic, Tape
-from derive.values.walk import Numbers
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import Function
+from chalkgrad.derive.values.tape import Arithmetic, Tape
+from chalkgrad.derive.values.walk import Numbers
 
 Real = Any  # an mpf of the context that owns it; mpmath has no types
 

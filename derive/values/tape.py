@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import sympy
 
-from derive.terms.functions import LOG1P, Function, Named, function_of
+from chalkgrad.derive.terms.functions import LOG1P, Function, Named, function_of
 
 N = TypeVar("N")
 _Operation: TypeAlias = tuple[Callable[..., Any], tuple[sympy.Basic, ...]]

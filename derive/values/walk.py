@@ -15,11 +15,11 @@ from typing import Generic, TypeVar
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.deriving.architecture import Segment
-from derive.deriving.derivation import Derivation, Sum, Term
-from derive.deriving.extent import Extent
-from derive.terms.algebra import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.deriving.architecture import Segment
+from chalkgrad.derive.deriving.derivation import Derivation, Sum, Term
+from chalkgrad.derive.deriving.extent import Extent
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -34,8 +34,8 @@ from derive.terms.algebra import (
     arg,
     size_symbol,
 )
-from derive.terms.selecting import selecting
-from derive.terms.trees import folded
+from chalkgrad.derive.terms.selecting import selecting
+from chalkgrad.derive.terms.trees import folded
 
 N = TypeVar("N")
 

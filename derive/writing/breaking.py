@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from derive.writing.latex import latex
-from derive.writing.metrics import width as latex_width
-from derive.writing.notation import Notation
-from derive.writing.opening import NOTHING, Items, flat, opened
-from derive.writing.signs import Stacked, closes, opens
-from derive.writing.tree import (
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.metrics import width as latex_width
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.opening import NOTHING, Items, flat, opened
+from chalkgrad.derive.writing.signs import Stacked, closes, opens
+from chalkgrad.derive.writing.tree import (
     Accent,
     Big,
     Call,
@@ -35,8 +35,8 @@ from derive.writing.tree import (
     Wrong,
     transform,
 )
-from derive.writing.unicode import unicode
-from derive.writing.unicode_scripts import columns
+from chalkgrad.derive.writing.unicode import unicode
+from chalkgrad.derive.writing.unicode_scripts import columns
 
 Measure: TypeAlias = Callable[[Node, Notation], float]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.terms.algebra import (
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -19,10 +19,10 @@ from derive.terms.algebra import (
     Symbol,
     exact,
 )
-from derive.terms.softmax import softmax_argument
-from derive.terms.trees import folded, walk
-from derive.writing.scalar import body_piece
-from derive.writing.tree import (
+from chalkgrad.derive.terms.softmax import softmax_argument
+from chalkgrad.derive.terms.trees import folded, walk
+from chalkgrad.derive.writing.scalar import body_piece
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     Big,
     Call,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.claims.formula import (
+from chalkgrad.derive.claims.formula import (
     Applied,
     Back,
     Blocks,
@@ -30,10 +30,10 @@ from derive.claims.formula import (
     Values,
     Weights,
 )
-from derive.terms.algebra import Role
-from derive.writing.expressions import expr_piece
-from derive.writing.scalar import body_piece, number_node, product_piece
-from derive.writing.tree import (
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.expressions import expr_piece
+from chalkgrad.derive.writing.scalar import body_piece, number_node, product_piece
+from chalkgrad.derive.writing.tree import (
     EQUALS,
     MINUS,
     Big,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from derive.terms.functions import ELEMENTWISE, sign_of
-from derive.writing.notation import GREEK, NOTE, Notation
-from derive.writing.signs import Stacked, closes, opens
-from derive.writing.tree import (
+from chalkgrad.derive.terms.functions import ELEMENTWISE, sign_of
+from chalkgrad.derive.writing.notation import GREEK, NOTE, Notation
+from chalkgrad.derive.writing.signs import Stacked, closes, opens
+from chalkgrad.derive.writing.tree import (
     Accent,
     Big,
     Call,
@@ -38,7 +38,7 @@ from derive.writing.tree import (
     Wrong,
     is_sum,
 )
-from derive.writing.words import UPRIGHT_SIGNS, ascii_words, letters_of
+from chalkgrad.derive.writing.words import UPRIGHT_SIGNS, ascii_words, letters_of
 
 SEMANTIC = (Name, Par, Size, When, Objective, Derivative)
 _FUNCTIONS = {

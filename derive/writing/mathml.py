@@ -14,9 +14,9 @@ from html import escape
 
 import sympy
 
-from derive.terms.algebra import Role
-from derive.terms.functions import sign_of
-from derive.writing.mathml_elements import (
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.terms.functions import sign_of
+from chalkgrad.derive.writing.mathml_elements import (
     SIGNS,
     SPACE,
     grouped,
@@ -29,8 +29,8 @@ from derive.writing.mathml_elements import (
     scripts,
     spaced,
 )
-from derive.writing.notation import Notation
-from derive.writing.tree import (
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import (
     Accent,
     Big,
     Call,
@@ -59,7 +59,7 @@ from derive.writing.tree import (
     is_sum,
     row,
 )
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 SEMANTIC = (Name, Par, Size, When, Objective, Derivative)
 _BIG = {"Σ": "∑", "Π": "∏"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 SIGNS = {"-": "−", "*": "∗", "'": "′"}
 SPACE = '<mspace width=".17em"/>'

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from derive.writing.mathml import SEMANTIC, MathML, function_name, is_open
-from derive.writing.mathml_elements import SPACE, operator, scripts
-from derive.writing.notation import Notation
-from derive.writing.tree import (
+from chalkgrad.derive.writing.mathml import SEMANTIC, MathML, function_name, is_open
+from chalkgrad.derive.writing.mathml_elements import SPACE, operator, scripts
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import (
     Accent,
     Big,
     Call,
@@ -34,7 +34,7 @@ from derive.writing.tree import (
     Wrong,
     is_sum,
 )
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 ROOM = 12.0  # em: what a telephone shows of a line beside its relation, with some to spare
 _LOOSE = "+−-=≠≈≤≥<>±≡→⇒"

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise, zip_longest
 from string import ascii_letters
 
-from derive.terms.functions import ELEMENTWISE
+from chalkgrad.derive.terms.functions import ELEMENTWISE
 
 _ITALIC = """
 529 429 433 520 466 597 513 576 345 469 552 318 878 600 485 503 482 479 469 361 572 521 743 572 526

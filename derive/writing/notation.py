@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
-from derive import choices
-from derive.cells.model import YHAT
-from derive.choices import check_choice
-from derive.deriving.derivation import Derivation
-from derive.terms.algebra import Role, StepLike, Symbol, exact, symbols
-from derive.writing.tree import (
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.choices import check_choice
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.terms.algebra import Role, StepLike, Symbol, exact, symbols
+from chalkgrad.derive.writing.tree import (
     Accent,
     Derivative,
     Fence,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from derive.writing.latex import tall
-from derive.writing.signs import TALL
-from derive.writing.tree import (
+from chalkgrad.derive.writing.latex import tall
+from chalkgrad.derive.writing.signs import TALL
+from chalkgrad.derive.writing.tree import (
     Big,
     Call,
     Cases,

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import sympy
 
-from derive.terms.algebra import arg_index
-from derive.terms.functions import function_of
-from derive.terms.order import factors, signed_terms
-from derive.writing.tree import (
+from chalkgrad.derive.terms.algebra import arg_index
+from chalkgrad.derive.terms.functions import function_of
+from chalkgrad.derive.terms.order import factors, signed_terms
+from chalkgrad.derive.writing.tree import (
     AST,
     MINUS,
     Call,

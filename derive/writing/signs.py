@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from derive.writing.tree import Node, Op, Sub, Sup, Transposed
+from chalkgrad.derive.writing.tree import Node, Op, Sub, Sup, Transposed
 
 TALL = {"(": "⟮", ")": "⟯", "[": "⟬", "]": "⟭"}  # around fractions and sums
 LEVEL = {tall: mark for mark, tall in TALL.items()}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
-from derive.terms.algebra import Role, StepLike
+from chalkgrad.derive.terms.algebra import Role, StepLike
 
 
 @dataclass(frozen=True)

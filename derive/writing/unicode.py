@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from derive.terms.functions import sign_of
-from derive.writing.notation import NOTE, Notation
-from derive.writing.signs import LEVEL, Stacked, closes, opens
-from derive.writing.tree import (
+from chalkgrad.derive.terms.functions import sign_of
+from chalkgrad.derive.writing.notation import NOTE, Notation
+from chalkgrad.derive.writing.signs import LEVEL, Stacked, closes, opens
+from chalkgrad.derive.writing.tree import (
     Accent,
     Big,
     Call,
@@ -40,8 +40,8 @@ from derive.writing.tree import (
     Words,
     Wrong,
 )
-from derive.writing.unicode_scripts import bold, lowered, marked, raised
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.writing.unicode_scripts import bold, lowered, marked, raised
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 _SIGNS = {"-": "−", "*": "∗", "∑": "Σ", "∏": "Π", **LEVEL}
 _TERMS = frozenset("+-−±")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from derive.writing.notation import GREEK
+from chalkgrad.derive.writing.notation import GREEK
 
 _CHARACTERS = "αβγδϵζηθικλμνξπρστυϕχψωΓΔΘΛΞΠΣΥΦΨΩ"
 _NAMES = """

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import derive
-from derive import Derivation, Model
+from chalkgrad import derive
+from chalkgrad.derive import Derivation, Model
 from tests.agreement.cells import CELLS
 
 Array = NDArray[Any]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen import Network
-from derive import Derivation, evaluate
+from chalkgrad.codegen import Network
+from chalkgrad.derive import Derivation, evaluate
 from tests import oracle
 from tests.agreement.cases import TOLERANCE, Array, Case, Data, data_of, derivation_of, sizes_of
 from tests.agreement.cells import CELLS

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import sympy
 
-import codegen
-import derive
-from codegen import Network
+from chalkgrad import codegen, derive
+from chalkgrad.codegen import Network
 from tests.agreement.backends import Suite, compiled, network
 from tests.agreement.cases import TOLERANCE, Case, Data, Setting, data_of, model_of
 from tests.agreement.reference import distances, loss_and_gradients, outputs, told

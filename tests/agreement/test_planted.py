@@ -7,11 +7,11 @@ from functools import cache
 
 import pytest
 
-import codegen
-from codegen import Network
-from derive import Derivation
-from derive.deriving.derivation import OUTSIDE, Adjoint, Term
-from derive.terms.algebra import elementwise
+from chalkgrad import codegen
+from chalkgrad.codegen import Network
+from chalkgrad.derive import Derivation
+from chalkgrad.derive.deriving.derivation import OUTSIDE, Adjoint, Term
+from chalkgrad.derive.terms.algebra import elementwise
 from tests.agreement.backends import compiled, emitted, interface_of, interpreted, vector_programs
 from tests.agreement.cases import Case, Setting, data_of, derivation_of
 from tests.agreement.reference import beyond_its_condition, evaluated, far, loss_and_gradients

@@ -14,9 +14,9 @@ import numpy as np
 import sympy
 import torch
 
-from derive.cells.model import Definition, Model
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg_index
-from derive.terms.functions import Named
+from chalkgrad.derive.cells.model import Definition, Model
+from chalkgrad.derive.terms.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg_index
+from chalkgrad.derive.terms.functions import Named
 from tests.agreement.cases import Array, Case, Data, model_of, own_counts, sizes_of
 
 Tensor = torch.Tensor

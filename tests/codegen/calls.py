@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-import derive
-from codegen.c.source import Source
-from codegen.calling.network import Network
-from codegen.lowering.lower import derived, functions_of, interface, lower
-from codegen.program.interface import Array, Arrays, Counts, Interface
-from codegen.program.interpret import interpret
-from codegen.program.ir import Program
+from chalkgrad import derive
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.lowering.lower import derived, functions_of, interface, lower
+from chalkgrad.codegen.program.interface import Array, Arrays, Counts, Interface
+from chalkgrad.codegen.program.interpret import interpret
+from chalkgrad.codegen.program.ir import Program
 
 T, T_Y, B = 3, 4, 7  # T_Y: the steps of a decoder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codegen.building import toolchain
+from chalkgrad.codegen.building import toolchain
 from tests.quick import flags_at
 
 

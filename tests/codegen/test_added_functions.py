@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import codegen
-import derive
-from codegen.c import library as c_library
+from chalkgrad import codegen, derive
+from chalkgrad.codegen.c import library as c_library
 from tests.adding import RECORDS, added
 from tests.chosen import some
 

@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import codegen
-import derive
-from codegen import ArgumentError, ArgumentTypeError
-from codegen.building import toolchain
-from codegen.calling.network import Network
+from chalkgrad import codegen, derive
+from chalkgrad.codegen import ArgumentError, ArgumentTypeError
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.calling.network import Network
 from tests.agreement.backends import compiled
 from tests.chosen import diagonal, some
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_showcase import environment
 
-from codegen.__main__ import main
+from chalkgrad.codegen.__main__ import main
 
 SIZES = "n_x=3,n_a=4,n_y=2"
 

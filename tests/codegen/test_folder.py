@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from test_showcase import environment
 
-import derive
-from codegen import emit, folder, numpy_twin
-from codegen.driver import twin_source
+from chalkgrad import derive
+from chalkgrad.codegen import emit, folder, numpy_twin
+from chalkgrad.codegen.driver import twin_source
 from tests.codegen.calls import arguments, compare, everything
 
 SIZES = {"n_x": 3, "n_a": 4, "n_y": 2}

@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
-import derive
-from codegen.listing import c_listing
+from chalkgrad import derive
+from chalkgrad.codegen.listing import c_listing
 
 
 @pytest.mark.parametrize("name", derive.builtin_names())
@@ -36,5 +36,5 @@ def test_a_comment_and_the_code_below_it() -> None:
 
 
 def test_it_is_registered() -> None:
-    (entry,) = entry_points(group="longhand.programs")
+    (entry,) = entry_points(group="chalkgrad.programs")
     assert entry.load() is c_listing

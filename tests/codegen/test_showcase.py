@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import derive
-from codegen import showcase
-from codegen.errors import ArgumentError
+from chalkgrad import derive
+from chalkgrad.codegen import showcase
+from chalkgrad.codegen.errors import ArgumentError
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "generated" / "manifest.toml"
@@ -102,7 +102,7 @@ def test_a_generated_folder_is_a_package_that_works(count: int | None, tmp_path:
     without = environment(
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
         CC="no-such-compiler",
-        LONGHAND_CACHE=str(tmp_path / "none"),
+        CHALKGRAD_CACHE=str(tmp_path / "none"),
     )
     code = "".join(_USE.format(name=entry.name) for entry in entries)
     used = subprocess.run(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from derive.cells.parse import Scope
-from derive.terms.algebra import Parameter, Symbol
+from chalkgrad.derive.cells.parse import Scope
+from chalkgrad.derive.terms.algebra import Parameter, Symbol
 from tests.derive import once
 
 CELL = """

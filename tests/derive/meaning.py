@@ -12,7 +12,7 @@ from itertools import product
 
 import sympy
 
-from derive.terms.algebra import (
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -26,7 +26,7 @@ from derive.terms.algebra import (
     arg,
     size_symbol,
 )
-from derive.terms.functions import leaky_relu, relu, sigmoid, softplus
+from chalkgrad.derive.terms.functions import leaky_relu, relu, sigmoid, softplus
 
 SIZES = {"n": 3, "m": 2, "n_x": 2, "n_a": 3, "n_d": 2, "n_y": 4}
 Leaf = Symbol | Parameter

@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-import derive
-from derive.claims.equality import Equality
-from derive.deriving.derivation import Derivation
-from derive.documents import content as contents
-from derive.documents import verified as verification
-from derive.documents.example import Example
-from derive.documents.tree import Document, Table
+from chalkgrad import derive
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.documents import content as contents
+from chalkgrad.derive.documents import verified as verification
+from chalkgrad.derive.documents.example import Example
+from chalkgrad.derive.documents.tree import Document, Table
 
 JUDGE, TABLE = verification.Judge.check, contents.gradient_check
 _judged: dict[tuple[Derivation, Equality], bool] = {}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import derive
-from codegen.__main__ import main as export
-from codegen.errors import ArgumentError, ArgumentTypeError, BuildError, CodegenError
-from derive.__main__ import main as show
-from derive.errors import ChoiceError, ModelFileError
+from chalkgrad import derive
+from chalkgrad.codegen.__main__ import main as export
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError, BuildError, CodegenError
+from chalkgrad.derive.__main__ import main as show
+from chalkgrad.derive.errors import ChoiceError, ModelFileError
 
 STEERING = ["\x1b[2J", "\x07", "\r", "\n", "\t", "\x00", "\x7f", "\x9b2J", "\u202e", "\u2028", "\udc9b"]
 FILE: dict[str, Any] = {

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from derive.__main__ import main
-from derive.cells.modelfile import builtin_names, load
-from derive.chaining.chain import chain
-from derive.deriving.derivation import bptt
-from derive.publishing.document import document
-from derive.publishing.shown import latex_of
+from chalkgrad.derive.__main__ import main
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.chaining.chain import chain
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.publishing.document import document
+from chalkgrad.derive.publishing.shown import latex_of
 from tests.chosen import some
 
 ROOT = Path(__file__).parents[2]

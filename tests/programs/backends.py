@@ -12,22 +12,22 @@ from unittest.mock import patch
 
 import numpy as np
 
-import codegen
-from codegen import Emitted, Network
-from codegen.building import toolchain
-from codegen.building.build import compile_sources
-from codegen.building.native import CBackend
-from codegen.c.identifiers import struct_fields
-from codegen.c.render import Texts, render
-from codegen.calling import network
-from codegen.calling.arguments import Inputs
-from codegen.driver import fixed_counts
-from codegen.lowering.lower import functions_of, interface, lower
-from codegen.passes import pipeline
-from codegen.passes.unroll import unroll
-from codegen.program.interface import Arrays, Counts, Interface, Prepared
-from codegen.program.interpret import interpret
-from codegen.program.ir import Program
+from chalkgrad import codegen
+from chalkgrad.codegen import Emitted, Network
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.c.render import Texts, render
+from chalkgrad.codegen.calling import network
+from chalkgrad.codegen.calling.arguments import Inputs
+from chalkgrad.codegen.driver import fixed_counts
+from chalkgrad.codegen.lowering.lower import functions_of, interface, lower
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.passes.unroll import unroll
+from chalkgrad.codegen.program.interface import Arrays, Counts, Interface, Prepared
+from chalkgrad.codegen.program.interpret import interpret
+from chalkgrad.codegen.program.ir import Program
 from tests.merged import merged, without_library
 from tests.programs.cases import Array, Case
 from tests.quick import flags_at

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import derive
-from codegen import Network
-from codegen.program.interface import Interface
+from chalkgrad import derive
+from chalkgrad.codegen import Network
+from chalkgrad.codegen.program.interface import Interface
 from tests import oracle
 from tests.programs.program import Lengths, Program
 

@@ -58,7 +58,7 @@ def run(number: int, seed: int, count: int) -> Batch:
     os.environ["CC"] = batch.compiler
     report = runs.Report()
     with tempfile.TemporaryDirectory() as cache, backends.budget(OPERATIONS):
-        os.environ["LONGHAND_CACHE"] = cache  # what is built is used once
+        os.environ["CHALKGRAD_CACHE"] = cache  # what is built is used once
         cases = runs.usable(runs.draw(TOGETHER + SPARE, own), count, report)
         runs.hold(cases, report, batch.level, apart)
         batch.asked = report.asked

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
-from codegen import Network
+from chalkgrad.codegen import Network
 from tests.programs import backends
 from tests.programs.cases import Case
 from tests.programs.grammar import program

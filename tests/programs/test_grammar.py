@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from derive import choices
-from derive.cells import parse, tables
-from derive.deriving.architecture import schedule
-from derive.terms.functions import NAMES
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells import parse, tables
+from chalkgrad.derive.deriving.architecture import schedule
+from chalkgrad.derive.terms.functions import NAMES
 from tests.programs import grammar
 from tests.programs.cases import Case
 from tests.programs.program import Program, Seeded

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-import derive
-from derive.terms.algebra import elementwise
+from chalkgrad import derive
+from chalkgrad.derive.terms.algebra import elementwise
 from tests.chosen import some
 from tests.programs import backends, runs
 from tests.programs.cases import Case

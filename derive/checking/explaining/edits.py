@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import sympy
 
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Factors,
@@ -40,7 +40,7 @@ from derive.checking.reading.tree import (
     put,
     stepped,
 )
-from derive.terms.trees import transform, walk
+from chalkgrad.derive.terms.trees import transform, walk
 
 _MATRICES = ("@", "·")
 _FAR = (1, -1, 2, -2)  # how far off an index may be

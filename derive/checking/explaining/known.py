@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sympy
 
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Factors,
@@ -23,9 +23,19 @@ from derive.checking.reading.tree import (
     Weight,
     negative,
 )
-from derive.terms.algebra import Expr, Map, MatVec, Outer, Parameter, Reduce, Role, Symbol, arg_index
-from derive.terms.functions import ELEMENTWISE, function_of
-from derive.terms.order import factors, signed_terms
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Map,
+    MatVec,
+    Outer,
+    Parameter,
+    Reduce,
+    Role,
+    Symbol,
+    arg_index,
+)
+from chalkgrad.derive.terms.functions import ELEMENTWISE, function_of
+from chalkgrad.derive.terms.order import factors, signed_terms
 
 
 def tree(expr: Expr, index: Index) -> Syntax:

@@ -13,14 +13,14 @@ from functools import cached_property
 
 import sympy
 
-from derive.checking.explaining import edits, rewrites
-from derive.checking.explaining.known import tree
-from derive.checking.explaining.paths import DIRECT, RECURRENT, Paths
-from derive.checking.explaining.written import written
-from derive.checking.judging.formulas import LENGTH, spread
-from derive.checking.judging.judging import Bench
-from derive.checking.reading.scope import TIMES, Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.explaining import edits, rewrites
+from chalkgrad.derive.checking.explaining.known import tree
+from chalkgrad.derive.checking.explaining.paths import DIRECT, RECURRENT, Paths
+from chalkgrad.derive.checking.explaining.written import written
+from chalkgrad.derive.checking.judging.formulas import LENGTH, spread
+from chalkgrad.derive.checking.judging.judging import Bench
+from chalkgrad.derive.checking.reading.scope import TIMES, Scope
+from chalkgrad.derive.checking.reading.tree import (
     Delta,
     Factors,
     Loss,
@@ -39,11 +39,11 @@ from derive.checking.reading.tree import (
     places,
     product,
 )
-from derive.claims.formula import At
-from derive.deriving.derivation import LOSS
-from derive.terms.algebra import Expr, shifted
-from derive.values.grid import Grid
-from derive.writing.tree import Node, joined
+from chalkgrad.derive.claims.formula import At
+from chalkgrad.derive.deriving.derivation import LOSS
+from chalkgrad.derive.terms.algebra import Expr, shifted
+from chalkgrad.derive.values.grid import Grid
+from chalkgrad.derive.writing.tree import Node, joined
 
 OTHER = "other"
 MISTAKES = {  # the names, and what is said of each

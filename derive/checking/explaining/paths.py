@@ -17,25 +17,25 @@ from itertools import combinations
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.checking.explaining.known import tree
-from derive.checking.explaining.written import written
-from derive.checking.judging.formulas import LENGTH, same_entries
-from derive.checking.judging.judging import Bench, using
-from derive.checking.reading.errors import NoValue
-from derive.checking.reading.tree import Delta, Index, Loss, Slope, Syntax, Value, Weight, added
-from derive.claims.formula import At
-from derive.deriving.architecture import Segment
-from derive.deriving.derivation import LOSS, Derivation
-from derive.deriving.timeline import arrivals
-from derive.errors import DerivationError
-from derive.terms.algebra import Expr, Role, Symbol, shifted, symbols
-from derive.terms.trees import transform
-from derive.values.grid import Grid, multiplied
-from derive.values.oracle import ParameterAt, ValueAt
-from derive.values.reals import Real
-from derive.writing.expressions import expr_node
-from derive.writing.tree import Derivative, Name, Node, Objective, Par, Transposed, joined, row
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.checking.explaining.known import tree
+from chalkgrad.derive.checking.explaining.written import written
+from chalkgrad.derive.checking.judging.formulas import LENGTH, same_entries
+from chalkgrad.derive.checking.judging.judging import Bench, using
+from chalkgrad.derive.checking.reading.errors import NoValue
+from chalkgrad.derive.checking.reading.tree import Delta, Index, Loss, Slope, Syntax, Value, Weight, added
+from chalkgrad.derive.claims.formula import At
+from chalkgrad.derive.deriving.architecture import Segment
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation
+from chalkgrad.derive.deriving.timeline import arrivals
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import Expr, Role, Symbol, shifted, symbols
+from chalkgrad.derive.terms.trees import transform
+from chalkgrad.derive.values.grid import Grid, multiplied
+from chalkgrad.derive.values.oracle import ParameterAt, ValueAt
+from chalkgrad.derive.values.reals import Real
+from chalkgrad.derive.writing.expressions import expr_node
+from chalkgrad.derive.writing.tree import Derivative, Name, Node, Objective, Par, Transposed, joined, row
 
 DIRECT, RECURRENT, CROSS = "direct-path", "recurrent-path", "softmax-cross-terms"
 Entries = tuple[Real, ...]

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from derive.checking.explaining.mistakes import MISTAKES, OTHER, Diagnosis
-from derive.checking.explaining.written import written
-from derive.checking.judging.formulas import spread
-from derive.checking.judging.judging import Bench, Failure
-from derive.checking.reading.tree import Syntax, letter
-from derive.values.grid import Grid
-from derive.writing.latex import latex
-from derive.writing.tree import EQUALS, Node, row
-from derive.writing.unicode import unicode
+from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER, Diagnosis
+from chalkgrad.derive.checking.explaining.written import written
+from chalkgrad.derive.checking.judging.formulas import spread
+from chalkgrad.derive.checking.judging.judging import Bench, Failure
+from chalkgrad.derive.checking.reading.tree import Syntax, letter
+from chalkgrad.derive.values.grid import Grid
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.tree import EQUALS, Node, row
+from chalkgrad.derive.writing.unicode import unicode
 
 Pieces: TypeAlias = "Sequence[str | Node]"  # words and mathematics
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import sympy
 
-from derive.checking.explaining.edits import without
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.explaining.edits import without
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Diag,
     Factors,
     FunctionCall,
@@ -26,8 +26,8 @@ from derive.checking.reading.tree import (
     product,
     put,
 )
-from derive.terms.functions import ELEMENTWISE
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.functions import ELEMENTWISE
+from chalkgrad.derive.terms.trees import walk
 
 _ONE, _TWO = Num(sympy.Integer(1)), sympy.Integer(2)
 

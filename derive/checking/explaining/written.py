@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derive.checking.reading.scope import EXAMPLES, Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.reading.scope import EXAMPLES, Scope
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Diag,
@@ -27,10 +27,10 @@ from derive.checking.reading.tree import (
     Weight,
     letter,
 )
-from derive.terms.algebra import Role
-from derive.writing.expressions import expr_piece
-from derive.writing.scalar import fenced_base, number_node
-from derive.writing.tree import (
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.expressions import expr_piece
+from chalkgrad.derive.writing.scalar import fenced_base, number_node
+from chalkgrad.derive.writing.tree import (
     AST,
     EQUALS,
     MINUS,

@@ -12,10 +12,10 @@ from functools import cache
 
 import sympy
 
-from derive.cells.model import YHAT
-from derive.checking.reading.errors import NoStep, NoValue
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.checking.reading.errors import NoStep, NoValue
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Given,
@@ -27,14 +27,14 @@ from derive.checking.reading.tree import (
     Value,
     Weight,
 )
-from derive.claims.formula import At, Formula, Partial, Values
-from derive.deriving.derivation import Derivation
-from derive.errors import ShapeError
-from derive.terms.algebra import Shape, arg
-from derive.terms.functions import ELEMENTWISE
-from derive.values.grid import Grid, column, componentwise, multiplied, product_of
-from derive.values.oracle import Oracle, ParameterAt, ValueAt
-from derive.values.reals import Real
+from chalkgrad.derive.claims.formula import At, Formula, Partial, Values
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.terms.algebra import Shape, arg
+from chalkgrad.derive.terms.functions import ELEMENTWISE
+from chalkgrad.derive.values.grid import Grid, column, componentwise, multiplied, product_of
+from chalkgrad.derive.values.oracle import Oracle, ParameterAt, ValueAt
+from chalkgrad.derive.values.reals import Real
 
 LENGTH = sympy.Symbol("length")  # of the trajectory, among the indices of a place
 MAX_STEPS = 1_000  # of one sum

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from derive.cells.model import YHAT
-from derive.checking.judging.formulas import LENGTH, Reading, comparable, equal
-from derive.checking.judging.meaning import Meaning
-from derive.checking.judging.points import length
-from derive.checking.reading.errors import FormulaError, NoStep, NoValue
-from derive.checking.reading.scope import TIMES, Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.checking.judging.formulas import LENGTH, Reading, comparable, equal
+from chalkgrad.derive.checking.judging.meaning import Meaning
+from chalkgrad.derive.checking.judging.points import length
+from chalkgrad.derive.checking.reading.errors import FormulaError, NoStep, NoValue
+from chalkgrad.derive.checking.reading.scope import TIMES, Scope
+from chalkgrad.derive.checking.reading.tree import (
     Delta,
     Index,
     Loss,
@@ -32,12 +32,12 @@ from derive.checking.reading.tree import (
     letter,
     places,
 )
-from derive.claims.formula import At
-from derive.errors import DerivationError, ShapeError
-from derive.terms.algebra import parameters
-from derive.terms.trees import walk
-from derive.values.grid import Grid
-from derive.values.oracle import Oracle
+from chalkgrad.derive.claims.formula import At
+from chalkgrad.derive.errors import DerivationError, ShapeError
+from chalkgrad.derive.terms.algebra import parameters
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.values.grid import Grid
+from chalkgrad.derive.values.oracle import Oracle
 
 _MAX_WORK = 20_000  # names that are looked up for one claim
 

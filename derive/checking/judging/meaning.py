@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import sympy
 
-from derive.checking.judging.formulas import (
+from chalkgrad.derive.checking.judging.formulas import (
     Kept,
     Leaf,
     Raised,
@@ -21,8 +21,8 @@ from derive.checking.judging.formulas import (
     Written,
     derivative,
 )
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Diag,
     Factors,
     FunctionCall,
@@ -36,8 +36,8 @@ from derive.checking.reading.tree import (
     indices,
     letter,
 )
-from derive.claims.formula import Applied, Constant, Diagonal, Formula, Plus, Product, Times
-from derive.claims.formula import Turned as Transposed
+from chalkgrad.derive.claims.formula import Applied, Constant, Diagonal, Formula, Plus, Product, Times
+from chalkgrad.derive.claims.formula import Turned as Transposed
 
 _Bound = frozenset[str]
 

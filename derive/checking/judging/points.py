@@ -9,15 +9,15 @@ from itertools import islice
 
 import sympy
 
-from derive import choices
-from derive.cells.model import Model
-from derive.checking.reading.scope import Scope
-from derive.deriving.derivation import LOSS, Derivation, bptt
-from derive.deriving.extent import Extent, Steps
-from derive.errors import ChoiceError, DerivationError
-from derive.values.expand import symbols
-from derive.values.oracle import Oracle, oracles
-from derive.values.points import at_point, draw, finite
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation, bptt
+from chalkgrad.derive.deriving.extent import Extent, Steps
+from chalkgrad.derive.errors import ChoiceError, DerivationError
+from chalkgrad.derive.values.expand import symbols
+from chalkgrad.derive.values.oracle import Oracle, oracles
+from chalkgrad.derive.values.points import at_point, draw, finite
 
 POINTS, DIGITS = 3, 40
 MAX_TRIES = 50

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from derive.cells.parse import nearest
-from derive.cells.scan import short
-from derive.checking.reading.errors import FormulaError
-from derive.checking.reading.scanner import Token
+from chalkgrad.derive.cells.parse import nearest
+from chalkgrad.derive.cells.scan import short
+from chalkgrad.derive.checking.reading.errors import FormulaError
+from chalkgrad.derive.checking.reading.scanner import Token
 
 MAX_DEPTH = 30  # brackets, signs, sums and functions, nested in each other
 V = TypeVar("V")

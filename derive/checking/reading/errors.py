@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from derive.errors import DeriveError
+from chalkgrad.derive.errors import DeriveError
 
 _WIDTH = 76  # columns of the formula that are shown around a mistake
 _INDENT = "    "

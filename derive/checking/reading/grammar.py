@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 
 import sympy
 
-from derive.cells.scan import rational
-from derive.checking.reading.cursor import Cursor
-from derive.checking.reading.errors import FormulaError
-from derive.checking.reading.names import References
-from derive.checking.reading.scanner import Token, is_latex, one_line, tokens
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.scan import rational
+from chalkgrad.derive.checking.reading.cursor import Cursor
+from chalkgrad.derive.checking.reading.errors import FormulaError
+from chalkgrad.derive.checking.reading.names import References
+from chalkgrad.derive.checking.reading.scanner import Token, is_latex, one_line, tokens
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Diag,
     Factors,
     FunctionCall,
@@ -36,7 +36,7 @@ from derive.checking.reading.tree import (
     Turned,
     negative,
 )
-from derive.terms.functions import ELEMENTWISE
+from chalkgrad.derive.terms.functions import ELEMENTWISE
 
 _MAX_POWER = 20  # numerator and denominator of an exponent
 _MAX_PRIMES = 4

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from derive import choices
-from derive.cells.model import YHAT
-from derive.checking.reading.cursor import Cursor
-from derive.checking.reading.scanner import Token
-from derive.checking.reading.scope import GIVEN, TIMES, Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive import choices
+from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.checking.reading.cursor import Cursor
+from chalkgrad.derive.checking.reading.scanner import Token
+from chalkgrad.derive.checking.reading.scope import GIVEN, TIMES, Scope
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Index,
@@ -28,7 +28,7 @@ from derive.checking.reading.tree import (
     Weight,
     at,
 )
-from derive.writing.notation import NETWORKS
+from chalkgrad.derive.writing.notation import NETWORKS
 
 _ONE_TRAJECTORY = {"T_x": "T", "T_y": "T", "Tx": "T", "Ty": "T"}
 _TWO = {"Tx": "T_x", "Ty": "T_y"}

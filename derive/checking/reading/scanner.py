@@ -17,10 +17,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from derive.checking.reading.errors import FormulaError
-from derive.terms.functions import ELEMENTWISE
-from derive.writing.notation import GREEK
-from derive.writing.words import GREEK_CHARACTERS
+from chalkgrad.derive.checking.reading.errors import FormulaError
+from chalkgrad.derive.terms.functions import ELEMENTWISE
+from chalkgrad.derive.writing.notation import GREEK
+from chalkgrad.derive.writing.words import GREEK_CHARACTERS
 
 MAX_LENGTH = 10_000  # characters
 

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import sympy
 
-from derive.checking.reading.scanner import flat
-from derive.deriving.derivation import Derivation
-from derive.terms.algebra import Map, Shape, Symbol, arg, symbols
-from derive.terms.functions import ELEMENTWISE, NAMES
-from derive.terms.softmax import softmax_argument, softmax_parts
+from chalkgrad.derive.checking.reading.scanner import flat
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.terms.algebra import Map, Shape, Symbol, arg, symbols
+from chalkgrad.derive.terms.functions import ELEMENTWISE, NAMES
+from chalkgrad.derive.terms.softmax import softmax_argument, softmax_parts
 
 TIMES = ("T", "T_x", "T_y")
 EXAMPLES = ("m", "N", "B")  # how many examples there are: nothing here depends on it

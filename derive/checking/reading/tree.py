@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import sympy
 
-from derive.terms.algebra import Expr
-from derive.terms.trees import Tree, transform
+from chalkgrad.derive.terms.algebra import Expr
+from chalkgrad.derive.terms.trees import Tree, transform
 
 
 @cache

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import codegen
-import derive
-from codegen.building import arithmetic, toolchain
-from codegen.building.build import _identity, _threads, compile_sources
-from codegen.building.process import Process
-from codegen.errors import BuildError
+from chalkgrad import codegen, derive
+from chalkgrad.codegen.building import arithmetic, toolchain
+from chalkgrad.codegen.building.build import _identity, _threads, compile_sources
+from chalkgrad.codegen.building.process import Process
+from chalkgrad.codegen.errors import BuildError
 from tests.codegen.building.test_build import doubled, scaled
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -52,7 +51,7 @@ OPTIONS = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "cache"))
     _identity.cache_clear()
     _threads.cache_clear()
     return tmp_path / "cache"

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import derive
-from codegen import build
-from codegen.building import cache, toolchain
-from codegen.building.build import _identity, compile_cached, compile_sources, publish_module
-from codegen.building.native import CBackend
-from codegen.c.source import Source
-from codegen.calling.network import Network
-from codegen.errors import ArgumentError, BuildError
-from codegen.program.interface import Counts, Interface
+from chalkgrad import derive
+from chalkgrad.codegen import build
+from chalkgrad.codegen.building import cache, toolchain
+from chalkgrad.codegen.building.build import _identity, compile_cached, compile_sources, publish_module
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.errors import ArgumentError, BuildError
+from chalkgrad.codegen.program.interface import Counts, Interface
 
 _STRUCT = """
 typedef struct {{
@@ -138,7 +138,7 @@ _unique = iter(range(10**6))
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CC", raising=False)
     _identity.cache_clear()
     return tmp_path / "cache"
@@ -240,7 +240,7 @@ def test_a_recipe_is_made_once(source: Source, monkeypatch: pytest.MonkeyPatch) 
     assert compile_cached("another recipe", make) == (again,) and len(made) == 2
 
 
-@pytest.mark.parametrize("damage", ["", "os", "_longhand_" + "0" * 32, "../../x", "\0"])
+@pytest.mark.parametrize("damage", ["", "os", "_chalkgrad_" + "0" * 32, "../../x", "\0"])
 def test_a_damaged_recipe_is_made_again(source: Source, folder: Path, damage: str) -> None:
     (module,) = compile_cached("recipe", lambda: [source])
     (note,) = folder.glob("recipe_*")
@@ -356,7 +356,7 @@ def test_a_build_that_never_loads(folder: Path) -> None:
 
 def test_a_compiler_that_writes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CC", "true")
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path))
     with pytest.raises(BuildError, match=r"'true' wrote no .*\.o"):
         build(derive.load("vanilla"), {"n_x": 2, "n_a": 3, "n_y": 2})
 
@@ -421,13 +421,13 @@ def test_declarations_that_cffi_refuses(folder: Path) -> None:
 
 
 def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LONGHAND_CACHE", raising=False)
+    monkeypatch.delenv("CHALKGRAD_CACHE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache.write_note("note", "text") == tmp_path / "home" / ".cache" / "longhand" / "note"
+    assert cache.write_note("note", "text") == tmp_path / "home" / ".cache" / "chalkgrad" / "note"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.write_note("note", "text") == tmp_path / "xdg" / "longhand" / "note"
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "mine"))
+    assert cache.write_note("note", "text") == tmp_path / "xdg" / "chalkgrad" / "note"
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "mine"))
     assert cache.write_note("note", "text") == tmp_path / "mine" / "note"
     assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o700
 
@@ -437,7 +437,7 @@ def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache below a file, which not even root can write; and an empty temporary folder, returned."""
     (tmp_path / "file").write_text("")
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     _identity.cache_clear()
     return tmp_path / "tmp"
@@ -446,7 +446,7 @@ def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_cache_that_cannot_be_written(unwritable: Path) -> None:
     source = scaled(factor=2.0 + 2.0**-40 * next(_unique))
     module = compile_sources([source])
-    private = unwritable / f"longhand-{os.getuid()}"
+    private = unwritable / f"chalkgrad-{os.getuid()}"
     assert (private / module.__name__).is_dir() and private.stat().st_mode & 0o777 == 0o700
     unload(module)
     assert doubled(compile_sources([source])) == doubled(module)
@@ -454,10 +454,10 @@ def test_a_cache_that_cannot_be_written(unwritable: Path) -> None:
 
 
 def test_a_temporary_folder_of_somebody_else(unwritable: Path) -> None:
-    private = unwritable / f"longhand-{os.getuid()}"
+    private = unwritable / f"chalkgrad-{os.getuid()}"
     private.mkdir()
     private.chmod(0o777)
-    with pytest.raises(BuildError, match=r"name one in LONGHAND_CACHE.*not a private folder"):
+    with pytest.raises(BuildError, match=r"name one in CHALKGRAD_CACHE.*not a private folder"):
         compile_sources([scaled(factor=2.0 + 2.0**-40 * next(_unique))])
     private.rmdir()
     (unwritable / "elsewhere").mkdir()
@@ -486,7 +486,7 @@ def test_publish_module(folder: Path) -> None:
     module = publish_module("my twin!", text)
     assert module.double(4) == 8 and publish_module("my twin!", text) is module
     assert publish_module("my twin!", text + "\n") is not module
-    assert module.__name__.startswith("_longhand_my_twin_")
+    assert module.__name__.startswith("_chalkgrad_my_twin_")
     assert module.__file__ is not None and Path(module.__file__).read_text() == text
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from codegen.building import cache, toolchain
-from codegen.building.build import _identity, _threads, compile_sources
-from codegen.building.process import LIMIT, Process, time_limit
-from codegen.errors import BuildError, TimeLimitError
+from chalkgrad.codegen.building import cache, toolchain
+from chalkgrad.codegen.building.build import _identity, _threads, compile_sources
+from chalkgrad.codegen.building.process import LIMIT, Process, time_limit
+from chalkgrad.codegen.errors import BuildError, TimeLimitError
 from tests.codegen.building.test_build import doubled, scaled
 
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache; and an empty folder for temporary files, tmp beside it."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CC", raising=False)
     _identity.cache_clear()
     _threads.cache_clear()
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_while_compiling(
 def test_all_disks_are_full(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = 'case "$*" in *-c*) echo "No space left on device"; exit 1;; esac'
     monkeypatch.setenv("CC", script(tmp_path, f'{full}\nexec cc "$@"'))
-    with pytest.raises(BuildError, match=r"^No folder to build in: name one in LONGHAND_CACHE.*cache.*tmp"):
+    with pytest.raises(BuildError, match=r"^No folder to build in: name one in CHALKGRAD_CACHE.*cache.*tmp"):
         compile_sources([scaled(factor=2.25)])
 
 
@@ -101,7 +101,7 @@ def test_a_mistake_is_no_full_disk(folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("CC", script(tmp_path, 'case "$*" in *-c*) echo "no!"; exit 1;; esac\nexec cc "$@"'))
     with pytest.raises(BuildError, match=r"failed \(exit status 1\):\nno!$"):
         compile_sources([scaled(factor=2.75)])
-    assert not (tmp_path / "tmp" / f"longhand-{os.geteuid()}").exists()
+    assert not (tmp_path / "tmp" / f"chalkgrad-{os.geteuid()}").exists()
 
 
 def test_what_a_compiler_writes_aside_goes_with_the_build(

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from codegen.building import cache, trust
-from codegen.building.build import _identity, _threads, compile_cached, publish_module
-from codegen.errors import BuildError, CacheWarning
+from chalkgrad.codegen.building import cache, trust
+from chalkgrad.codegen.building.build import _identity, _threads, compile_cached, publish_module
+from chalkgrad.codegen.errors import BuildError, CacheWarning
 from tests.codegen.building.test_build import doubled, scaled, unload
 
 STRANGER = 65533
@@ -26,7 +26,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder of our own, which has the configured cache and the one for temporary files."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setenv("LONGHAND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "cache"))
     for known in (cache._warn, _identity, _threads):
         known.cache_clear()
     yield tmp_path
@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def private(place: Path) -> Path:
-    return place / "tmp" / f"longhand-{os.geteuid()}"
+    return place / "tmp" / f"chalkgrad-{os.geteuid()}"
 
 
 def planted(folder: Path) -> Path:
@@ -55,7 +55,7 @@ def refused(place: Path, folder: Path, reason: str) -> None:
     (warning,) = caught
     text = str(warning.message)
     assert text.startswith(f"{folder} is not used as the cache") and reason in text
-    assert "LONGHAND_CACHE" in text and "a private temporary one is used" in text
+    assert "CHALKGRAD_CACHE" in text and "a private temporary one is used" in text
     assert private(place).stat().st_mode & 0o777 == 0o700
 
 
@@ -70,12 +70,12 @@ def accepted(folder: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("variable", ["LONGHAND_CACHE", "XDG_CACHE_HOME", "HOME"])
+@pytest.mark.parametrize("variable", ["CHALKGRAD_CACHE", "XDG_CACHE_HOME", "HOME"])
 def test_a_folder_of_another_user(place: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    for name in ("LONGHAND_CACHE", "XDG_CACHE_HOME"):
+    for name in ("CHALKGRAD_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(place / "theirs"))
-    below = {"LONGHAND_CACHE": "", "XDG_CACHE_HOME": "longhand", "HOME": ".cache/longhand"}[variable]
+    below = {"CHALKGRAD_CACHE": "", "XDG_CACHE_HOME": "chalkgrad", "HOME": ".cache/chalkgrad"}[variable]
     folder = planted(place / "theirs" / below)
     os.chown(folder, STRANGER, STRANGER)
     refused(place, folder, f"{folder} belongs to the user {STRANGER}")
@@ -85,7 +85,7 @@ def test_a_folder_of_another_user(place: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_a_folder_above_of_another_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = planted(place / "home" / "cache")
     os.chown(place / "home", STRANGER, STRANGER)
-    monkeypatch.setenv("LONGHAND_CACHE", str(folder))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(folder))
     refused(place, folder, f"{place / 'home'} belongs to")
 
 
@@ -93,8 +93,8 @@ def test_a_folder_above_of_another_user(place: Path, monkeypatch: pytest.MonkeyP
 def test_nothing_is_made_in_a_folder_of_another_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "home").mkdir()
     os.chown(place / "home", STRANGER, STRANGER)
-    folder = place / "home" / ".cache" / "longhand"
-    monkeypatch.setenv("LONGHAND_CACHE", str(folder))
+    folder = place / "home" / ".cache" / "chalkgrad"
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(folder))
     refused(place, folder, "belongs to")
     assert not list((place / "home").iterdir())
 
@@ -145,13 +145,13 @@ def test_a_folder_that_all_may_write(place: Path, mode: int) -> None:
 
 def test_a_folder_above_that_all_may_write(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = planted(place / "all" / "cache")
-    monkeypatch.setenv("LONGHAND_CACHE", str(folder))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(folder))
     (place / "all").chmod(0o777)
     refused(place, folder, f"others than its owner may write to {place / 'all'}")
 
 
 def test_a_sticky_folder_above(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LONGHAND_CACHE", str(place / "all" / "cache"))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(place / "all" / "cache"))
     (place / "all").mkdir()
     (place / "all").chmod(0o1777)
     accepted(place / "all" / "cache")
@@ -163,7 +163,7 @@ def test_a_way_back_is_followed(place: Path, monkeypatch: pytest.MonkeyPatch, ba
     folder = planted(place / "all")
     (folder / "cache" / "below").mkdir(parents=True)
     folder.chmod(0o1777)
-    monkeypatch.setenv("LONGHAND_CACHE", f"{folder}/{back}")
+    monkeypatch.setenv("CHALKGRAD_CACHE", f"{folder}/{back}")
     refused(place, folder / back, "others than its owner may write to")
 
 
@@ -245,7 +245,7 @@ def test_a_link_of_another_user(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     link = place / "all" / "cache"
     link.symlink_to(place / "elsewhere")
     os.lchown(link, STRANGER, STRANGER)
-    monkeypatch.setenv("LONGHAND_CACHE", str(link))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(link))
     refused(place, link, f"{link} belongs to")
 
 
@@ -290,7 +290,7 @@ def test_folders_of_a_root_that_a_namespace_hides(place: Path, monkeypatch: pyte
     folder = planted(place / "system" / "cache")
     os.chown(place / "system", STRANGER, STRANGER)
     monkeypatch.setattr(trust, "_root", lambda: STRANGER)
-    monkeypatch.setenv("LONGHAND_CACHE", str(folder))
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(folder))
     accepted(folder)
     os.chown(folder, STRANGER, STRANGER)
     refused(place, folder, f"{folder} belongs to")

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import codegen
-import derive
-from codegen.building import toolchain
-from codegen.building.build import _LOADING
-from codegen.calling.network import Network, Plan
+from chalkgrad import codegen, derive
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.building.build import _LOADING
+from chalkgrad.codegen.calling.network import Network, Plan
 from tests.quick import flags_at
 
 Array = NDArray[Any]

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-import derive
-from codegen import Emitted
-from codegen.c.identifiers import struct_fields
-from codegen.calling.network import Network
-from codegen.program.interface import Array, Interface
+from chalkgrad import derive
+from chalkgrad.codegen import Emitted
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.program.interface import Array, Interface
 from tests.codegen.calls import Arguments, steps
 
 

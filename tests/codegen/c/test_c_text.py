@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from codegen.c.text import Text
+from chalkgrad.codegen.c.text import Text
 
 
 def lines_of(statement: str, depth: int = 0) -> list[str]:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from codegen.building import toolchain
-from codegen.c import library as c_library
-from codegen.c import minimax
-from codegen.c.elementary import FUNCTIONS, SUFFIX, coefficients, render
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.c import library as c_library
+from chalkgrad.codegen.c import minimax
+from chalkgrad.codegen.c.elementary import FUNCTIONS, SUFFIX, coefficients, render
 from tests.chosen import some
 from tests.promises import Promise
 

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import derive
-from codegen import Emitted, build, emit, numpy_twin
-from codegen.building import toolchain
-from codegen.building.build import compile_sources
-from codegen.building.native import CBackend
-from codegen.c.identifiers import struct_fields
-from codegen.calling.network import Network
+from chalkgrad import derive
+from chalkgrad.codegen import Emitted, build, emit, numpy_twin
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import struct_fields
+from chalkgrad.codegen.calling.network import Network
 from tests.chosen import diagonal, some
 from tests.codegen.c.c_programs import calling_all, sizes_of
 from tests.codegen.calls import arguments, compare, everything, fixed, in_slices

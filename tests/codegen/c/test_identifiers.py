@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import derive
-from codegen import emit, numpy_twin
-from codegen.building import toolchain
-from codegen.building.build import compile_sources
-from codegen.building.native import CBackend
-from codegen.c.identifiers import C_RESERVED, c_names, python_names, struct_fields
-from codegen.calling.network import Network
-from codegen.passes import pipeline
-from codegen.program.interface import Interface
+from chalkgrad import derive
+from chalkgrad.codegen import emit, numpy_twin
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import C_RESERVED, c_names, python_names, struct_fields
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.program.interface import Interface
 from tests.codegen.calling.hostile import C_WORDS, GROUP, NAMES, RESERVED, model_file
 from tests.codegen.calls import arguments, compare, everything, interpreted, lowered
 from tests.quick import PLAIN_FUNCTIONS

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codegen.building import toolchain
-from codegen.c import library as c_library
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.c import library as c_library
 
 Array = NDArray[Any]
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import derive
-from codegen import build, emit, numpy_twin
-from codegen.building.build import compile_sources
-from codegen.calling.network import Network
-from codegen.program.interface import Array
+from chalkgrad import derive
+from chalkgrad.codegen import build, emit, numpy_twin
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.program.interface import Array
 from tests import oracle
 from tests.agreement.cases import TOLERANCE
 from tests.agreement.reference import distances

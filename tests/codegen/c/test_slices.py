@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import codegen
-import derive
-from codegen import Emitted, Network, emit, numpy_twin
-from codegen.building.build import compile_sources
-from codegen.building.native import CBackend
-from codegen.c.identifiers import struct_fields
+from chalkgrad import codegen, derive
+from chalkgrad.codegen import Emitted, Network, emit, numpy_twin
+from chalkgrad.codegen.building.build import compile_sources
+from chalkgrad.codegen.building.native import CBackend
+from chalkgrad.codegen.c.identifiers import struct_fields
 from tests.chosen import some
 from tests.codegen.c.c_programs import sizes_of
 from tests.codegen.c.test_emit_c import MODELS, PLANS

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-import derive
-from codegen import Emitted, emit, numpy_twin
-from codegen.building import arithmetic, toolchain
+from chalkgrad import derive
+from chalkgrad.codegen import Emitted, emit, numpy_twin
+from chalkgrad.codegen.building import arithmetic, toolchain
 from tests.chosen import diagonal, some
 from tests.codegen.c.c_programs import expecting
 from tests.codegen.calls import arguments, fixed

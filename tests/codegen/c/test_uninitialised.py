@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import derive
-from codegen import Emitted, emit
+from chalkgrad import derive
+from chalkgrad.codegen import Emitted, emit
 from tests.chosen import some
 from tests.codegen.c.c_programs import calling_all, sizes_of
 from tests.codegen.calls import in_slices

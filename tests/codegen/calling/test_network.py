@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codegen.calling.network import Network
-from codegen.errors import ArgumentError, ArgumentTypeError
-from codegen.program.interface import Arrays, Counts, Interface
+from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError
+from chalkgrad.codegen.program.interface import Arrays, Counts, Interface
 
 T, B = 5, 2
 SIZES = {"n_x": 3, "n_a": 4, "n_y": 6}

@@ -7,10 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-import codegen
-import derive
-from codegen import ArgumentError, BusyError
-from codegen.calling.network import Plan
+from chalkgrad import codegen, derive
+from chalkgrad.codegen import ArgumentError, BusyError
+from chalkgrad.codegen.calling.network import Plan
 
 SIZES = {"n_x": 40, "n_a": 90, "n_y": 20}
 

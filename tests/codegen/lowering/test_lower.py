@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import sympy
 
-import derive
-from codegen import numpy_twin
-from codegen.lowering.lower import functions_of, lower, scalar
-from codegen.program.interface import Array, Counts, Interface
-from codegen.program.interpret import interpret
-from codegen.program.ir import (
+from chalkgrad import derive
+from chalkgrad.codegen import numpy_twin
+from chalkgrad.codegen.lowering.lower import functions_of, lower, scalar
+from chalkgrad.codegen.program.interface import Array, Counts, Interface
+from chalkgrad.codegen.program.interpret import interpret
+from chalkgrad.codegen.program.ir import (
     Arg,
     Assign,
     Block,
@@ -31,8 +31,8 @@ from codegen.program.ir import (
     Span,
     statements,
 )
-from derive.terms.algebra import arg, size_symbol
-from derive.terms.functions import leaky_relu, relu, sigmoid
+from chalkgrad.derive.terms.algebra import arg, size_symbol
+from chalkgrad.derive.terms.functions import leaky_relu, relu, sigmoid
 from tests.codegen.calls import (
     Arguments,
     arguments,

@@ -8,8 +8,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.passes.distribute import Graph, _after, _in_order, _Part, _turned
-from codegen.program.ir import Arg, Assign, Call, Elementwise, Ref, Scalar
+from chalkgrad.codegen.passes.distribute import Graph, _after, _in_order, _Part, _turned
+from chalkgrad.codegen.program.ir import Arg, Assign, Call, Elementwise, Ref, Scalar
 
 Pairs = dict[int, set[int]]
 

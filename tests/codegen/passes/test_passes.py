@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-import derive
-from codegen.driver import fixed_counts
-from codegen.errors import ProgramError
-from codegen.passes import pipeline
-from codegen.passes.common import share_common
-from codegen.passes.dead_code import drop_dead_code
-from codegen.passes.distribute import distribute
-from codegen.passes.scalars import fold, linear_factors
-from codegen.passes.specialise import specialise
-from codegen.passes.sums_last import has_sums, split
-from codegen.passes.to_loops import to_loops
-from codegen.passes.unroll import OverBudget, unroll
-from codegen.program.interface import Array, Counts, Interface
-from codegen.program.ir import (
+from chalkgrad import derive
+from chalkgrad.codegen.driver import fixed_counts
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.passes.common import share_common
+from chalkgrad.codegen.passes.dead_code import drop_dead_code
+from chalkgrad.codegen.passes.distribute import distribute
+from chalkgrad.codegen.passes.scalars import fold, linear_factors
+from chalkgrad.codegen.passes.specialise import specialise
+from chalkgrad.codegen.passes.sums_last import has_sums, split
+from chalkgrad.codegen.passes.to_loops import to_loops
+from chalkgrad.codegen.passes.unroll import OverBudget, unroll
+from chalkgrad.codegen.program.interface import Array, Counts, Interface
+from chalkgrad.codegen.program.ir import (
     Affine,
     Arg,
     Assign,
@@ -51,7 +51,7 @@ from codegen.program.ir import (
     Zero,
     statements,
 )
-from codegen.program.walk import parts, rewrite, scalars, within
+from chalkgrad.codegen.program.walk import parts, rewrite, scalars, within
 from tests.codegen.calls import (
     Arguments,
     arguments,

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import codegen
-import derive
-from codegen.lowering.lower import functions_of, lower
-from codegen.passes import pipeline
-from codegen.passes.reuse_buffers import reuse_buffers
-from codegen.program.check import check
-from codegen.program.ir import Program
+from chalkgrad import codegen, derive
+from chalkgrad.codegen.lowering.lower import functions_of, lower
+from chalkgrad.codegen.passes import pipeline
+from chalkgrad.codegen.passes.reuse_buffers import reuse_buffers
+from chalkgrad.codegen.program.check import check
+from chalkgrad.codegen.program.ir import Program
 from tests.chosen import some
 from tests.growth import MOST, calls, model
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import pytest
 
-from codegen.errors import ProgramError
-from codegen.program.check import check
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.check import check
+from chalkgrad.codegen.program.ir import (
     Affine,
     Arg,
     Assign,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from codegen.c.lanes import Lanes
-from codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
-from codegen.passes.specialise import specialise
-from codegen.program.ir import (
+from chalkgrad.codegen.c.lanes import Lanes
+from chalkgrad.codegen.passes.scalars import ZERO, args_read, linear_factors, substitute
+from chalkgrad.codegen.passes.specialise import specialise
+from chalkgrad.codegen.program.ir import (
     Affine,
     Arg,
     Assign,
@@ -26,8 +26,8 @@ from codegen.program.ir import (
     Select,
     Span,
 )
-from codegen.program.spell import TEXT, spell
-from codegen.program.walk import folded, moved, parts, terms
+from chalkgrad.codegen.program.spell import TEXT, spell
+from chalkgrad.codegen.program.walk import folded, moved, parts, terms
 
 DEEP = 20_000
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from codegen.errors import ProgramError
-from codegen.program.interface import Array, Counts
-from codegen.program.interpret import interpret, others, others_pull
-from codegen.program.ir import (
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.interface import Array, Counts
+from chalkgrad.codegen.program.interpret import interpret, others, others_pull
+from chalkgrad.codegen.program.ir import (
     Affine,
     AnyValue,
     Arg,

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import sympy
 
-from codegen.building import toolchain
-from codegen.c import elementary
-from codegen.c import library as c_library
-from codegen.c.lanes import Lanes
-from codegen.c.places import style as c_style
-from codegen.errors import ProgramError
-from codegen.lowering.lower import scalar
-from codegen.program.check import check
-from codegen.program.interface import Array, Counts
-from codegen.program.interpret import interpret
-from codegen.program.ir import (
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.c import elementary
+from chalkgrad.codegen.c import library as c_library
+from chalkgrad.codegen.c.lanes import Lanes
+from chalkgrad.codegen.c.places import style as c_style
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.lowering.lower import scalar
+from chalkgrad.codegen.program.check import check
+from chalkgrad.codegen.program.interface import Array, Counts
+from chalkgrad.codegen.program.interpret import interpret
+from chalkgrad.codegen.program.ir import (
     Affine,
     Arg,
     Assign,
@@ -36,14 +36,14 @@ from codegen.program.ir import (
     Scalar,
     Span,
 )
-from codegen.program.operations import COMPARISONS, FUNCTIONS, OPERATIONS
-from codegen.program.spell import spell
-from codegen.program.walk import parts
-from codegen.twin.text import helpers
-from codegen.twin.values import style as numpy_style
-from derive.terms.algebra import arg
-from derive.terms.functions import ELEMENTWISE, Function
-from derive.values.reals import context, tape
+from chalkgrad.codegen.program.operations import COMPARISONS, FUNCTIONS, OPERATIONS
+from chalkgrad.codegen.program.spell import spell
+from chalkgrad.codegen.program.walk import parts
+from chalkgrad.codegen.twin.text import helpers
+from chalkgrad.codegen.twin.values import style as numpy_style
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import ELEMENTWISE, Function
+from chalkgrad.derive.values.reals import context, tape
 from tests.adding import RECORDS, ROWS, added
 from tests.quick import PLAIN_FUNCTIONS
 

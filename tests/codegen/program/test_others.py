@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import derive
-from codegen import build, numpy_twin
-from codegen.building import toolchain
-from codegen.c import library as c_library
-from codegen.program import numpy_operations
-from codegen.program.interface import Array
-from codegen.twin.text import HELPERS
+from chalkgrad import derive
+from chalkgrad.codegen import build, numpy_twin
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.c import library as c_library
+from chalkgrad.codegen.program import numpy_operations
+from chalkgrad.codegen.program.interface import Array
+from chalkgrad.codegen.twin.text import HELPERS
 from tests.codegen.calls import arguments, compare, everything, fixed, interface_of, interpreted, lowered
 
 _NONE = -np.inf

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.building import toolchain
-from codegen.c.places import style as c_style
-from codegen.errors import ProgramError
-from codegen.program.ir import Call, Const, Local, Scalar, Select
-from codegen.program.spell import TEXT, c_literal, python_literal, spell
-from codegen.twin.values import style as numpy_style
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.c.places import style as c_style
+from chalkgrad.codegen.errors import ProgramError
+from chalkgrad.codegen.program.ir import Call, Const, Local, Scalar, Select
+from chalkgrad.codegen.program.spell import TEXT, c_literal, python_literal, spell
+from chalkgrad.codegen.twin.values import style as numpy_style
 
 NAMES = {"x": Fraction(3, 7), "y": Fraction(-5, 4), "z": Fraction(11, 2)}
 _CALLS = {

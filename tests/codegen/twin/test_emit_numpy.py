@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import derive
-from codegen import ArgumentError, numpy_twin
+from chalkgrad import derive
+from chalkgrad.codegen import ArgumentError, numpy_twin
 
 INPUTS_ONLY = """
 name = "inputs_only"

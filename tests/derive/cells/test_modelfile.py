@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from derive.cells.model import Model
-from derive.cells.modelfile import builtin_names, load
-from derive.choices import ARCHITECTURES, LOSSES
-from derive.errors import ChoiceError, ModelFileError
-from derive.terms.algebra import Map, MatVec, Parameter, Symbol, parameters
-from derive.terms.trees import walk
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.choices import ARCHITECTURES, LOSSES
+from chalkgrad.derive.errors import ChoiceError, ModelFileError
+from chalkgrad.derive.terms.algebra import Map, MatVec, Parameter, Symbol, parameters
+from chalkgrad.derive.terms.trees import walk
 
 OUTPUT = '[output]\nu = "W_ya @ a"\nyhat = "h(u)"\n'
 LOSS = '[loss]\nkind = ["auto", "binary_cross_entropy", "cross_entropy", "squared_error"]\n'

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
-from derive.cells.modelfile import load
-from derive.cells.tables import MAX_BYTES
-from derive.errors import ModelFileError
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.cells.tables import MAX_BYTES
+from chalkgrad.derive.errors import ModelFileError
 
 OUTPUT = '[output]\nu = "W_ya @ a"\nyhat = "h(u)"\n'
 LOSS = '[loss]\nkind = ["auto", "binary_cross_entropy", "cross_entropy", "squared_error"]\n'

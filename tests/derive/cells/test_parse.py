@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import sympy
 
-from derive.cells.parse import Scope, parse
-from derive.cells.scan import one_line
-from derive.errors import ModelFileError
-from derive.terms.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg, elementwise
-from derive.terms.functions import NAMES
+from chalkgrad.derive.cells.parse import Scope, parse
+from chalkgrad.derive.cells.scan import one_line
+from chalkgrad.derive.errors import ModelFileError
+from chalkgrad.derive.terms.algebra import Expr, Map, MatVec, Parameter, Reduce, Symbol, arg, elementwise
+from chalkgrad.derive.terms.functions import NAMES
 
 SIZES = {"n_x": 3, "n_a": 4}
 X = Symbol("x", ("n_x",))

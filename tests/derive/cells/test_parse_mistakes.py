@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
-from derive.cells.parse import Scope, parse
-from derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line
-from derive.errors import ModelFileError
-from derive.terms.functions import NAMES
-from derive.terms.trees import walk
+from chalkgrad.derive.cells.parse import Scope, parse
+from chalkgrad.derive.cells.scan import MAX_DEPTH, MAX_LENGTH, one_line
+from chalkgrad.derive.errors import ModelFileError
+from chalkgrad.derive.terms.functions import NAMES
+from chalkgrad.derive.terms.trees import walk
 
 OPERAND, OPERATOR = "a name, a number or '('", "one of the operators"
 END = "the end of the equation"

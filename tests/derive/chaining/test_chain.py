@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import sympy
 
-import derive
-from derive.cells.modelfile import load
-from derive.chaining.chain import Chain, chain
-from derive.deriving.derivation import bptt
-from derive.documents.chained import Chained
-from derive.documents.tree import Equations, Line, Remark
-from derive.errors import ChoiceError
-from derive.publishing.shown import step_node
-from derive.terms.algebra import elementwise, shifted
-from derive.writing.latex import latex
+from chalkgrad import derive
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.chaining.chain import Chain, chain
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.documents.chained import Chained
+from chalkgrad.derive.documents.tree import Equations, Line, Remark
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.publishing.shown import step_node
+from chalkgrad.derive.terms.algebra import elementwise, shifted
+from chalkgrad.derive.writing.latex import latex
 from tests.chosen import some
 
 NOTE = Path(__file__).parents[4] / "shared" / "note.md"

@@ -18,9 +18,9 @@ import mpmath
 import pytest
 import sympy
 
-from derive.cells.modelfile import load
-from derive.chaining.chain import Chain, ChainWalk, chain
-from derive.chaining.jacobian import (
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.chaining.chain import Chain, ChainWalk, chain
+from chalkgrad.derive.chaining.jacobian import (
     Column,
     Diagonal,
     FactorProduct,
@@ -32,14 +32,14 @@ from derive.chaining.jacobian import (
     parameter_paths,
     paths,
 )
-from derive.chaining.unfold import Inlining, summed
-from derive.deriving.adjoint import pull
-from derive.deriving.derivation import Derivation
-from derive.deriving.loss import documented
-from derive.terms.algebra import Expr, constant
-from derive.values.expand import symbols, unroll
-from derive.values.reals import Reals, context, number, tape
-from derive.values.walk import Data, Tensor, Walk, named_equations
+from chalkgrad.derive.chaining.unfold import Inlining, summed
+from chalkgrad.derive.deriving.adjoint import pull
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.loss import documented
+from chalkgrad.derive.terms.algebra import Expr, constant
+from chalkgrad.derive.values.expand import symbols, unroll
+from chalkgrad.derive.values.reals import Reals, context, number, tape
+from chalkgrad.derive.values.walk import Data, Tensor, Walk, named_equations
 from tests.derive.chaining.test_chain import CASES, built, label, unwrapped
 
 OWN = """

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import sympy
 
-from derive.cells.model import Model
-from derive.checking.explaining.known import tree
-from derive.checking.judging.points import scope_of
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.explaining.known import tree
+from chalkgrad.derive.checking.judging.points import scope_of
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Delta,
     Given,
     Index,
@@ -24,9 +24,9 @@ from derive.checking.reading.tree import (
     added,
     at,
 )
-from derive.deriving.derivation import LOSS
-from derive.deriving.timeline import arrivals
-from derive.terms.trees import walk
+from chalkgrad.derive.deriving.derivation import LOSS
+from chalkgrad.derive.deriving.timeline import arrivals
+from chalkgrad.derive.terms.trees import walk
 from tests.derive.checking.spelled import spelled
 
 

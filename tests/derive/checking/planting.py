@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import sympy
 from planted_claims import Claim
 
-from derive.cells.model import Model
-from derive.checking.judging.points import points, scope_of
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.judging.points import points, scope_of
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Factors,
@@ -33,9 +33,9 @@ from derive.checking.reading.tree import (
     put,
     stepped,
 )
-from derive.terms.algebra import MatVec, Parameter
-from derive.terms.trees import walk
-from derive.values.oracle import ValueAt
+from chalkgrad.derive.terms.algebra import MatVec, Parameter
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.values.oracle import ValueAt
 
 ONE = Num(sympy.Integer(1))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import (
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
     Diag,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from planted_claims import at_steps, forward, gradients, recurrences
 
-import derive
-from derive.cells.model import Model
-from derive.checking.check import check
+from chalkgrad import derive
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.check import check
 from tests.chosen import diagonal, some
 from tests.promises import Promise
 

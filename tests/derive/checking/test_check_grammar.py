@@ -11,16 +11,27 @@ from hypothesis import strategies as st
 from planted_claims import forward, gradients, recurrences
 from test_check_correct import listed
 
-import derive
-from derive.checking.check import check
-from derive.checking.judging.points import scope_of
-from derive.checking.reading.cursor import MAX_DEPTH
-from derive.checking.reading.errors import FormulaError
-from derive.checking.reading.grammar import parse
-from derive.checking.reading.scanner import MAX_LENGTH
-from derive.checking.reading.scope import Scope
-from derive.checking.reading.tree import Delta, Factors, Loss, Over, Slope, Sum, Turned, Value, Weight, at
-from derive.errors import DeriveError
+from chalkgrad import derive
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.judging.points import scope_of
+from chalkgrad.derive.checking.reading.cursor import MAX_DEPTH
+from chalkgrad.derive.checking.reading.errors import FormulaError
+from chalkgrad.derive.checking.reading.grammar import parse
+from chalkgrad.derive.checking.reading.scanner import MAX_LENGTH
+from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.checking.reading.tree import (
+    Delta,
+    Factors,
+    Loss,
+    Over,
+    Slope,
+    Sum,
+    Turned,
+    Value,
+    Weight,
+    at,
+)
+from chalkgrad.derive.errors import DeriveError
 from tests.derive.checking.spelled import spelled
 
 VANILLA = derive.load("vanilla")

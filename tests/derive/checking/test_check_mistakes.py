@@ -12,11 +12,11 @@ from planted_claims import Claim, gradients, recurrences
 from planting import Planted, chains, in_activation, in_any, in_gradient, in_outer, in_recurrence
 from test_check_correct import listed, model_of, steps_of
 
-import derive
-from derive.cells.model import Model
-from derive.checking.check import check
-from derive.checking.explaining.mistakes import MISTAKES, OTHER
-from derive.checking.explaining.report import CheckReport
+from chalkgrad import derive
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER
+from chalkgrad.derive.checking.explaining.report import CheckReport
 from tests.chosen import diagonal, some
 from tests.promises import Promise
 

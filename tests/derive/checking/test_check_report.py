@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-import derive
-from derive.checking.check import check
-from derive.checking.explaining.mistakes import MISTAKES
-from derive.checking.judging.points import points, scope_of
-from derive.values.oracle import ValueAt
+from chalkgrad import derive
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.explaining.mistakes import MISTAKES
+from chalkgrad.derive.checking.judging.points import points, scope_of
+from chalkgrad.derive.values.oracle import ValueAt
 
 VANILLA = derive.load("vanilla")
 DROPPED = "delta_a[t] = W_ya^T @ delta_z_yhat[t]"

@@ -9,10 +9,10 @@ from dataclasses import fields
 import pytest
 import sympy
 
-from derive.cells.modelfile import load
-from derive.checking.check import check
-from derive.checking.explaining.edits import leaves, runs
-from derive.checking.reading.tree import (
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.explaining.edits import leaves, runs
+from chalkgrad.derive.checking.reading.tree import (
     Delta,
     Factors,
     Num,
@@ -26,7 +26,7 @@ from derive.checking.reading.tree import (
     places,
     product,
 )
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.trees import walk
 from tests.chosen import some
 
 N = 400

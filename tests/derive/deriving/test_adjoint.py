@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from derive.cells.model import Definition
-from derive.deriving.adjoint import Pull, pull
-from derive.deriving.steps import Namer, name_steps
-from derive.terms.algebra import (
+from chalkgrad.derive.cells.model import Definition
+from chalkgrad.derive.deriving.adjoint import Pull, pull
+from chalkgrad.derive.deriving.steps import Namer, name_steps
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -29,8 +29,8 @@ from derive.terms.algebra import (
     symbols,
     total,
 )
-from derive.terms.functions import ELEMENTWISE, leaky_relu, relu
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.functions import ELEMENTWISE, leaky_relu, relu
+from chalkgrad.derive.terms.trees import walk
 from tests.derive.meaning import agree, entries, number, variables
 
 u, v, r = Symbol("u", ("n",)), Symbol("v", ("n",), -1), Symbol("r", ("n",))

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-import derive
-from derive.cells.modelfile import builtin_names, load
-from derive.deriving.architecture import T, T_x, T_y
-from derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Gradient, bptt, derived
-from derive.errors import ChoiceError
-from derive.terms.algebra import (
+from chalkgrad import derive
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.deriving.architecture import T, T_x, T_y
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Adjoint, Derivation, Gradient, bptt, derived
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     Outer,
@@ -28,7 +28,7 @@ from derive.terms.algebra import (
     shifted,
     symbols,
 )
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.trees import walk
 
 LAYOUTS = (
     ("one-to-one", "none"),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import derive
-from derive.deriving.derivation import LOSS, OUTSIDE, bptt
-from derive.deriving.steps import Namer
-from derive.deriving.timeline import stretches
+from chalkgrad import derive
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, bptt
+from chalkgrad.derive.deriving.steps import Namer
+from chalkgrad.derive.deriving.timeline import stretches
 from tests.growth import CELLS, MOST, calls, growth, model, of
 
 LENGTHS = {"chained": 30, "shared": 20, "star": 30, "summed": 20, "nested": 4}

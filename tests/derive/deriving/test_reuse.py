@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import sympy
 
-from derive.cells.modelfile import builtin_names, load
-from derive.deriving.adjoint import pull
-from derive.deriving.derivation import Phase, bptt
-from derive.deriving.reuse import Stored, reuse
-from derive.deriving.steps import Step
-from derive.terms.algebra import (
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.deriving.adjoint import pull
+from chalkgrad.derive.deriving.derivation import Phase, bptt
+from chalkgrad.derive.deriving.reuse import Stored, reuse
+from chalkgrad.derive.deriving.steps import Step
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -27,8 +27,8 @@ from derive.terms.algebra import (
     symbols,
     total,
 )
-from derive.terms.functions import relu, sigmoid, softplus
-from derive.terms.trees import transform, walk
+from chalkgrad.derive.terms.functions import relu, sigmoid, softplus
+from chalkgrad.derive.terms.trees import transform, walk
 from tests.derive.meaning import Known, agree, entries, number, numbers
 
 z, p, q = (Symbol(name, ("n",)) for name in ("z", "p", "q"))

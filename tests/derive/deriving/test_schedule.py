@@ -11,14 +11,23 @@ import numpy as np
 import pytest
 import sympy
 
-from derive.cells.model import Model
-from derive.cells.modelfile import load
-from derive.deriving.architecture import Schedule, Segment, T, T_x, T_y, schedule
-from derive.deriving.derivation import bptt
-from derive.errors import DerivationError
-from derive.terms.algebra import Expr, Map, Parameter, Symbol, constant, is_zero, parameters, symbols
-from derive.terms.trees import walk
-from derive.values.evaluate import Evaluated, evaluate
+from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.architecture import Schedule, Segment, T, T_x, T_y, schedule
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Map,
+    Parameter,
+    Symbol,
+    constant,
+    is_zero,
+    parameters,
+    symbols,
+)
+from chalkgrad.derive.terms.trees import walk
+from chalkgrad.derive.values.evaluate import Evaluated, evaluate
 
 ZERO, ONE = sympy.S.Zero, sympy.S.One
 CELL = ("W_aa", "W_ax", "b_a")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 import sympy
 
-from derive.cells.model import Definition
-from derive.cells.parse import Scope, parse
-from derive.deriving.steps import Namer, Step, is_arithmetic, is_linear, name_steps
-from derive.terms.algebra import (
+from chalkgrad.derive.cells.model import Definition
+from chalkgrad.derive.cells.parse import Scope, parse
+from chalkgrad.derive.deriving.steps import Namer, Step, is_arithmetic, is_linear, name_steps
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -24,8 +24,8 @@ from derive.terms.algebra import (
     size_symbol,
     symbols,
 )
-from derive.terms.functions import relu, sigmoid
-from derive.terms.trees import walk
+from chalkgrad.derive.terms.functions import relu, sigmoid
+from chalkgrad.derive.terms.trees import walk
 from tests.derive.meaning import Known, agree, entries, number, numbers
 
 p, q, r = arg(0), arg(1), arg(2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from derive.deriving.derivation import Adjoint, Derivation, Gradient, Sum, Term
-from derive.terms.algebra import Expr, Outer, Role, Symbol, elementwise
-from derive.terms.trees import transform
+from chalkgrad.derive.deriving.derivation import Adjoint, Derivation, Gradient, Sum, Term
+from chalkgrad.derive.terms.algebra import Expr, Outer, Role, Symbol, elementwise
+from chalkgrad.derive.terms.trees import transform
 
 KINDS = ("sign", "dropped", "step")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sympy
 
-from derive.cells.modelfile import builtin_names, load
-from derive.claims.equality import Equality
-from derive.claims.formula import (
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import (
     Blocks,
     Constant,
     Figures,
@@ -24,14 +24,14 @@ from derive.claims.formula import (
     Turned,
     Values,
 )
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents import content as contents
-from derive.documents import verified as verification
-from derive.documents.content import Wanted, content
-from derive.documents.tree import Block, Document, Equations, Line, Remark, Section
-from derive.documents.verified import Judge, WrongStep, verified
-from derive.writing.formulas import formula_node
-from derive.writing.tree import Derivative, Name, Node, Number, Objective, Par, Row, Sub, walk
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents import content as contents
+from chalkgrad.derive.documents import verified as verification
+from chalkgrad.derive.documents.content import Wanted, content
+from chalkgrad.derive.documents.tree import Block, Document, Equations, Line, Remark, Section
+from chalkgrad.derive.documents.verified import Judge, WrongStep, verified
+from chalkgrad.derive.writing.formulas import formula_node
+from chalkgrad.derive.writing.tree import Derivative, Name, Node, Number, Objective, Par, Row, Sub, walk
 from tests.derive.documents.planted import KINDS, Planted, planted, wrong_forward
 from tests.derive.publishing.test_latex import ARCHITECTURES
 from tests.promises import Promise

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codegen.building import toolchain
-from derive.cells.modelfile import load
-from derive.deriving.derivation import bptt
-from derive.documents.content import Wanted, content
-from derive.documents.example import PRINTED, example
-from derive.documents.tree import Document, Equations, Line, Listing, Section, Table
-from derive.errors import DerivationError
-from derive.publishing.document import loading
-from derive.terms.algebra import Role
-from derive.writing.tree import (
+from chalkgrad.codegen.building import toolchain
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.documents.content import Wanted, content
+from chalkgrad.derive.documents.example import PRINTED, example
+from chalkgrad.derive.documents.tree import Document, Equations, Line, Listing, Section, Table
+from chalkgrad.derive.errors import DerivationError
+from chalkgrad.derive.publishing.document import loading
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.tree import (
     Derivative,
     Fence,
     Matrix,

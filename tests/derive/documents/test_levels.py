@@ -14,19 +14,19 @@ from typing import Any
 
 import pytest
 
-from derive.__main__ import main
-from derive.cells.modelfile import load
-from derive.deriving.derivation import bptt
-from derive.documents.content import Wanted
-from derive.documents.levels import at_level
-from derive.documents.tree import Block, Document, Equations, Line, Listing, Paragraph, Plot, Remark
-from derive.errors import ChoiceError
-from derive.publishing.document import FORMATS, document, loading
-from derive.writing.latex import latex
-from derive.writing.mathml import mathml
-from derive.writing.notation import Notation
-from derive.writing.tree import Ident, Name, Node, Number, Objective, Par, Row, walk
-from derive.writing.unicode import unicode
+from chalkgrad.derive.__main__ import main
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.documents.levels import at_level
+from chalkgrad.derive.documents.tree import Block, Document, Equations, Line, Listing, Paragraph, Plot, Remark
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.publishing.document import FORMATS, document, loading
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.mathml import mathml
+from chalkgrad.derive.writing.notation import Notation
+from chalkgrad.derive.writing.tree import Ident, Name, Node, Number, Objective, Par, Row, walk
+from chalkgrad.derive.writing.unicode import unicode
 from tests.chosen import some
 from tests.derive.once import content
 

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from derive.cells.modelfile import builtin_names, load
-from derive.choices import NOTATIONS
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents.content import Wanted
-from derive.documents.notated import glossary
-from derive.documents.tree import Block, Document, Equations, Paragraph, Remark, Section
-from derive.errors import ChoiceError
-from derive.formats.latex import print_latex
-from derive.publishing.document import document
-from derive.terms.algebra import Role
-from derive.writing.latex import latex
-from derive.writing.mathml import mathml
-from derive.writing.notation import Notation, notation
-from derive.writing.tree import Derivative, Ident, Name, Node, Objective, Par, Size, When, row
-from derive.writing.unicode import unicode
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.documents.notated import glossary
+from chalkgrad.derive.documents.tree import Block, Document, Equations, Paragraph, Remark, Section
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.formats.latex import print_latex
+from chalkgrad.derive.publishing.document import document
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.mathml import mathml
+from chalkgrad.derive.writing.notation import Notation, notation
+from chalkgrad.derive.writing.tree import Derivative, Ident, Name, Node, Objective, Par, Size, When, row
+from chalkgrad.derive.writing.unicode import unicode
 from tests.chosen import some, together
 from tests.derive.documents.test_levels import nodes
 from tests.derive.once import content

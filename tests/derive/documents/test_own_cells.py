@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from derive.cells.modelfile import load
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents.tree import Equations
-from derive.publishing.shown import latex_of
-from derive.writing.tree import Derivative, Name, Number, Objective, Par
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents.tree import Equations
+from chalkgrad.derive.publishing.shown import latex_of
+from chalkgrad.derive.writing.tree import Derivative, Name, Number, Objective, Par
 from tests.agreement.cells import CELLS
 from tests.chosen import some
 from tests.derive.documents.test_equalities import LAYOUTS, given_numbers, made, other_than_claimed, uncovered

@@ -13,20 +13,20 @@ from functools import cache
 import pytest
 import sympy
 
-from derive.cells.modelfile import load
-from derive.checking.check import check
-from derive.claims.equality import Equality
-from derive.deriving.derivation import Derivation, bptt
-from derive.documents.content import Wanted
-from derive.documents.tree import Document, Line
-from derive.documents.verified import general_steps
-from derive.errors import DeriveError
-from derive.terms.algebra import Role, exact
-from derive.values.oracle import oracles
-from derive.writing.expressions import t
-from derive.writing.latex import latex
-from derive.writing.tree import Name, Node, Objective, joined, transform, walk
-from derive.writing.unicode import unicode
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.documents.tree import Document, Line
+from chalkgrad.derive.documents.verified import general_steps
+from chalkgrad.derive.errors import DeriveError
+from chalkgrad.derive.terms.algebra import Role, exact
+from chalkgrad.derive.values.oracle import oracles
+from chalkgrad.derive.writing.expressions import t
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.tree import Name, Node, Objective, joined, transform, walk
+from chalkgrad.derive.writing.unicode import unicode
 from tests.chosen import together
 from tests.derive.documents.test_equalities import equations
 from tests.derive.once import content

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import derive
-from derive.errors import MissingProgram
-from derive.publishing.document import FORMATS
+from chalkgrad import derive
+from chalkgrad.derive.errors import MissingProgram
+from chalkgrad.derive.publishing.document import FORMATS
 from tests.chosen import diagonal
 
 CELL = """

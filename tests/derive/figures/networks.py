@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from derive.cells.modelfile import load
-from derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
 from tests.chosen import some
 
 PAST = """

@@ -14,15 +14,15 @@ from xml.etree import ElementTree
 import pytest
 from networks import ALL, KEPT, NETWORKS, network, short_and_long
 
-from derive.choices import NOTATIONS
-from derive.figures.drawing import BARE, END, START, Arrow, Box, Drawing, Label
-from derive.figures.drawn_text import drawn_text
-from derive.figures.lettering import EM, reach, runs, width
-from derive.figures.network import network_drawing
-from derive.figures.picture import picture
-from derive.figures.svg import UNIT, svg
-from derive.writing.notation import NOTE, notation
-from derive.writing.tree import Derivative, Ident, Name, Op, Par, Row, Size, Sub, Sup, Words
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.figures.drawing import BARE, END, START, Arrow, Box, Drawing, Label
+from chalkgrad.derive.figures.drawn_text import drawn_text
+from chalkgrad.derive.figures.lettering import EM, reach, runs, width
+from chalkgrad.derive.figures.network import network_drawing
+from chalkgrad.derive.figures.picture import picture
+from chalkgrad.derive.figures.svg import UNIT, svg
+from chalkgrad.derive.writing.notation import NOTE, notation
+from chalkgrad.derive.writing.tree import Derivative, Ident, Name, Op, Par, Row, Size, Sub, Sup, Words
 from tests.chosen import some
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import pytest
 from networks import NETWORKS, network, short_and_long
 
-from derive.deriving.derivation import Derivation
-from derive.deriving.extent import Steps, extent
-from derive.errors import ChoiceError
-from derive.figures.drawing import BARE, Arrow, Box, Drawing, Label
-from derive.figures.lettering import runs
-from derive.figures.network import network_drawing
-from derive.figures.wiring import Place, wiring
-from derive.terms.algebra import Role, symbols
-from derive.writing.notation import NOTE
-from derive.writing.tree import Name, Node, Objective, Op, Par, Words, walk
+from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.extent import Steps, extent
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.figures.drawing import BARE, Arrow, Box, Drawing, Label
+from chalkgrad.derive.figures.lettering import runs
+from chalkgrad.derive.figures.network import network_drawing
+from chalkgrad.derive.figures.wiring import Place, wiring
+from chalkgrad.derive.terms.algebra import Role, symbols
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import Name, Node, Objective, Op, Par, Words, walk
 
 LAYERS = {"vanilla_stacked": [["a"], ["d"]], "tower": [["p"], ["m", "q"], ["v"]],
           "still": [["p"], ["q"]], "ladder": [["p"], ["q"]]}  # fmt: skip

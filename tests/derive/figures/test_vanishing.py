@@ -16,20 +16,20 @@ import pytest
 import sympy
 from networks import ALL, KEPT, network
 
-from derive.chaining.chain import chain
-from derive.deriving.derivation import LOSS, Derivation
-from derive.deriving.extent import Extent, extent
-from derive.documents.plot import numbers, plot, rate, rounded
-from derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
-from derive.terms.algebra import arg
-from derive.terms.functions import ELEMENTWISE, written_out
-from derive.values.arrays import Arrays
-from derive.values.oracle import Oracle, ParameterAt, ValueAt
-from derive.values.reals import context, tape
-from derive.values.walk import Data, Tensor
-from derive.writing.notation import NOTE
-from derive.writing.tree import Number
-from derive.writing.unicode import unicode
+from chalkgrad.derive.chaining.chain import chain
+from chalkgrad.derive.deriving.derivation import LOSS, Derivation
+from chalkgrad.derive.deriving.extent import Extent, extent
+from chalkgrad.derive.documents.plot import numbers, plot, rate, rounded
+from chalkgrad.derive.figures.vanishing import Vanishing, drawn, recurrent, vanishing
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import ELEMENTWISE, written_out
+from chalkgrad.derive.values.arrays import Arrays
+from chalkgrad.derive.values.oracle import Oracle, ParameterAt, ValueAt
+from chalkgrad.derive.values.reals import context, tape
+from chalkgrad.derive.values.walk import Data, Tensor
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import Number
+from chalkgrad.derive.writing.unicode import unicode
 from tests.chosen import some
 
 SCALES = (0.7, 1.3)
@@ -153,7 +153,7 @@ def test_a_wrong_derivation_gives_other_numbers() -> None:
 
 
 def planted(phase):  # type: ignore[no-untyped-def]
-    from derive.terms.algebra import elementwise
+    from chalkgrad.derive.terms.algebra import elementwise
 
     def turned(term):  # type: ignore[no-untyped-def]
         return replace(term, expr=elementwise(3 * arg(0), (term.expr,))) if term.lag else term

@@ -6,10 +6,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import derive
-from derive.documents.content import Wanted
-from derive.documents.levels import at_level
-from derive.documents.tree import Document
+from chalkgrad import derive
+from chalkgrad.derive.documents.content import Wanted
+from chalkgrad.derive.documents.levels import at_level
+from chalkgrad.derive.documents.tree import Document
 from tests.derive.once import content
 
 ODD = r"""

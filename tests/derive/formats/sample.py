@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import sympy
 
-import derive
-from derive.documents.tree import (
+from chalkgrad import derive
+from chalkgrad.derive.documents.tree import (
     Document,
     Entry,
     Equations,
@@ -22,11 +22,11 @@ from derive.documents.tree import (
     Section,
     Table,
 )
-from derive.figures.drawing import Arrow, Box, Drawing, Label
-from derive.terms.algebra import Role
-from derive.writing.expressions import expr_node, symbol_node, t
-from derive.writing.notation import notation
-from derive.writing.tree import (
+from chalkgrad.derive.figures.drawing import Arrow, Box, Drawing, Label
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.expressions import expr_node, symbol_node, t
+from chalkgrad.derive.writing.notation import notation
+from chalkgrad.derive.writing.tree import (
     AST,
     EQUALS,
     MINUS,

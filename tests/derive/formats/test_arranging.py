@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derive.documents.tree import Inline, Line
-from derive.formats.arranging import Placed, arranged, remark
-from derive.formats.displays import Ems, label, lines_of, tag
-from derive.formats.text import Sheet
-from derive.formats.wrapping import Parts, fitted, listed, merged, wrapped
-from derive.writing.notation import NOTE
-from derive.writing.tree import AST, MINUS, Ident, Name, Node, Number, Par, Words, joined, row
+from chalkgrad.derive.documents.tree import Inline, Line
+from chalkgrad.derive.formats.arranging import Placed, arranged, remark
+from chalkgrad.derive.formats.displays import Ems, label, lines_of, tag
+from chalkgrad.derive.formats.text import Sheet
+from chalkgrad.derive.formats.wrapping import Parts, fitted, listed, merged, wrapped
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import AST, MINUS, Ident, Name, Node, Number, Par, Words, joined, row
 from tests.derive.writing.trees import t
 
 SUM = joined([row(Par("W_aa"), Name("a", t - i)) for i in range(8)])
@@ -167,7 +167,7 @@ def test_what_is_said_of_a_line() -> None:
 
 
 def t_is_one() -> Node:
-    from derive.writing.tree import EQUALS, When
+    from chalkgrad.derive.writing.tree import EQUALS, When
 
     return row(When(t), EQUALS, Number("1"))
 

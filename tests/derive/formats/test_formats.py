@@ -15,19 +15,29 @@ from types import ModuleType
 
 import pytest
 
-from derive.choices import NOTATIONS
-from derive.documents.tree import Block, Document, Equations, Items, Listing, Paragraph, Plot, Remark, Section
-from derive.errors import DeriveError, MissingProgram
-from derive.formats.latex import print_latex
-from derive.formats.markdown import escaped, print_markdown, words
-from derive.formats.notebook import print_notebook
-from derive.formats.pdf import PROGRAMS, print_pdf
-from derive.formats.tex import print_tex
-from derive.formats.text import NARROWEST, print_text
-from derive.formats.texts import bare, code, folded, letters
-from derive.writing.notation import NOTE
-from derive.writing.tree import Ident, Name, Number, Par, Words, row
-from derive.writing.unicode_scripts import columns
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.documents.tree import (
+    Block,
+    Document,
+    Equations,
+    Items,
+    Listing,
+    Paragraph,
+    Plot,
+    Remark,
+    Section,
+)
+from chalkgrad.derive.errors import DeriveError, MissingProgram
+from chalkgrad.derive.formats.latex import print_latex
+from chalkgrad.derive.formats.markdown import escaped, print_markdown, words
+from chalkgrad.derive.formats.notebook import print_notebook
+from chalkgrad.derive.formats.pdf import PROGRAMS, print_pdf
+from chalkgrad.derive.formats.tex import print_tex
+from chalkgrad.derive.formats.text import NARROWEST, print_text
+from chalkgrad.derive.formats.texts import bare, code, folded, letters
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import Ident, Name, Number, Par, Words, row
+from chalkgrad.derive.writing.unicode_scripts import columns
 from tests.chosen import some, together
 from tests.derive.formats.documents import KINDS, document
 from tests.derive.formats.sample import sample, smallest

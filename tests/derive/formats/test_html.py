@@ -15,15 +15,15 @@ from xml.etree import ElementTree
 import pytest
 from sample import PICTURE, sample, smallest, words
 
-import derive
-from derive.choices import NOTATIONS
-from derive.documents.tree import Document, Equations, Line, Listing, Remark, Section, Table
-from derive.formats.html import LIMIT, html_fragment, print_html
-from derive.formats.html_code import code_lines
-from derive.formats.html_svg import embedded
-from derive.publishing.document import document
-from derive.writing.mathml import symbol_key
-from derive.writing.tree import Ident, Name, Par
+from chalkgrad import derive
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.documents.tree import Document, Equations, Line, Listing, Remark, Section, Table
+from chalkgrad.derive.formats.html import LIMIT, html_fragment, print_html
+from chalkgrad.derive.formats.html_code import code_lines
+from chalkgrad.derive.formats.html_svg import embedded
+from chalkgrad.derive.publishing.document import document
+from chalkgrad.derive.writing.mathml import symbol_key
+from chalkgrad.derive.writing.tree import Ident, Name, Par
 from tests.chosen import together
 from tests.derive.once import judged_once
 
@@ -438,9 +438,9 @@ def test_a_fragment_stands_alone_in_another_page() -> None:
     ids = [e.attributes["id"] for e in root.walk() if "id" in e.attributes]
     assert len(ids) == len(set(ids)) and all(name.startswith("lh-") for name in ids)
     assert not root.all("script") and not root.all("a") and "://" not in one
-    assert len(root.all("div", "longhand")) == 2
+    assert len(root.all("div", "chalkgrad")) == 2
     assert len(parsed(one).all("div", "eq")) == len(list(whole.lines()))
     assert [e.words for e in parsed(one).all("h3")] == [s.title for s in whole.sections]
     (sheet, *_) = parsed(one).all("style")
     selectors = re.findall(r"([^{}]+)\{", sheet.words)
-    assert all(part.strip().startswith(".longhand ") for found in selectors for part in found.split(","))
+    assert all(part.strip().startswith(".chalkgrad ") for found in selectors for part in found.split(","))

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from sample import sample
 
-import derive
-from derive.choices import NOTATIONS
-from derive.formats.html import print_html
-from derive.publishing.document import document
+from chalkgrad import derive
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.formats.html import print_html
+from chalkgrad.derive.publishing.document import document
 from tests.chosen import diagonal, some
 from tests.derive.once import judged_once
 
@@ -107,8 +107,8 @@ def view(browser: Any, files: Callable[..., Path]) -> Iterator[Callable[..., Ope
 
 @pytest.fixture
 def shot() -> Callable[[Opened, str], None]:
-    """Saves a picture of the page for people to look at, if LONGHAND_SCREENSHOTS says where."""
-    folder = os.environ.get("LONGHAND_SCREENSHOTS")
+    """Saves a picture of the page for people to look at, if CHALKGRAD_SCREENSHOTS says where."""
+    folder = os.environ.get("CHALKGRAD_SCREENSHOTS")
 
     def save(opened: Opened, name: str) -> None:
         if folder is not None:

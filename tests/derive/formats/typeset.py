@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-CACHE = Path.home() / ".cache" / "longhand-tests"
+CACHE = Path.home() / ".cache" / "chalkgrad-tests"
 PAGE = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,margin=2.5cm]{geometry}
 \usepackage{amsmath,amssymb}

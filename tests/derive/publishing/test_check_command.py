@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from derive.publishing.check_command import main
+from chalkgrad.derive.publishing.check_command import main
 
 RIGHT = "dL/dW_aa = sum_t delta_z_a[t] @ a[t-1]^T"
 

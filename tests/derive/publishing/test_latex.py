@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import sympy
 
-from derive.cells.modelfile import builtin_names, load
-from derive.deriving.derivation import Derivation, bptt
-from derive.deriving.timeline import stretches
-from derive.errors import ChoiceError
-from derive.publishing.shown import gradients_latex, latex_of, shown
-from derive.terms.algebra import elementwise
-from derive.writing.latex import latex
-from derive.writing.tree import Name, Par
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
+from chalkgrad.derive.deriving.timeline import stretches
+from chalkgrad.derive.errors import ChoiceError
+from chalkgrad.derive.publishing.shown import gradients_latex, latex_of, shown
+from chalkgrad.derive.terms.algebra import elementwise
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.tree import Name, Par
 from tests.chosen import diagonal, some
 
 CASES = {

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 import sympy
 
-import derive
-from derive.showing import Shown
-from derive.terms.algebra import Symbol, elementwise
+from chalkgrad import derive
+from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.terms.algebra import Symbol, elementwise
 
 
 def steps() -> dict[str, Shown]:

@@ -9,8 +9,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 import sympy
 
-from derive.errors import ShapeError
-from derive.terms.algebra import (
+from chalkgrad.derive.errors import ShapeError
+from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
     MatVec,
@@ -34,7 +34,7 @@ from derive.terms.algebra import (
     symbols,
     total,
 )
-from derive.terms.trees import transform, walk
+from chalkgrad.derive.terms.trees import transform, walk
 from tests.derive.meaning import SIZES, agree, entries, value, variables
 
 u, v = Symbol("u", ("n",)), Symbol("v", ("n",), -1)

@@ -10,24 +10,24 @@ import pytest
 import sympy
 from sympy import Lambda
 
-import derive
-from derive.cells.parse import Scope, parse
-from derive.checking.reading.grammar import parse as read
-from derive.checking.reading.scope import Scope as ClaimScope
-from derive.checking.reading.tree import FunctionCall
-from derive.terms import functions
-from derive.terms.algebra import Map, Symbol, arg
-from derive.terms.functions import ELEMENTWISE, NAMES, Function, Named
-from derive.values.arrays import Arrays
-from derive.values.duals import Dual, Duals
-from derive.values.reals import context, tape
-from derive.writing.expressions import t
-from derive.writing.latex import latex
-from derive.writing.mathml import mathml
-from derive.writing.notation import NOTE
-from derive.writing.scalar import body_piece
-from derive.writing.tree import Call, Name, Node, Piece, listed
-from derive.writing.unicode import unicode
+from chalkgrad import derive
+from chalkgrad.derive.cells.parse import Scope, parse
+from chalkgrad.derive.checking.reading.grammar import parse as read
+from chalkgrad.derive.checking.reading.scope import Scope as ClaimScope
+from chalkgrad.derive.checking.reading.tree import FunctionCall
+from chalkgrad.derive.terms import functions
+from chalkgrad.derive.terms.algebra import Map, Symbol, arg
+from chalkgrad.derive.terms.functions import ELEMENTWISE, NAMES, Function, Named
+from chalkgrad.derive.values.arrays import Arrays
+from chalkgrad.derive.values.duals import Dual, Duals
+from chalkgrad.derive.values.reals import context, tape
+from chalkgrad.derive.writing.expressions import t
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.mathml import mathml
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.scalar import body_piece
+from chalkgrad.derive.writing.tree import Call, Name, Node, Piece, listed
+from chalkgrad.derive.writing.unicode import unicode
 from tests.adding import RECORDS, add_record, added
 
 REAL = context(40)

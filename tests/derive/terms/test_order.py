@@ -7,9 +7,9 @@ import random
 import pytest
 import sympy
 
-from derive.terms.algebra import arg, size_symbol
-from derive.terms.functions import sigmoid
-from derive.terms.order import factors, signed_terms
+from chalkgrad.derive.terms.algebra import arg, size_symbol
+from chalkgrad.derive.terms.functions import sigmoid
+from chalkgrad.derive.terms.order import factors, signed_terms
 
 p, q, r = arg(0), arg(1), arg(2)
 half, n = sympy.Rational(1, 2), size_symbol("n")

@@ -10,12 +10,12 @@ import pytest
 import sympy
 from sympy import Piecewise
 
-import derive
-from derive.terms.algebra import arg
-from derive.terms.functions import leaky_relu, relu
-from derive.terms.selecting import selecting
-from derive.values.arrays import Arrays
-from derive.values.reals import Reals
+from chalkgrad import derive
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import leaky_relu, relu
+from chalkgrad.derive.terms.selecting import selecting
+from chalkgrad.derive.values.arrays import Arrays
+from chalkgrad.derive.values.reals import Reals
 
 ROOT = """
 name = "root"

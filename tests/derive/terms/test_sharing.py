@@ -6,7 +6,7 @@ import pickle
 from collections import Counter
 from dataclasses import fields
 
-from derive.terms.algebra import (
+from chalkgrad.derive.terms.algebra import (
     Expr,
     MatVec,
     Parameter,
@@ -14,9 +14,9 @@ from derive.terms.algebra import (
     Symbol,
     elementwise,
 )
-from derive.terms.softmax import softmax
-from derive.terms.trees import folded, transform, upwards, walk
-from derive.writing.expressions import expr_node
+from chalkgrad.derive.terms.softmax import softmax
+from chalkgrad.derive.terms.trees import folded, transform, upwards, walk
+from chalkgrad.derive.writing.expressions import expr_node
 from tests.growth import MOST, growth
 
 z = Symbol("z", ("n",))

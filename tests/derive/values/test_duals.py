@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sympy
 
-from derive.terms.algebra import arg
-from derive.terms.functions import leaky_relu, relu, sigmoid
-from derive.values.duals import Dual, Duals
-from derive.values.reals import context, number
+from chalkgrad.derive.terms.algebra import arg
+from chalkgrad.derive.terms.functions import leaky_relu, relu, sigmoid
+from chalkgrad.derive.values.duals import Dual, Duals
+from chalkgrad.derive.values.reals import context, number
 
 REAL = context(60)
 DUALS = Duals(60)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import sympy
 
-import derive
-from derive.values.evaluate import Evaluated, evaluate
-from derive.values.reals import context, tape
+from chalkgrad import derive
+from chalkgrad.derive.values.evaluate import Evaluated, evaluate
+from chalkgrad.derive.values.reals import context, tape
 
 LAYOUTS = (
     ("one-to-one", "none"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sympy
 
-import derive
-from derive.values.evaluate import evaluate
+from chalkgrad import derive
+from chalkgrad.derive.values.evaluate import evaluate
 
 SIZES = {"n_x": 2, "n_a": 4, "n_y": 3}
 LAYOUTS = (

@@ -8,19 +8,19 @@ from dataclasses import replace
 import pytest
 import sympy
 
-from derive.cells.modelfile import builtin_names, load
-from derive.claims.equality import Equality
-from derive.claims.formula import At, Constant, Of, Partial, Plus, Product, Turned, Values, Weights
-from derive.deriving.derivation import LOSS, OUTSIDE, Derivation, bptt
-from derive.deriving.extent import extent
-from derive.errors import DerivationError, ShapeError
-from derive.terms.algebra import Parameter, Role, Symbol, elementwise
-from derive.values.expand import symbols, unroll
-from derive.values.grid import Grid, beside, stacked
-from derive.values.oracle import Oracle, ParameterAt, ValueAt, distinct_sizes, oracles
-from derive.values.points import at_point, draw
-from derive.values.reals import number, tape
-from derive.values.walk import Walk, named_equations
+from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.claims.equality import Equality
+from chalkgrad.derive.claims.formula import At, Constant, Of, Partial, Plus, Product, Turned, Values, Weights
+from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation, bptt
+from chalkgrad.derive.deriving.extent import extent
+from chalkgrad.derive.errors import DerivationError, ShapeError
+from chalkgrad.derive.terms.algebra import Parameter, Role, Symbol, elementwise
+from chalkgrad.derive.values.expand import symbols, unroll
+from chalkgrad.derive.values.grid import Grid, beside, stacked
+from chalkgrad.derive.values.oracle import Oracle, ParameterAt, ValueAt, distinct_sizes, oracles
+from chalkgrad.derive.values.points import at_point, draw
+from chalkgrad.derive.values.reals import number, tape
+from chalkgrad.derive.values.walk import Walk, named_equations
 from tests.chosen import some
 
 SIZES = {"n_x": 2, "n_a": 2, "n_y": 2}

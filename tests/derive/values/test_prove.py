@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sympy
 
-import derive
 import derive.values.prove
-from derive.deriving.derivation import Adjoint, Derivation, Term
-from derive.terms.algebra import elementwise
-from derive.terms.zero import is_identically_zero
+from chalkgrad import derive
+from chalkgrad.derive.deriving.derivation import Adjoint, Derivation, Term
+from chalkgrad.derive.terms.algebra import elementwise
+from chalkgrad.derive.terms.zero import is_identically_zero
 from tests.chosen import diagonal, some
 from tests.promises import Promise
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derive.writing.breaking import broken, characters, ems
-from derive.writing.latex import latex
-from derive.writing.metrics import width
-from derive.writing.notation import NOTE
-from derive.writing.tree import (
+from chalkgrad.derive.writing.breaking import broken, characters, ems
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.metrics import width
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.tree import (
     AST,
     MINUS,
     PLUS,
@@ -38,7 +38,7 @@ from derive.writing.tree import (
     row,
     walk,
 )
-from derive.writing.unicode import unicode
+from chalkgrad.derive.writing.unicode import unicode
 from tests.derive.writing.trees import formulas, nodes, t
 
 TERMS = [row(Par("W_aa"), Name("a", t - i)) for i in range(8)]

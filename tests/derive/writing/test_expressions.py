@@ -5,15 +5,26 @@ from __future__ import annotations
 import pytest
 import sympy
 
-from derive.cells.modelfile import load
-from derive.deriving.derivation import bptt
-from derive.publishing.shown import step_node
-from derive.terms.algebra import Expr, Map, MatVec, Outer, Parameter, Reduce, Role, Symbol, arg, elementwise
-from derive.terms.functions import leaky_relu, relu, sigmoid, softplus
-from derive.writing.expressions import expr_node
-from derive.writing.latex import latex, plain
-from derive.writing.scalar import number_node
-from derive.writing.tree import Name, Par, When
+from chalkgrad.derive.cells.modelfile import load
+from chalkgrad.derive.deriving.derivation import bptt
+from chalkgrad.derive.publishing.shown import step_node
+from chalkgrad.derive.terms.algebra import (
+    Expr,
+    Map,
+    MatVec,
+    Outer,
+    Parameter,
+    Reduce,
+    Role,
+    Symbol,
+    arg,
+    elementwise,
+)
+from chalkgrad.derive.terms.functions import leaky_relu, relu, sigmoid, softplus
+from chalkgrad.derive.writing.expressions import expr_node
+from chalkgrad.derive.writing.latex import latex, plain
+from chalkgrad.derive.writing.scalar import number_node
+from chalkgrad.derive.writing.tree import Name, Par, When
 from tests.derive.publishing.test_latex import balanced
 
 a, b = Symbol("a", ("n",)), Symbol("b", ("n",), -1)

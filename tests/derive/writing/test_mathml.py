@@ -12,14 +12,14 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-import derive
-from derive.choices import NOTATIONS
-from derive.terms.algebra import Role
-from derive.writing.expressions import expr_node, t
-from derive.writing.mathml import MathML, mathml, symbol_key
-from derive.writing.mathml_lines import ROOM, Lines, maths
-from derive.writing.notation import NOTE, Notation, notation
-from derive.writing.tree import (
+from chalkgrad import derive
+from chalkgrad.derive.choices import NOTATIONS
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.writing.expressions import expr_node, t
+from chalkgrad.derive.writing.mathml import MathML, mathml, symbol_key
+from chalkgrad.derive.writing.mathml_lines import ROOM, Lines, maths
+from chalkgrad.derive.writing.notation import NOTE, Notation, notation
+from chalkgrad.derive.writing.tree import (
     AST,
     EQUALS,
     MINUS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from derive.writing.latex import latex
-from derive.writing.metrics import height, text_width, width
-from derive.writing.tree import Name, Words
+from chalkgrad.derive.writing.latex import latex
+from chalkgrad.derive.writing.metrics import height, text_width, width
+from chalkgrad.derive.writing.tree import Name, Words
 from tests.derive.formats.typeset import needs_tex, tex_widths
 from tests.derive.writing.trees import formulas, t
 

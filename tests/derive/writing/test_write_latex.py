@@ -7,12 +7,12 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from derive.terms.algebra import Role
-from derive.terms.functions import NAMES
-from derive.writing.latex import latex, words_latex
-from derive.writing.notation import NOTE
-from derive.writing.signs import Stacked
-from derive.writing.tree import (
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.terms.functions import NAMES
+from chalkgrad.derive.writing.latex import latex, words_latex
+from chalkgrad.derive.writing.notation import NOTE
+from chalkgrad.derive.writing.signs import Stacked
+from chalkgrad.derive.writing.tree import (
     AST,
     EQUALS,
     MINUS,

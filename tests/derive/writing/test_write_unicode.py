@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from derive.terms.algebra import Role
-from derive.terms.functions import NAMES
-from derive.writing.tree import (
+from chalkgrad.derive.terms.algebra import Role
+from chalkgrad.derive.terms.functions import NAMES
+from chalkgrad.derive.writing.tree import (
     AST,
     EQUALS,
     MINUS,
@@ -45,8 +45,8 @@ from derive.writing.tree import (
     joined,
     row,
 )
-from derive.writing.unicode import unicode
-from derive.writing.unicode_scripts import columns, lowered, marked, raised
+from chalkgrad.derive.writing.unicode import unicode
+from chalkgrad.derive.writing.unicode_scripts import columns, lowered, marked, raised
 from tests.derive.writing.trees import NOTATIONS, T, formulas, nodes, t
 
 NOTE, D2L, PASCANU, WERBOS = NOTATIONS

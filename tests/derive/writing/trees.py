@@ -8,12 +8,12 @@ from functools import cache
 import sympy
 from hypothesis import strategies as st
 
-import derive
-from derive.terms.algebra import Expr, Role
-from derive.terms.functions import NAMES
-from derive.writing.expressions import expr_node
-from derive.writing.notation import Notation, notation
-from derive.writing.tree import (
+from chalkgrad import derive
+from chalkgrad.derive.terms.algebra import Expr, Role
+from chalkgrad.derive.terms.functions import NAMES
+from chalkgrad.derive.writing.expressions import expr_node
+from chalkgrad.derive.writing.notation import Notation, notation
+from chalkgrad.derive.writing.tree import (
     AST,
     MINUS,
     PLUS,

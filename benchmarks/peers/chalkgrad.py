@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import codegen
 from benchmarks.case import Case, load
 from benchmarks.peers import Peer, Run
+from chalkgrad import codegen
 
 _FIXED_UP_TO = 2
 """With at most so many steps the network is also built with T fixed, which writes it out without loops."""
 
 
 @dataclass(frozen=True)
-class Longhand:
+class Chalkgrad:
     fixed: bool
-    package: str = "longhand"
+    package: str = "chalkgrad"
 
     @property
     def name(self) -> str:
-        return "longhand_fixed" if self.fixed else "longhand"
+        return "chalkgrad_fixed" if self.fixed else "chalkgrad"
 
     @property
     def title(self) -> str:
@@ -33,4 +33,4 @@ class Longhand:
         return rnn.plan(case.params, case.x, case.y)
 
 
-PEERS: tuple[Peer, ...] = (Longhand(False), Longhand(True))
+PEERS: tuple[Peer, ...] = (Chalkgrad(False), Chalkgrad(True))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import codegen
 from benchmarks.case import Case, load
 from benchmarks.peers import Array, Peer, Run
+from chalkgrad import codegen
 
 
 @dataclass(frozen=True)
-class LonghandForward:
-    name: str = "longhand_forward"
-    package: str = "longhand"
+class ChalkgradForward:
+    name: str = "chalkgrad_forward"
+    package: str = "chalkgrad"
     title: str = "ours, forward"
 
     def prepare(self, case: Case) -> Run | None:
@@ -27,4 +27,4 @@ class LonghandForward:
         return run
 
 
-PEERS: tuple[Peer, ...] = (LonghandForward(),)
+PEERS: tuple[Peer, ...] = (ChalkgradForward(),)
