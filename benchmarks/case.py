@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cells import CELLS, Cell
 from chalkgrad import derive
+from chalkgrad.codegen.choices import DtypeName
 
 Array = NDArray[Any]
 
@@ -65,7 +66,7 @@ class Case:
 
     model: str
     size: Size
-    dtype: str
+    dtype: DtypeName
     threads: int
     params: Mapping[str, Array] = field(repr=False)
     x: Array = field(repr=False)
@@ -98,7 +99,7 @@ class Case:
         return f"{self.model} {self.size} {self.dtype}, {self.threads} thread(s)"
 
 
-def make_case(model: str, size: Size, dtype: str, threads: int = 1, seed: int = 0) -> Case:
+def make_case(model: str, size: Size, dtype: DtypeName, threads: int = 1, seed: int = 0) -> Case:
     """W ~ N(0, 1/n), vectors ~ N(0, 1/4) (the scale near 1), x ~ N(0, 1), y uniform in (0, 1)."""
     random = np.random.default_rng(seed)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 
-def ask(model: str, numbers: tuple[int, ...], dtype: str, steps: int = 0, cache: str | None = None) -> Any:
+def ask(model: str, numbers: tuple[int, ...], dtype: Any, steps: int = 0, cache: str | None = None) -> Any:
     """What a fresh process says; with the given cache folder, or this process's."""
     environment = dict(os.environ) | ({"CHALKGRAD_CACHE": cache} if cache else {})
     arguments = [model, ",".join(map(str, numbers)), dtype, str(steps)]
@@ -42,7 +42,7 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def _answer(model: str, numbers: tuple[int, ...], dtype: str, steps: int) -> dict[str, object]:
+def _answer(model: str, numbers: tuple[int, ...], dtype: Any, steps: int) -> dict[str, object]:
     start = time.perf_counter()
     from benchmarks.case import Size, load, make_case
     from benchmarks.inside import workspace_bytes

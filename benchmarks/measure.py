@@ -12,6 +12,7 @@ from benchmarks.case import Case, Size, make_case
 from benchmarks.peak import fma_peak
 from benchmarks.peers import OURS, Peer, Run
 from benchmarks.timing import Timing, interleaved
+from chalkgrad.codegen.choices import DtypeName
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Measured:
 
     model: str
     size: tuple[int, int, int, int, int]
-    dtype: str
+    dtype: DtypeName
     threads: int
     flops: int
     peak: float
@@ -99,7 +100,7 @@ def measure(case: Case, peers: Sequence[Peer], rounds: int = 7, probe: bool = Tr
     return found
 
 
-Choice = tuple[str, Size, str, int]
+Choice = tuple[str, Size, DtypeName, int]
 
 
 def measure_all(choices: Sequence[Choice], peers: Sequence[Peer], rounds: int) -> list[Measured]:

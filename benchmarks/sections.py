@@ -17,6 +17,7 @@ from benchmarks.child import ask
 from benchmarks.inside import seconds_of_c, straight_operations, workspace_bytes
 from benchmarks.timing import alone, interleaved
 from chalkgrad import codegen
+from chalkgrad.codegen.choices import DtypeName
 
 Row = dict[str, Any]
 Models = Sequence[str]
@@ -33,7 +34,7 @@ ABLATIONS: list[tuple[str, dict[str, Any]]] = [
 """(label, further arguments of `codegen.build`). The first is what the others are compared with."""
 
 
-def builds(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def builds(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """From model to callable in a fresh process: nothing cached, then everything."""
     rows = []
     for model in models:
@@ -46,7 +47,7 @@ def builds(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
     return rows
 
 
-def calls(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def calls(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """What a call from Python adds to the C, at the tiny size with T fixed."""
     rows = []
     for model in models:
@@ -64,7 +65,7 @@ def calls(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
     return rows
 
 
-def memory(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def memory(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """The workspace next to `kept_bytes`, and by how much a call raises the peak of a fresh process."""
     rows = []
     for model in models:
@@ -75,7 +76,7 @@ def memory(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
     return rows
 
 
-def kept_bytes(model: str, size: Size, dtype: str) -> int:
+def kept_bytes(model: str, size: Size, dtype: DtypeName) -> int:
     """What back-propagation has to keep: every state at T + 1 steps, every gate and the output at T.
 
     B ((T + 1) S n_a + T (G n_a + n_y)) numbers, with S states and G gates.
@@ -93,7 +94,7 @@ _GROWTH: Mapping[str, tuple[tuple[int, ...], Callable[[int], Size]]] = {
 }
 
 
-def growth(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def growth(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """Slopes of log time over log T, log B and log n, least squares; n: n_x = n_a = n, n_y = n/2."""
     rows = []
     for model in models:
@@ -116,7 +117,7 @@ def _slope(values: Sequence[float], results: Sequence[float]) -> float | None:
     return float(np.polyfit(np.log(values), np.log(results), 1)[0])
 
 
-def ablation(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def ablation(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """The builds of ABLATIONS next to each other."""
     rows = []
     for model in models:
@@ -129,7 +130,7 @@ def ablation(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]
     return rows
 
 
-def straight(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]:
+def straight(models: Models, dtype: DtypeName, threads: int, rounds: int) -> list[Row]:
     """Code without loops beside loops, for one example and for many, as T grows up to the budget."""
     rows = []
     for model in models:
@@ -150,7 +151,7 @@ def straight(models: Models, dtype: str, threads: int, rounds: int) -> list[Row]
     return rows
 
 
-SECTIONS: dict[str, Callable[[Models, str, int, int], list[Row]]] = {
+SECTIONS: dict[str, Callable[[Models, DtypeName, int, int], list[Row]]] = {
     "builds": builds,
     "calls": calls,
     "memory": memory,

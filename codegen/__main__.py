@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from chalkgrad import derive
 from chalkgrad.codegen import folder, showcase
+from chalkgrad.codegen.choices import DTYPES
 from chalkgrad.codegen.driver import emit, twin_source
 from chalkgrad.codegen.errors import CodegenError
 from chalkgrad.codegen.report import Problem, table
@@ -72,7 +73,7 @@ def _export(arguments: Sequence[str]) -> int:
         "--sizes", required=True, type=_sizes, help="a number for each size: n_x=3,n_a=4,n_y=2"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write to")
-    parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
+    parser.add_argument("--dtype", default="float64", choices=DTYPES)
     parser.add_argument("--T", type=_steps, help="fix the number of steps; T_x,T_y for an encoder-decoder")
     parser.add_argument("--name", help="prefix of all C names and of the files; default: the model's name")
     parser.add_argument(

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chalkgrad.codegen.building.build import compile_cached, publish_module
 from chalkgrad.codegen.building.cache import digest
 from chalkgrad.codegen.building.fingerprint import fingerprint
@@ -22,6 +20,7 @@ from chalkgrad.codegen.c.identifiers import struct_fields
 from chalkgrad.codegen.c.render import Texts, render
 from chalkgrad.codegen.c.source import Source
 from chalkgrad.codegen.calling.network import Network
+from chalkgrad.codegen.choices import MATHS, TARGETS, Dtype, Math, Target, check_choice, check_dtype
 from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError
 from chalkgrad.codegen.lowering.lower import Derivation, Model, derived, functions_of, interface, lower
 from chalkgrad.codegen.passes import pipeline
@@ -55,12 +54,12 @@ class Emitted:
 def emit(
     model: Subject,
     sizes: Mapping[str, int],
-    dtype: Any = "float64",
+    dtype: Dtype = "float64",
     T: Steps = None,
     name: str | None = None,
     *,
     passes: Iterable[str] | None = None,
-    math: str = "own",
+    math: Math = "own",
 ) -> Emitted:
     """The C of a network as text; nothing is compiled.
 
@@ -73,19 +72,19 @@ def emit(
     Raises ArgumentError or ArgumentTypeError, which name the argument.
     """
     face = _fixed(model, sizes, dtype, T)
-    return _emit(model, face, _prefix(model, name), _chosen(passes), _math(math))
+    return _emit(model, face, _prefix(model, name), _chosen(passes), check_choice("math", math, MATHS))
 
 
 def build(
     model: Subject,
     sizes: Mapping[str, int],
-    dtype: Any = "float64",
+    dtype: Dtype = "float64",
     T: Steps = None,
     *,
     threads: int | None = None,
-    target: str = "native",
+    target: Target = "native",
     passes: Iterable[str] | None = None,
-    math: str = "own",
+    math: Math = "own",
 ) -> Network:
     """The compiled network, taken from the cache if it was built before.
 
@@ -97,10 +96,9 @@ def build(
     """
     if threads is not None:
         _whole("threads", threads)
-    if target not in ("native", "portable"):
-        raise ArgumentError("target", "'native' or 'portable'", repr(target))
+    target = check_choice("target", target, TARGETS)
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
-    chosen, math = _chosen(passes), _math(math)
+    chosen, math = _chosen(passes), check_choice("math", math, MATHS)
     recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
     (module,) = compile_cached(
         recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target
@@ -195,7 +193,7 @@ def _fixed(model: Subject, sizes: Mapping[str, int], dtype: Any, T: Steps) -> In
         case _:
             raise _no_subject(model)
     numbers = _sizes(plain, face, sizes)
-    return replace(face, sizes=numbers, dtype=_dtype(dtype), T=_steps(face, T))
+    return replace(face, sizes=numbers, dtype=check_dtype(dtype), T=_steps(face, T))
 
 
 def _sizes(model: Model, face: Interface, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -241,22 +239,6 @@ def _chosen(passes: Iterable[str] | None) -> tuple[str, ...]:
         if name not in pipeline.OPTIONAL:
             raise ArgumentError("passes", f"names out of {', '.join(pipeline.OPTIONAL)}", repr(name))
     return tuple(name for name in pipeline.OPTIONAL if name in names)
-
-
-def _math(math: str) -> str:
-    if math not in ("own", "libm"):
-        raise ArgumentError("math", "'own' or 'libm'", repr(math))
-    return math
-
-
-def _dtype(dtype: Any) -> str:
-    try:
-        name = str(np.dtype(dtype).name)
-    except TypeError:
-        name = repr(dtype)
-    if dtype is None or name not in ("float32", "float64"):
-        raise ArgumentError("dtype", "'float32' or 'float64'", repr(dtype))
-    return name
 
 
 def _steps(face: Interface, T: Steps) -> Steps:

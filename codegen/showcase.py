@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chalkgrad.codegen import folder
+from chalkgrad.codegen.choices import DtypeName
 from chalkgrad.codegen.driver import Steps, Subject, emit, twin_source
 from chalkgrad.codegen.errors import ArgumentError
 
@@ -22,7 +23,7 @@ class Entry:
     architecture: str = "many-to-many"
     feed: str = "none"
     loss: str = "auto"
-    dtype: str = "float64"
+    dtype: DtypeName = "float64"
     T: Steps = None
     functions: dict[str, str] = field(default_factory=dict)
 

@@ -1,29 +1,48 @@
-"""The names that may be chosen, in calls, model files and on the command line: each list once."""
+"""The names that may be chosen, in calls, model files and on the command line: each list once, as a type."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Literal, TypeVar, get_args
 
 from chalkgrad.derive.errors import ChoiceError
 
-ONE_TO_ONE, ONE_TO_MANY, MANY_TO_ONE = "one-to-one", "one-to-many", "many-to-one"
-MANY_TO_MANY, ENCODER_DECODER = "many-to-many", "encoder-decoder"
-ARCHITECTURES = (ONE_TO_ONE, ONE_TO_MANY, MANY_TO_ONE, MANY_TO_MANY, ENCODER_DECODER)
+Architecture = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+ONE_TO_ONE, ONE_TO_MANY, MANY_TO_ONE, MANY_TO_MANY, ENCODER_DECODER = ARCHITECTURES
 WITHOUT_OUTPUT = (ONE_TO_ONE, MANY_TO_MANY)  # what a model without an output may be
 WITH_FEED = (ONE_TO_MANY, ENCODER_DECODER)  # what has steps without an input
 
-NO_FEED, FEED_OUTPUT, FEED_TARGET = FEEDS = ("none", "output", "target")
+Feed = Literal["none", "output", "target"]
+FEEDS: tuple[Feed, ...] = get_args(Feed)
+NO_FEED, FEED_OUTPUT, FEED_TARGET = FEEDS
 
-AUTO = "auto"
-BINARY, CATEGORICAL, SQUARED = LOSSES = ("binary_cross_entropy", "cross_entropy", "squared_error")
-KINDS = (AUTO, *LOSSES)
+Loss = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+BINARY, CATEGORICAL, SQUARED = LOSSES
+AUTO: Literal["auto"] = "auto"
+Kind = Loss | Literal["auto"]
+KINDS: tuple[Kind, ...] = (AUTO, *LOSSES)
 
-NOTATIONS = ("note", "d2l", "pascanu", "werbos")
-LAYOUTS = ("gradient", "jacobian")
-LEVELS = ("full", "brief", "exam", "key")
+Notation = Literal["note", "d2l", "pascanu", "werbos"]
+NOTATIONS: tuple[Notation, ...] = get_args(Notation)
+
+Layout = Literal["gradient", "jacobian"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+Level = Literal["full", "brief", "exam", "key"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+TextFormat = Literal["latex", "tex", "markdown", "html", "notebook", "text"]
+FormatName = Literal["latex", "tex", "pdf", "markdown", "html", "notebook", "text"]
 
 
-def check_choice(argument: str, value: object, allowed: Collection[str]) -> None:
-    """Raises ChoiceError for what is not one of those allowed."""
-    if not isinstance(value, str) or value not in allowed:
-        raise ChoiceError(argument, f"one of {', '.join(allowed)}", value)
+Name = TypeVar("Name", bound=str)
+
+
+def check_choice(argument: str, value: object, allowed: Collection[Name]) -> Name:
+    """The one of those allowed that the value is. Raises ChoiceError for any other."""
+    for name in allowed:
+        if isinstance(value, str) and value == name:
+            return name
+    raise ChoiceError(argument, f"one of {', '.join(allowed)}", value)

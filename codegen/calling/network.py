@@ -18,7 +18,8 @@ from chalkgrad.codegen.building import fork
 from chalkgrad.codegen.calling.again import Memory
 from chalkgrad.codegen.calling.arguments import CheckedCall, Inputs, Lengths, Signature
 from chalkgrad.codegen.calling.convert import describe
-from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError, BusyError
+from chalkgrad.codegen.choices import REDUCTIONS, Reduction, check_choice
+from chalkgrad.codegen.errors import ArgumentError, BusyError
 from chalkgrad.codegen.program.interface import Array, Backend, Interface, Prepared
 
 
@@ -73,7 +74,7 @@ class Network:
         initial: Mapping[str, ArrayLike] | None = None,
         lengths: Lengths | None = None,
         wrt: str | Iterable[str] | None = None,
-        reduction: str = "sum",
+        reduction: Reduction = "sum",
     ) -> tuple[float, dict[str, Array]]:
         """The loss, and its gradient by name, each in the shape of what it belongs to.
 
@@ -99,7 +100,7 @@ class Network:
         initial: Mapping[str, ArrayLike] | None = None,
         lengths: Lengths | None = None,
         wrt: str | Iterable[str] | None = None,
-        reduction: str = "sum",
+        reduction: Reduction = "sum",
     ) -> Plan:
         """`loss_and_grad`, checked once and for all: calling the plan reruns it on the same arrays.
 
@@ -167,14 +168,11 @@ class Network:
         return grads
 
     def _plan(
-        self, call: CheckedCall, wrt: str | Iterable[str] | None, reduction: str
+        self, call: CheckedCall, wrt: str | Iterable[str] | None, reduction: Reduction
     ) -> tuple[Plan, Inputs]:
         self._demand_output("y", "vjp, since the model has no output and so no loss")
         names = self._signature.check_wrt(wrt)
-        if not isinstance(reduction, str):
-            raise ArgumentTypeError("reduction", "'sum' or 'mean'", describe(reduction))
-        if reduction not in ("sum", "mean"):
-            raise ArgumentError("reduction", "'sum' or 'mean'", repr(reduction))
+        check_choice("reduction", reduction, REDUCTIONS)
         inputs = self._signature.check(call)
         if reduction == "mean" and inputs.counts.B == 0:
             raise ArgumentError("reduction", "'sum' for a batch without examples", "'mean'")

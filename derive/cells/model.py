@@ -46,9 +46,9 @@ class Model(Shown):
     functions: Mapping[str, str] = field(hash=False)  # name used in the equations → function chosen
     cell: tuple[Definition, ...]
     output: tuple[Definition, ...]
-    loss: str | None
-    architecture: str = choices.MANY_TO_MANY
-    feed: str = choices.NO_FEED
+    loss: choices.Loss | None
+    architecture: choices.Architecture = choices.MANY_TO_MANY
+    feed: choices.Feed = choices.NO_FEED
     origin: str = field(default="", compare=False)  # the name or path that it was loaded from
 
     @property

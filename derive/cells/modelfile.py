@@ -21,9 +21,9 @@ from chalkgrad.derive.terms.algebra import Symbol, spell
 def load(
     name_or_path: str | os.PathLike[str],
     *,
-    architecture: str = choices.MANY_TO_MANY,
-    feed: str = choices.NO_FEED,
-    loss: str = choices.AUTO,
+    architecture: choices.Architecture = choices.MANY_TO_MANY,
+    feed: choices.Feed = choices.NO_FEED,
+    loss: choices.Kind = choices.AUTO,
     **functions: str,
 ) -> Model:
     """Read a built-in cell by name, or a model file by path.
@@ -117,7 +117,9 @@ def _chosen(tables: Tables, functions: Mapping[str, object]) -> dict[str, str]:
     return {name: str(functions.get(name, choices[0])) for name, choices in tables.functions.items()}
 
 
-def _check_layout(architecture: str, feed: str, output: tuple[Definition, ...]) -> None:
+def _check_layout(
+    architecture: choices.Architecture, feed: choices.Feed, output: tuple[Definition, ...]
+) -> None:
     if not output and architecture not in choices.WITHOUT_OUTPUT:
         raise ChoiceError(
             "architecture", f"{' or '.join(choices.WITHOUT_OUTPUT)} for a model without output", architecture
@@ -130,7 +132,7 @@ def _check_layout(architecture: str, feed: str, output: tuple[Definition, ...]) 
         raise ChoiceError("feed", "none, since yhat is a scalar and x a vector", feed)
 
 
-def _loss(tables: Tables, functions: Mapping[str, str], loss: str) -> str | None:
+def _loss(tables: Tables, functions: Mapping[str, str], loss: choices.Kind) -> choices.Loss | None:
     if not tables.output:
         if loss != choices.AUTO:
             raise ChoiceError("loss", "auto for a model without output", loss)

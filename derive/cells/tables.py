@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from chalkgrad.derive.cells.model import YHAT
 from chalkgrad.derive.cells.parse import nearest
 from chalkgrad.derive.cells.scan import short
-from chalkgrad.derive.choices import KINDS
+from chalkgrad.derive.choices import KINDS, Kind, Name
 from chalkgrad.derive.errors import ModelFileError
 from chalkgrad.derive.terms.algebra import Parameter, Shape, Symbol
 from chalkgrad.derive.terms.functions import NAMES
@@ -51,7 +51,7 @@ class Tables:
     functions: Mapping[str, tuple[str, ...]]
     equations: Mapping[str, str]
     output: Mapping[str, str]
-    kinds: tuple[str, ...]
+    kinds: tuple[Kind, ...]
 
 
 def read_tables(file: str, content: bytes) -> Tables:
@@ -146,7 +146,7 @@ class _Reader:
             raise self._mistake(f"{where}: one line of text", reprlib.repr(value))
         return value
 
-    def _texts(self, where: str, value: object, allowed: Iterable[str]) -> tuple[str, ...]:
+    def _texts(self, where: str, value: object, allowed: Iterable[Name]) -> tuple[Name, ...]:
         """A list of distinct texts, at least one."""
         allowed = tuple(allowed)
         if not isinstance(value, list) or not value:
@@ -254,7 +254,7 @@ class _Reader:
                 found = f"{initial!r}, reserved for the initial state of {state.name!r}"
                 raise self._mistake(f"[{table}]: a name of your own", found, equation)
 
-    def _kinds(self) -> tuple[str, ...]:
+    def _kinds(self) -> tuple[Kind, ...]:
         if "loss" not in self._document:
             return KINDS
         table = self._table("loss")

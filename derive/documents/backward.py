@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import sympy
 
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.equality import Equality
 from chalkgrad.derive.claims.formula import (
     Constant,
@@ -60,7 +61,7 @@ from chalkgrad.derive.writing.tree import (
 Said = tuple[str, StepLike, StepLike, tuple[Term, ...]]  # of a value: at which steps, and the terms
 
 
-def delta(target: Symbol, step: StepLike, layout: str) -> Formula:
+def delta(target: Symbol, step: StepLike, layout: Layout) -> Formula:
     """δ of a value, a column or, in numerator layout, a row."""
     of = Of(Symbol(target.name, target.shape, 0, Role.COTANGENT), step)
     return Laid(of) if layout == "jacobian" and target.shape else of
@@ -69,7 +70,7 @@ def delta(target: Symbol, step: StepLike, layout: str) -> Formula:
 class Backward:
     """The sections of a derivation in one layout, towards the loss or what is brought from outside."""
 
-    def __init__(self, derivation: Derivation, layout: str, towards: str) -> None:
+    def __init__(self, derivation: Derivation, layout: Layout, towards: str) -> None:
         self.derivation = derivation.towards(towards)
         self.whole, self.layout, self.towards = derivation, layout, towards
         self.names, self.objective = parameter_names(derivation), objective_name(derivation)
@@ -307,7 +308,7 @@ class Backward:
         )
 
 
-def outside_section(derivation: Derivation, layout: str) -> Section | None:
+def outside_section(derivation: Derivation, layout: Layout) -> Section | None:
     """The equations of a vector–Jacobian product that differ from those of the loss."""
     way, known = Backward(derivation, layout, OUTSIDE), _known(derivation)
     x = derivation.schedule.x.name
@@ -330,7 +331,7 @@ def outside_section(derivation: Derivation, layout: str) -> Section | None:
     return Section("outside", "With a cotangent from outside", (told, *blocks))
 
 
-def shared_section(derivation: Derivation, layout: str) -> Section:
+def shared_section(derivation: Derivation, layout: Layout) -> Section:
     """What a vector–Jacobian product and the loss have in common, as said of the former: for the check."""
     way, known = Backward(derivation, layout, OUTSIDE), _known(derivation)
     gradients = [Equations(tuple(way.gradient(g))) for g in _from_outside(derivation).values()]

@@ -7,6 +7,7 @@ from itertools import islice
 import sympy
 
 from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.equality import Equality
 from chalkgrad.derive.claims.formula import Back, Formula, Loss, Partial, Product, Values, Weights
 from chalkgrad.derive.deriving.extent import Steps
@@ -24,7 +25,7 @@ _INDICES = "kjnmpqrs"  # of steps
 class ChainTerms:
     """The parts of a chain as formulas; layout "jacobian" turns the results."""
 
-    def __init__(self, chain: Chain, layout: str = "gradient") -> None:
+    def __init__(self, chain: Chain, layout: Layout = "gradient") -> None:
         self.chain, self.layout = chain, layout
         self.derivation, self.step = chain.derivation, chain.loss_step
         self.objective = objective_name(self.derivation)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import sympy
 
 from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.formula import (
     Constant,
     Formula,
@@ -48,7 +49,7 @@ from chalkgrad.derive.writing.tree import (
 class Chained(ChainTerms):
     """The sections about one chain."""
 
-    def __init__(self, chain: Chain, layout: str = "gradient") -> None:
+    def __init__(self, chain: Chain, layout: Layout = "gradient") -> None:
         super().__init__(chain, layout)
         self.factors = Factors(
             chain, self.letter, (self.j, self.k), lambda left, right: self.claim(left, right)

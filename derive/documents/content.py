@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from chalkgrad.derive import choices
 from chalkgrad.derive.chaining.chain import chain
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.deriving.derivation import LOSS, OUTSIDE, Derivation
 from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.documents.backward import Backward, outside_section, shared_section
@@ -36,8 +37,8 @@ class Wanted:
     """
 
     T: Steps = None
-    notation: str = "note"
-    layout: str = "gradient"
+    notation: choices.Notation = "note"
+    layout: Layout = "gradient"
     loss_step: int | None = None
     wrt: tuple[str, ...] | None = None
     pictures: bool = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import sympy
 
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.equality import Equality
 from chalkgrad.derive.claims.formula import At, Figures, Formula, Gradient, Lost, Of
 from chalkgrad.derive.deriving.derivation import LOSS, Derivation
@@ -107,7 +108,7 @@ def _drawn(derivation: Derivation, names: Data[sympy.Expr], rng: random.Random) 
 
 
 def example_section(
-    given: Example, call: str, wrt: Collection[str] | None = None, layout: str = "gradient"
+    given: Example, call: str, wrt: Collection[str] | None = None, layout: Layout = "gradient"
 ) -> Section:
     """Every value, every δ and the gradients of the example. call: how the model is loaded."""
     derivation = given.derivation
@@ -162,7 +163,7 @@ def _steps(given: Example) -> list[tuple[int, int]]:
     return [(t, index) for index, t in given.extent.order(segments)]
 
 
-def _backward(given: Example, layout: str) -> Iterator[Line]:
+def _backward(given: Example, layout: Layout) -> Iterator[Line]:
     derivation = given.derivation.towards(LOSS)
     seen: set[tuple[str, int]] = set()
     for t, index in reversed(_steps(given)):
@@ -173,7 +174,7 @@ def _backward(given: Example, layout: str) -> Iterator[Line]:
                 yield _line(given, formula_node(value), value, (equation.number,))
 
 
-def _gradients(given: Example, wrt: Collection[str] | None, layout: str) -> Iterator[Line]:
+def _gradients(given: Example, wrt: Collection[str] | None, layout: Layout) -> Iterator[Line]:
     derivation, objective = given.derivation, objective_name(given.derivation)
     for gradient in derivation.parameter_gradients:
         if wrt is None or gradient.name in wrt:
@@ -271,7 +272,7 @@ def _nested(tensor: Tensor[sympy.Expr]) -> str:
 # ----------------------------------------------------------------------------- the gradient check
 
 
-def gradient_check(given: Example, wrt: Collection[str] | None = None, layout: str = "gradient") -> Table:
+def gradient_check(given: Example, wrt: Collection[str] | None = None, layout: Layout = "gradient") -> Table:
     """∂L/∂θ of one component of each parameter, or each of `wrt`, against differences of three sizes."""
     head = [paragraph("component"), paragraph("derivative")]
     head += [paragraph("error for ε = {}", Number("", -e)) for e in _EXPONENTS]
@@ -289,7 +290,7 @@ def gradient_check(given: Example, wrt: Collection[str] | None = None, layout: s
     return Table(tuple(head), tuple(rows))
 
 
-def _component(given: Example, parameter: Parameter, place: int, layout: str) -> Node:
+def _component(given: Example, parameter: Parameter, place: int, layout: Layout) -> Node:
     """(∂L/∂W) with the indices of a component, from 1."""
     slope = formula_node(Gradient(parameter.name), objective_name(given.derivation))
     if not parameter.shape:

@@ -12,6 +12,7 @@ import sympy
 
 from chalkgrad.derive.chaining.jacobian import Column, Factor, Move, Number, Weight, read_back
 from chalkgrad.derive.chaining.jacobian import Diagonal as Diag
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.formula import Change, Constant, Diagonal, Formula, Laid, Of, Product, Turned
 from chalkgrad.derive.deriving.derivation import Sum, Term
 from chalkgrad.derive.terms.algebra import (
@@ -37,17 +38,17 @@ def source(expr: Expr) -> Symbol | None:
     return found[0] if found else None
 
 
-def term_formula(term: Term, step: StepLike, layout: str) -> Formula:
+def term_formula(term: Term, step: StepLike, layout: Layout) -> Formula:
     """A term of an adjoint equation as it stands at `step`."""
     return _laid(term.at_t, step, layout)
 
 
-def sum_formula(part: Sum, step: StepLike, layout: str) -> Formula:
+def sum_formula(part: Sum, step: StepLike, layout: Layout) -> Formula:
     """What a parameter's gradient gets at `step`; in numerator layout of the transposed shape."""
     return _laid(part.expr, step, layout)
 
 
-def _laid(expr: Expr, step: StepLike, layout: str) -> Formula:
+def _laid(expr: Expr, step: StepLike, layout: Layout) -> Formula:
     if layout == "gradient":
         return Of(expr, step)
     start = source(expr)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from chalkgrad.derive import choices
+from chalkgrad.derive.choices import Level
 from chalkgrad.derive.documents.pieces import listed, paragraph
 from chalkgrad.derive.documents.tree import (
     Block,
@@ -25,7 +26,7 @@ _RESULTS = ("forward", "backward", "gradients")
 _HIDDEN = ("check", "checked")  # from whoever takes an exam: numbers, and what holds
 
 
-def at_level(document: Document, level: str) -> Document:
+def at_level(document: Document, level: Level) -> Document:
     """The document as `level` shows it: "key" is what "exam" leaves out."""
     match level:
         case "full":

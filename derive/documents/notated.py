@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.deriving.derivation import Derivation, Forward
 from chalkgrad.derive.documents.pieces import (
     gradient_shape,
@@ -34,7 +35,7 @@ from chalkgrad.derive.writing.tree import (
 )
 
 
-def derivatives_section(derivation: Derivation, layout: str = "gradient") -> Section:
+def derivatives_section(derivation: Derivation, layout: Layout = "gradient") -> Section:
     """Immediate and total derivatives, defined, and how a layout has them."""
     loss, u, v = Objective(objective_name(derivation)), Ident("u"), Name("v", t)
     immediate, total = Derivative(u, Ident("v"), True), Derivative(u, Ident("v"))
@@ -65,7 +66,7 @@ def derivatives_section(derivation: Derivation, layout: str = "gradient") -> Sec
     return Section("derivatives", "Two kinds of derivative", tuple(blocks))
 
 
-def _laid_out(delta: Node, v: Node, layout: str) -> Paragraph:
+def _laid_out(delta: Node, v: Node, layout: Layout) -> Paragraph:
     """Which shape a derivative has."""
     if layout == "jacobian":
         return paragraph(
@@ -87,12 +88,12 @@ def _laid_out(delta: Node, v: Node, layout: str) -> Paragraph:
 # ----------------------------------------------------------------------------- notation
 
 
-def glossary(derivation: Derivation, layout: str = "gradient") -> tuple[Entry, ...]:
+def glossary(derivation: Derivation, layout: Layout = "gradient") -> tuple[Entry, ...]:
     """Every symbol with its shape and what it means."""
     return tuple(_entries(derivation, layout))
 
 
-def _entries(derivation: Derivation, layout: str) -> Iterator[Entry]:
+def _entries(derivation: Derivation, layout: Layout) -> Iterator[Entry]:
     plan, model = derivation.schedule, derivation.model
     name = objective_name(derivation)
     yield Entry(When(t), Words("number"), ("a step, counted from 1",))

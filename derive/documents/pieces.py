@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import sympy
 
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.documents.tree import Inline, Paragraph
 from chalkgrad.derive.terms.algebra import Role, Shape, StepLike, exact
 from chalkgrad.derive.writing.expressions import t
@@ -67,7 +68,7 @@ def shape_node(shape: Shape) -> Node:
     return Fence(row(*sizes), sized=False)
 
 
-def gradient_shape(shape: Shape, layout: str) -> Node:
+def gradient_shape(shape: Shape, layout: Layout) -> Node:
     """Of a derivative: the shape of what it is by, turned in numerator layout."""
     if layout == "gradient" or not shape:
         return shape_node(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias, overload
 
 from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import Model
@@ -26,13 +26,36 @@ from chalkgrad.derive.publishing.program import program_section
 Text: TypeAlias = "str | bytes"
 
 
+@overload
 def document(
     model: Model | Derivation,
     T: Steps = None,
-    format: str = "latex",
-    notation: str = "note",
-    layout: str = "gradient",
-    level: str = "full",
+    *,
+    format: Literal["pdf"],
+    notation: choices.Notation = "note",
+    layout: choices.Layout = "gradient",
+    level: choices.Level = "full",
+) -> bytes: ...
+
+
+@overload
+def document(
+    model: Model | Derivation,
+    T: Steps = None,
+    format: choices.TextFormat = "latex",
+    notation: choices.Notation = "note",
+    layout: choices.Layout = "gradient",
+    level: choices.Level = "full",
+) -> str: ...
+
+
+def document(
+    model: Model | Derivation,
+    T: Steps = None,
+    format: choices.FormatName = "latex",
+    notation: choices.Notation = "note",
+    layout: choices.Layout = "gradient",
+    level: choices.Level = "full",
 ) -> Text:
     """The derivation as a document: text, or the bytes of a PDF. Every displayed equality has been checked.
 
@@ -50,7 +73,7 @@ def document(
     return printed(derivation, wanted, format, level)
 
 
-def printed(derivation: Derivation, wanted: Wanted, format: str, level: str) -> Text:
+def printed(derivation: Derivation, wanted: Wanted, format: choices.FormatName, level: choices.Level) -> Text:
     """The document in one format and at one level; ChoiceError as above."""
     check_choice("format", format, FORMATS)
     check_choice("level", level, choices.LEVELS)
@@ -64,9 +87,9 @@ def printed(derivation: Derivation, wanted: Wanted, format: str, level: str) -> 
 
 def loading(model: Model) -> str:
     """The Python expression that loads the model, by its name."""
-    chosen = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or choices.AUTO}
     usual = {"architecture": choices.MANY_TO_MANY, "feed": choices.NO_FEED, "loss": choices.AUTO}
-    chosen = {key: value for key, value in chosen.items() if usual[key] != value} | dict(model.functions)
+    own = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or choices.AUTO}
+    chosen = {**{key: str(value) for key, value in own.items() if usual[key] != value}, **model.functions}
     arguments = [repr(model.origin or model.name), *(f"{k}={v!r}" for k, v in chosen.items())]
     return f"derive.load({', '.join(arguments)})"
 
@@ -81,7 +104,7 @@ class Format:
     pictures: bool = False
 
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[choices.FormatName, Format] = {
     "latex": Format(lambda made, call: print_latex(made), ""),
     "tex": Format(lambda made, call: print_tex(made), ".tex"),
     "pdf": Format(lambda made, call: print_pdf(made), ".pdf", pictures=True),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from chalkgrad.derive.cells.modelfile import builtin_names, load
 from chalkgrad.derive.deriving.derivation import bptt
@@ -33,8 +34,8 @@ class Page:
     heading: str
     model: str
     steps: int | tuple[int, int] | None
-    choices: Mapping[str, str]
-    writing: Mapping[str, str]
+    choices: Mapping[str, Any]
+    writing: Mapping[str, Any]
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalkgrad.derive.cells.model import Definition, Model
 from chalkgrad.derive.chaining.chain import Chain, ChainTerm
+from chalkgrad.derive.choices import Layout
 from chalkgrad.derive.claims.formula import Of, OverTime
 from chalkgrad.derive.deriving.architecture import T
 from chalkgrad.derive.deriving.derivation import (
@@ -62,7 +63,7 @@ def _document(derivation: Derivation, sections: Sequence[Section]) -> Document:
     return Document(model.title, subtitle, tuple(sections), NOTE, glossary(derivation), (0, 0, 0))
 
 
-def derivation_sections(derivation: Derivation, layout: str = "gradient") -> list[Section]:
+def derivation_sections(derivation: Derivation, layout: Layout = "gradient") -> list[Section]:
     """Model, forward equations, the two derivatives, δ with its boundaries, gradients, and what vjp adds."""
     objective = LOSS if derivation.loss is not None else OUTSIDE
     way = Backward(derivation, layout, objective)
