@@ -17,6 +17,7 @@ from benchmarks.measure import Measured, measure_all
 from benchmarks.peers import FILES, FORWARD_FILES, OURS, find
 from benchmarks.sections import SECTIONS
 from benchmarks.timing import Timing
+from chalkgrad.codegen.choices import DtypeName
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Request:
 
     models: tuple[str, ...]
     sizes: tuple[tuple[int, int, int, int, int], ...]
-    dtypes: tuple[str, ...]
+    dtypes: tuple[DtypeName, ...]
     threads: int
     peers: tuple[str, ...] | None
     rounds: int
