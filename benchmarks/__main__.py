@@ -17,9 +17,10 @@ from benchmarks.machine import thread_environment
 from benchmarks.report import markdown
 from benchmarks.sections import SECTIONS
 from benchmarks.worker import Request
+from chalkgrad.codegen.choices import DtypeName
 
 _QUICK = tuple(SIZES[i] for i in (0, 2, 6))
-_DTYPES = ("float32", "float64")
+_DTYPES: tuple[DtypeName, ...] = ("float32", "float64")
 _PEERS = "numpy torch_fused torch_loop jax_scan numba casadi onnx_forward"
 Numbers = tuple[int, int, int, int, int]
 

@@ -1,7 +1,4 @@
-"""Command line: write a network as C, rebuild the showcase, or take the tour.
-
-python -m codegen MODEL --sizes n_x=3,n_a=4,n_y=2 --out DIR
-"""
+"""chalkgrad c: a network as C. In a checkout also: rebuild the showcase, or take the tour."""
 
 from __future__ import annotations
 
@@ -10,62 +7,59 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from chalkgrad import derive
 from chalkgrad.codegen import folder, showcase
 from chalkgrad.codegen.choices import DTYPES
 from chalkgrad.codegen.driver import emit, twin_source
-from chalkgrad.codegen.errors import CodegenError
 from chalkgrad.codegen.report import Problem, table
+from chalkgrad.commands import Parser, answered
 from chalkgrad.derive import gradients_latex
 
 _TOUR = "vanilla"  # the founding note's network
 _EPILOG = """\
-examples
-  python -m codegen vanilla --sizes n_x=3,n_a=4,n_y=2 --out net
+examples:
+  chalkgrad c vanilla --sizes n_x=3,n_a=4,n_y=2 --out net
       net/vanilla.c, vanilla.h, vanilla_numpy.py and vanilla.py, which compiles the C when it is imported:
       cd net && python -c "import vanilla; help(vanilla.loss_and_grad)"
-  python -m codegen lstm --h softmax --sizes n_x=8,n_a=16,n_y=4 --dtype float32 --out net
-  python -m codegen mycell.toml --sizes n_x=3,n_a=4,n_y=2 --T 2 --out net
+  chalkgrad c lstm --h softmax --sizes n_x=8,n_a=16,n_y=4 --dtype float32 --out net
+  chalkgrad c mycell.toml --sizes n_x=3,n_a=4,n_y=2 --T 2 --out net
       a cell of your own, for exactly two steps: written out without loops where that is short enough
-  python -m codegen vanilla --architecture encoder-decoder --feed output --sizes n_x=3,n_a=4,n_y=2 --out net
-  python -m codegen showcase
-      write and compile every network of generated/manifest.toml
-  python -m codegen tour
-      derive, print, generate, compile and compare the note's network
+  chalkgrad c vanilla --architecture encoder-decoder --feed output --sizes n_x=3,n_a=4,n_y=2 --out net
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, as for every other mistake."""
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0, or 2 after one line that says what is wrong."""
+    """Run the command line, `showcase` and `tour` after these words. Returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        match given:
-            case ["showcase", *rest]:
-                return _showcase(rest)
-            case ["tour", *rest]:
-                return _tour(rest)
-            case _:
-                return _export(given)
-    except (CodegenError, derive.DeriveError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    match given:
+        case ["showcase", *rest]:
+            return showcase_command(rest)
+        case ["tour", *rest]:
+            return tour_command(rest)
+        case _:
+            return c_command(given)
+
+
+def c_command(arguments: Sequence[str]) -> int:
+    """Write a network as C."""
+    return answered("chalkgrad c", lambda: _export(arguments))
+
+
+def showcase_command(arguments: Sequence[str]) -> int:
+    """Write and compile every network of a manifest."""
+    return answered("chalkgrad showcase", lambda: _showcase(arguments))
+
+
+def tour_command(arguments: Sequence[str]) -> int:
+    """Derive, generate, compile and compare the note's network."""
+    return answered("chalkgrad tour", lambda: _tour(arguments))
 
 
 def _export(arguments: Sequence[str]) -> int:
-    parser = _Parser(
-        prog="python -m codegen",
-        description="Write a recurrent network as C: forward pass, loss, and all gradients.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Write a recurrent network as C: forward pass, loss, and all gradients."
+    parser = Parser("chalkgrad c", description, _EPILOG)
     parser.add_argument(
         "model", metavar="MODEL", help=f"a model file, or one of {', '.join(derive.builtin_names())}"
     )
@@ -99,7 +93,7 @@ def _export(arguments: Sequence[str]) -> int:
 
 
 def _showcase(arguments: Sequence[str]) -> int:
-    parser = _Parser(prog="python -m codegen showcase", description="Write and compile the showcase.")
+    parser = Parser("chalkgrad showcase", "Write and compile every network of generated/manifest.toml.")
     parser.add_argument("--folder", type=Path, default=Path("generated"), help="where its manifest.toml is")
     parser.add_argument("--no-compile", action="store_true", help="write the sources only")
     given = parser.parse_args(arguments)
@@ -116,9 +110,7 @@ def _showcase(arguments: Sequence[str]) -> int:
 
 
 def _tour(arguments: Sequence[str]) -> int:
-    parser = _Parser(
-        prog="python -m codegen tour", description="Derive, generate, compile and compare the note's network."
-    )
+    parser = Parser("chalkgrad tour", "Derive, generate, compile and compare the note's network.")
     parser.parse_args(arguments)
     model = derive.load(_TOUR)
     derivation = derive.bptt(model)

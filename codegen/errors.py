@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-def printable(text: str) -> str:
-    """The text with line breaks, and escapes for all else that could steer a terminal."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+from chalkgrad.errors import FAULT, ChalkgradError
 
 
-class CodegenError(Exception):
+class CodegenError(ChalkgradError):
     """Base class of everything that `codegen` raises on purpose; its message is safe to print."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
 
 
 class ArgumentError(CodegenError, ValueError):
@@ -51,3 +45,5 @@ class CacheWarning(UserWarning):
 
 class ProgramError(CodegenError):
     """A program that breaks the grammar of its level."""
+
+    status: ClassVar[int] = FAULT

@@ -1,4 +1,4 @@
-"""python -m derive: the derivation of a model as a document, or the check of a formula."""
+"""chalkgrad derive: the derivation of a model as a document."""
 
 from __future__ import annotations
 
@@ -8,68 +8,46 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chalkgrad.commands import Parser, answered
 from chalkgrad.derive import choices
 from chalkgrad.derive.cells.modelfile import builtin_names
 from chalkgrad.derive.deriving.derivation import Derivation, bptt
 from chalkgrad.derive.documents.content import Wanted
-from chalkgrad.derive.errors import ChoiceError, DeriveError
+from chalkgrad.derive.errors import ChoiceError
 from chalkgrad.derive.publishing import check_command
 from chalkgrad.derive.publishing.document import FORMATS, printed
-from chalkgrad.derive.publishing.options import add_choices, chosen_steps, loaded, show
+from chalkgrad.derive.publishing.options import DEFAULT_MODEL, add_choices, chosen_steps, loaded, show
 from chalkgrad.derive.values.prove import prove
 
-DEFAULT_MODEL = "vanilla"
+PROGRAM = "chalkgrad derive"
 EPILOG = """\
 examples:
-  python -m derive                                  the note's network, T = 2
-  python -m derive --g relu --h softmax             ReLU and softmax
-  python -m derive gru --T 3 --wrt W_ka             one parameter of a GRU, three steps
-  python -m derive lstm --wrt W_fa,x,a0,c0          with the input and the initial states
-  python -m derive vanilla --architecture many-to-one
-  python -m derive vanilla --architecture one-to-many --feed output
-  python -m derive vanilla --architecture encoder-decoder --T 2,3
-  python -m derive my_cell.toml --function act=tanh a model file of your own
-  python -m derive --prove                          and compare with sympy.diff of the expanded loss
-  python -m derive gru --out gru.html               a page to explore; .tex .pdf .md .ipynb .txt as well
-  python -m derive --format text --level brief      one page of results, for the terminal
-  python -m derive --notation d2l --layout jacobian other ways to write the same
-  python -m derive --level exam --out exam.tex      questions; the answers go to exam-key.tex
-  python -m derive check "dL/db_a = sum_t delta_z_a[t]"       is this right? (check --help says more)
+  chalkgrad derive                                  the note's network, T = 2
+  chalkgrad derive --g relu --h softmax             ReLU and softmax
+  chalkgrad derive gru --T 3 --wrt W_ka             one parameter of a GRU, three steps
+  chalkgrad derive lstm --wrt W_fa,x,a0,c0          with the input and the initial states
+  chalkgrad derive vanilla --architecture many-to-one
+  chalkgrad derive vanilla --architecture one-to-many --feed output
+  chalkgrad derive vanilla --architecture encoder-decoder --T 2,3
+  chalkgrad derive my_cell.toml --function act=tanh a model file of your own
+  chalkgrad derive --prove                          and compare with sympy.diff of the expanded loss
+  chalkgrad derive gru --out gru.html               a page to explore; .tex .pdf .md .ipynb .txt as well
+  chalkgrad derive --format text --level brief      one page of results, for the terminal
+  chalkgrad derive --notation d2l --layout jacobian other ways to write the same
+  chalkgrad derive --level exam --out exam.tex      questions; the answers go to exam-key.tex
 
 Unless a format is asked for, displays are printed, $$ ... $$, that amsmath, MathJax and KaTeX accept: the
 model, the forward equations, the adjoint equations with their boundary at t = T, the gradients, the chain
 rule through T steps, and an example with numbers. Every displayed equality has been checked.
-
-exit status: 0; 1 if --prove finds a difference or an equality does not hold; 2 for a model file or an
-argument that does not fit.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns the exit status."""
+    """Run the command, `check` after that word too. Returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["check"]:
-        return check_command.main(given[1:], DEFAULT_MODEL)
-    options = _parser().parse_args(given)
-    try:
-        return _run(options)
-    except DeriveError as error:
-        print(f"derive: {_message(error)}", file=sys.stderr)
-        return _status(error)
-
-
-def _status(error: DeriveError) -> int:
-    """A wrong equation is 1, a missing program no failure of ours, anything else 2."""
-    return {"WrongStep": 1, "MissingProgram": 0}.get(type(error).__name__, 2)
-
-
-def _message(error: DeriveError) -> str:
-    """One line, in the words of the command line."""
-    match error:
-        case ChoiceError(argument="name_or_path", expected=expected, received=received):
-            return str(ChoiceError("MODEL", expected, received))
-        case _:
-            return " ".join(str(error).split())
+        return check_command.main(given[1:])
+    return answered(PROGRAM, lambda: _run(_parser().parse_args(given)))
 
 
 def _write(path: Path, text: str | bytes) -> None:
@@ -81,13 +59,8 @@ def _write(path: Path, text: str | bytes) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m derive",
-        description="Derive back-propagation through time for a recurrent cell and print it as a document.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    description = "Derive back-propagation through time for a recurrent cell and print it as a document."
+    parser = Parser(PROGRAM, description, EPILOG)
     add = parser.add_argument
     add(
         "model",
@@ -113,15 +86,15 @@ def _parser() -> argparse.ArgumentParser:
         help=", ".join(choices.NOTATIONS),
     )
     add("--layout", choices=choices.LAYOUTS, default="gradient", metavar="Y", help=", ".join(choices.LAYOUTS))
-    levels = tuple(level for level in choices.LEVELS if level != "key")  # written beside the exam
-    add("--level", choices=levels, default="full", metavar="V", help=", ".join(levels))
+    levels = f"{', '.join(choices.LEVELS)}; exam with --out writes its key beside it"
+    add("--level", choices=choices.LEVELS, default="full", metavar="V", help=levels)
     add("--out", metavar="FILE", help="write to a file instead of standard output")
     add("--prove", action="store_true", help="compare each gradient with sympy.diff of the expanded loss")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
-    model = loaded(options)
+    model = loaded(options, "MODEL")
     derivation = bptt(model)
     wrt = None if options.wrt is None else tuple(name.strip() for name in options.wrt.split(","))
     steps = chosen_steps(options.T, model)

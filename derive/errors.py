@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-
-def printable(text: str, breaks: str = "\n") -> str:
-    """The text with line breaks, and escapes for all else that could steer a terminal."""
-    return "".join(
-        c if c.isprintable() or c in breaks else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+from chalkgrad.errors import ChalkgradError, printable
 
 
-class DeriveError(Exception):
+class DeriveError(ChalkgradError):
     """Base class of everything that `derive` raises on purpose; its message is safe to print."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
 
 
 class ShapeError(DeriveError):

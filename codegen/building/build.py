@@ -24,7 +24,7 @@ from chalkgrad.codegen.building.toolchain import Compiler
 from chalkgrad.codegen.c.source import Source
 from chalkgrad.codegen.errors import BuildError
 
-_PREFIX = "_chalkgrad_"
+_PREFIX = cache.MODULE
 _LOADING = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a child must not find it locked by a thread that it has not
     os.register_at_fork(

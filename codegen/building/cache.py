@@ -13,6 +13,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -22,10 +23,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import platformdirs
+
 from chalkgrad.codegen.building import trust
-from chalkgrad.codegen.errors import BuildError, CacheWarning, printable
+from chalkgrad.codegen.errors import BuildError, CacheWarning
+from chalkgrad.errors import printable
 
 _SUMS = "SUMS"
+MODULE = "_chalkgrad_"
+"""What the names of modules begin with."""
+NOTES = ("recipe_", "built_", "compiler_", "threads_")
+"""And those of notes, before a digest."""
+_NAME = re.compile(rf"({'|'.join(map(re.escape, (MODULE, *NOTES)))}).*[0-9a-f]{{32}}(\.py)?$")
 _MAKING, _DISCARDED = "making-", "discarded-"
 _YOUNG = 60.0  # seconds in which nobody takes a folder that is being made or removed for a forgotten one
 _OLD = 24 * 3600.0  # and in which nobody does where it cannot be told whether its maker lives
@@ -95,22 +104,37 @@ def write_note(name: str, text: str) -> Path:
     return _in_writable(lambda folder: _replace(folder / name, text))
 
 
+def held() -> list[tuple[Path, int, int]]:
+    """Each cache folder, with the number of builds in it and the bytes that they take with all notes."""
+    found = [(folder, list(_ours(folder))) for folder in dict.fromkeys((*_usual(), *_readable()))]
+    return [(folder, sum(path.is_dir() for path in paths), sum(map(_size, paths))) for folder, paths in found]
+
+
+def clear() -> None:
+    """Remove all builds and notes, and nothing else; what is being made stays, what is loaded works on."""
+    for folder in _readable():
+        _clean(folder)
+        for path in _ours(folder):
+            discard(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 # ----------------------------------------------------------------------------- the folders
 
 
-def _configured() -> Path | None:
-    """The folder that the user names, or the usual one; None without a home, or where others may write."""
+def _usual() -> Iterator[Path]:
+    """The folder that the user names, or where the system wants caches, whether it may be used or not."""
     if chosen := os.environ.get("CHALKGRAD_CACHE"):
-        folder = Path(chosen).absolute()
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        try:
-            folder = (Path(base) if os.path.isabs(base) else Path.home().absolute() / ".cache") / "chalkgrad"
-        except RuntimeError:  # no home
-            return None
-    if (reason := trust.reason_against(folder)) is None:
-        return folder
-    _warn(folder, reason)
+        yield Path(chosen).absolute()
+    elif (folder := platformdirs.user_cache_path("chalkgrad")).is_absolute():
+        yield folder  # it is not where there is no home
+
+
+def _configured() -> Path | None:
+    """The usual folder; None without a home, or where others may write."""
+    for folder in _usual():
+        if (reason := trust.reason_against(folder)) is None:
+            return folder
+        _warn(folder, reason)
     return None
 
 
@@ -177,6 +201,18 @@ def _in_writable(use: Callable[[Path], _T]) -> _T:
 
 
 # ----------------------------------------------------------------------------- entries and notes
+
+
+def _ours(folder: Path) -> Iterator[Path]:
+    """What lies in a cache folder by a name that is given here."""
+    with contextlib.suppress(OSError):
+        yield from (path for path in sorted(folder.iterdir()) if _NAME.match(path.name))
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return sum(p.lstat().st_size for p in (path.iterdir() if path.is_dir() else [path]))
+    return 0
 
 
 def _note(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 from chalkgrad.derive.claims.equality import Equality
 from chalkgrad.derive.deriving.architecture import T, T_x, T_y
@@ -13,6 +14,7 @@ from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from chalkgrad.derive.errors import DerivationError, DeriveError, ShapeError
 from chalkgrad.derive.values.oracle import Oracle, oracles
+from chalkgrad.errors import FAULT
 
 POINTS = 3
 DIGITS = 40
@@ -23,6 +25,8 @@ SHORTEST = 3  # steps at which equations in t are tried: a first, a last and one
 
 class WrongStep(DeriveError):
     """A displayed equality that does not hold, or a quoted false one that does."""
+
+    status: ClassVar[int] = FAULT
 
     def __init__(self, line: str, found: str, holds: bool) -> None:
         self.line, self.found, self.holds = line, found, holds

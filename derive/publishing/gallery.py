@@ -1,4 +1,4 @@
-"""python -m derive.publishing.gallery MANIFEST --out FOLDER: a page for every entry, and an index."""
+"""chalkgrad docs MANIFEST --out FOLDER: a page for every entry, and an index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from chalkgrad.commands import Parser, answered
 from chalkgrad.derive.cells.modelfile import builtin_names, load
 from chalkgrad.derive.deriving.derivation import bptt
 from chalkgrad.derive.documents.content import Wanted
-from chalkgrad.derive.errors import ChoiceError, DeriveError
+from chalkgrad.derive.errors import ChoiceError
 from chalkgrad.derive.publishing.document import printed
 
+PROGRAM = "chalkgrad docs"
 _HEADING, _MODEL, _STEPS = "heading", "model", "T"
 _WRITING = ("notation", "layout")
 _STYLE = (
@@ -108,18 +110,15 @@ def _index(found: Sequence[Page]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m derive.publishing.gallery", description="Build a page for every entry of a manifest."
-    )
+    parser = Parser(PROGRAM, "Build a page for every entry of a manifest, and an index of them.")
     parser.add_argument("manifest", type=Path, metavar="MANIFEST")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--cell", action="append", default=[], metavar="FILE", help="add a model file")
-    options = parser.parse_args(arguments)
-    try:
-        built = build(options.manifest, options.out, options.cell)
-    except DeriveError as error:
-        print(f"gallery: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return answered(PROGRAM, lambda: _run(parser.parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    built = build(options.manifest, options.out, options.cell)
     for page, seconds in built:
         print(f"{seconds:5.1f} s  {page.told}")
     print(f"{len(built)} pages: {options.out / 'index.html'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import Any
 
@@ -11,6 +10,8 @@ from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import Model
 from chalkgrad.derive.cells.modelfile import load
 from chalkgrad.derive.errors import ChoiceError
+
+DEFAULT_MODEL = "vanilla"
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +27,21 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     add("--loss", default=choices.AUTO, metavar="L", help=", ".join(choices.KINDS))
 
 
-def loaded(options: argparse.Namespace) -> Model:
-    """The model that the options choose. Raises ModelFileError, ChoiceError."""
-    return load(
-        options.model,
-        architecture=options.architecture,
-        feed=options.feed,
-        loss=options.loss,
-        **_functions(options),
-    )
+def loaded(options: argparse.Namespace, argument: str) -> Model:
+    """The model that the options choose, its name by that argument. Raises ModelFileError, ChoiceError."""
+    functions = _functions(options)
+    try:
+        return load(
+            options.model,
+            architecture=options.architecture,
+            feed=options.feed,
+            loss=options.loss,
+            **functions,
+        )
+    except ChoiceError as error:
+        if error.argument != "name_or_path":
+            raise
+        raise ChoiceError(argument, error.expected, error.received) from None
 
 
 def _functions(options: argparse.Namespace) -> dict[str, str]:
@@ -65,11 +72,9 @@ def chosen_steps(text: str | None, model: Model) -> Any:
 
 
 def show(text: str | bytes) -> None:
-    """To standard output; a reader that stops early is no error."""
-    try:
-        if isinstance(text, bytes):
-            sys.stdout.buffer.write(text)
-        else:
-            print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """To standard output."""
+    if isinstance(text, bytes):
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    else:
+        print(text, flush=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import ClassVar
 
 from chalkgrad.derive.errors import DeriveError
+from chalkgrad.errors import UNREADABLE
 
 _WIDTH = 76  # columns of the formula that are shown around a mistake
 _INDENT = "    "
@@ -16,6 +18,8 @@ class FormulaError(DeriveError):
     `column` counts from 1 in `formula`, the text with line breaks as spaces; it is None where the mistake
     is nowhere in particular. `expected` and `found` are kept as attributes.
     """
+
+    status: ClassVar[int] = UNREADABLE
 
     def __init__(self, formula: str, column: int | None, expected: str, found: str) -> None:
         self.formula, self.column, self.expected, self.found = formula, column, expected, found
