@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import codegen.calling.network
 from chalkgrad import derive
 from chalkgrad.codegen.building import toolchain
+from chalkgrad.codegen.calling import network
 from chalkgrad.derive.deriving.architecture import schedule
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +46,8 @@ def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         match node:
             case ast.Import(names=names):
                 yield from ((alias.name, ()) for alias in names)
+            case ast.ImportFrom(module="chalkgrad", names=names):  # from chalkgrad import derive
+                yield from ((f"chalkgrad.{alias.name}", ()) for alias in names)
             case ast.ImportFrom(module=module, names=names, level=0):
                 yield str(module), tuple(alias.name for alias in names)
             case ast.ImportFrom():
@@ -53,7 +55,8 @@ def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def package(module: str) -> str:
-    return module.partition(".")[0]
+    """The first part of its name; of what is in chalkgrad, the second."""
+    return module.removeprefix("chalkgrad.").partition(".")[0]
 
 
 # ----------------------------------------------------------------------------- imports
@@ -72,14 +75,15 @@ def test_only_lower_sees_inside_derive() -> None:
         assert "sympy" not in {package(module) for module, _ in found}, own
         from_derive = [(module, names) for module, names in found if package(module) == "derive"]
         if own in PUBLIC:
-            assert {module for module, _ in from_derive} <= {"derive"}, own
+            assert {module for module, _ in from_derive} <= {"chalkgrad.derive"}, own
             assert {name for _, names in from_derive for name in names} <= set(derive.__all__), own
         else:
             assert not from_derive, own
 
 
 def test_nothing_else_is_needed_at_run_time() -> None:
-    allowed = {"derive", "codegen", "sympy", "mpmath", "numpy", "jinja2", "cffi", "_cffi_backend"}
+    allowed = {"chalkgrad", "derive", "codegen", "errors", "commands", "short_names"}
+    allowed |= {"sympy", "mpmath", "numpy", "jinja2", "cffi", "_cffi_backend", "platformdirs"}
     for path in (*DERIVE, *CODEGEN):
         used = {package(module) for module, _ in imports(path)}
         drawn = {"matplotlib"} if path.name == "plotted.py" else set()  # where it is absent, nothing is drawn
@@ -125,7 +129,8 @@ LONG = {name for name in cell_names() if len(name) > 1}
 
 def default_model(path: Path, text: str) -> bool:
     """The default model of the command line, and the examples in its help."""
-    return path.name == "__main__.py" and ("python -m" in text or text == "vanilla")
+    help = path.name == "__main__.py" and text.startswith("examples:")
+    return help or (path.name in ("__main__.py", "options.py") and text == "vanilla")
 
 
 def cells_named(path: Path) -> Iterator[str]:
@@ -218,7 +223,7 @@ def test_memory_in_tests_is_poisoned() -> None:
     for dtype in (np.float32, np.float64):
         assert np.isnan(np.empty((2, 3), dtype)).all()
         assert np.isnan(np.empty(64, np.uint8).view(dtype)).all()
-        assert np.isnan(codegen.calling.network.np.empty(3, dtype)).all()  # the same function
+        assert np.isnan(network.np.empty(3, dtype)).all()  # the same function
 
 
 def test_no_file_is_long() -> None:
@@ -241,15 +246,18 @@ def test_no_flag_changes_the_arithmetic_of_the_process() -> None:
         )
 
 
-def test_the_wheel_holds_the_two_packages(tmp_path: Path) -> None:
-    """derive and codegen with their data, and nothing else of the repository."""
+def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
+    """chalkgrad, with derive and codegen and their data, and nothing else of the repository."""
     if importlib.util.find_spec("setuptools") is None or importlib.util.find_spec("pip") is None:
         pytest.skip("no setuptools or no pip here")
     source = tmp_path / "source"
-    for path in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "cells" / "models").glob("*.toml")):
+    own = [path for path in (ROOT / "chalkgrad").iterdir() if path.is_file()]
+    models = (ROOT / "derive" / "cells" / "models").glob("*.toml")
+    parts = [*DERIVE, *CODEGEN, *TEMPLATES, *models]
+    for path in (*own, *parts, ROOT / "pyproject.toml"):
         _copy(path, source)
-    for path in (ROOT / "derive" / "py.typed", ROOT / "codegen" / "py.typed", ROOT / "pyproject.toml"):
-        _copy(path, source)
+    for name in ("derive", "codegen"):
+        (source / "chalkgrad" / name).symlink_to(Path("..", name))
     for name in ("LICENSE", "README.md"):
         (source / name).write_text("for the wheel\n")
     for name in ("generated", "tests", "examples"):
@@ -275,12 +283,9 @@ def test_the_wheel_holds_the_two_packages(tmp_path: Path) -> None:
     (wheel,) = (source / "out").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"derive", "codegen"}
-    due = {
-        relative(p)
-        for p in (*DERIVE, *CODEGEN, *TEMPLATES, *(ROOT / "derive" / "cells" / "models").glob("*.toml"))
-    }
-    assert due | {"derive/py.typed", "codegen/py.typed"} <= set(names)
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"chalkgrad"}
+    due = {relative(path) for path in own} | {f"chalkgrad/{relative(path)}" for path in parts}
+    assert due <= set(names)
 
 
 def _copy(path: Path, target: Path) -> None:
