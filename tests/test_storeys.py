@@ -49,8 +49,8 @@ STOREYS = (
     "chalkgrad",
     "chalkgrad.__main__",
 )
-"""From the ground up; what stands in one line does not import each other. In `chalkgrad`, `derive` and `codegen`
-are links, so everything is told by the folder where it lies."""
+"""From the ground up; what stands in one line does not import each other. `chalkgrad.derive` and
+`chalkgrad.codegen` are links: everything is told by the folder where it lies."""
 
 ROOM_FOR = 18  # files beside each other
 
@@ -59,12 +59,8 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-PLACES = [
-    (ROOT / "chalkgrad").glob("*.py"),
-    (ROOT / "derive").rglob("*.py"),
-    (ROOT / "codegen").rglob("*.py"),
-]
-FILES = {module(path): path for found in PLACES for path in sorted(found)}
+PLACES = ("chalkgrad/*.py", "derive/**/*.py", "codegen/**/*.py")
+FILES = {module(path): path for place in PLACES for path in sorted(ROOT.glob(place))}
 
 
 def storey(name: str) -> tuple[int, str]:
@@ -121,7 +117,8 @@ def test_the_reader_of_imports(tmp_path: Path) -> None:
     """It sees those in functions, under TYPE_CHECKING, of a module and of a name in it."""
     path = tmp_path / "one.py"
     path.write_text(
-        "import chalkgrad.derive.terms.zero\nif TYPE_CHECKING:\n    from chalkgrad.derive.terms import order\n"
+        "import chalkgrad.derive.terms.zero\n"
+        "if TYPE_CHECKING:\n    from chalkgrad.derive.terms import order\n"
         "def f():\n    from chalkgrad.derive.errors import DeriveError, ShapeError\n    import sys\n"
         "from chalkgrad import derive, __version__\n"
     )
