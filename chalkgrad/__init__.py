@@ -12,6 +12,7 @@ net = cg.build(model, {"n_x": 3, "n_a": 4, "n_y": 2})  the same as C: net.loss_a
 
 from chalkgrad import codegen, derive
 from chalkgrad.codegen import (
+    PASSES,
     ArgumentError,
     ArgumentTypeError,
     BuildError,
@@ -28,6 +29,9 @@ from chalkgrad.codegen import (
     numpy_twin,
 )
 from chalkgrad.derive import (
+    ARCHITECTURES,
+    FEEDS,
+    LOSSES,
     Chain,
     CheckReport,
     ChoiceError,
@@ -48,6 +52,7 @@ from chalkgrad.derive import (
     check,
     document,
     evaluate,
+    gradients_latex,
     load,
     prove,
     unroll,
@@ -57,6 +62,10 @@ from chalkgrad.errors import ChalkgradError
 __version__ = "0.2.0"
 
 __all__ = [
+    "ARCHITECTURES",
+    "FEEDS",
+    "LOSSES",
+    "PASSES",
     "ArgumentError",
     "ArgumentTypeError",
     "BuildError",
@@ -92,6 +101,7 @@ __all__ = [
     "document",
     "emit",
     "evaluate",
+    "gradients_latex",
     "load",
     "load_folder",
     "numpy_twin",

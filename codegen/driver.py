@@ -100,9 +100,7 @@ def build(
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
     chosen, math = _chosen(passes), check_choice("math", math, MATHS)
     recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
-    (module,) = compile_cached(
-        recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target
-    )
+    module = compile_cached(recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target)
     return Network(face, CBackend(module, prefix, struct_fields(face), threads))
 
 
@@ -179,7 +177,7 @@ def fixed_counts(face: Interface) -> Counts | None:
 
 
 def _no_subject(received: object) -> ArgumentTypeError:
-    expected = "a Model, which derive.load gives, or a Derivation"
+    expected = "a Model, which chalkgrad.load gives, or a Derivation"
     return ArgumentTypeError("model", expected, type(received).__name__)
 
 

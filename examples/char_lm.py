@@ -22,7 +22,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from chalkgrad import codegen, derive
+import chalkgrad as cg
 
 try:
     from tqdm import tqdm
@@ -76,7 +76,7 @@ class Adam:
             param -= rate * m / (np.sqrt(v) + 1e-8)
 
 
-def initial_params(rnn: codegen.Network, random: Generator) -> dict[str, Floats]:
+def initial_params(rnn: cg.Network, random: Generator) -> dict[str, Floats]:
     """Matrices from N(0, 1 / columns), vectors of zeros."""
     sizes, params = rnn.interface.sizes or {}, {}
     for name, axes in rnn.interface.parameters.items():
@@ -86,7 +86,7 @@ def initial_params(rnn: codegen.Network, random: Generator) -> dict[str, Floats]
     return params
 
 
-def train(rnn: codegen.Network, params: Params, codes: Codes, seconds: float, random: Generator) -> None:
+def train(rnn: cg.Network, params: Params, codes: Codes, seconds: float, random: Generator) -> None:
     """Adam on windows from anywhere in the text, each read from a zero state; the rate falls to zero."""
     x, y = np.zeros((2, STEPS, BATCH, SYMBOLS), np.float32)
     count, plan = STEPS * BATCH, rnn.plan(params, x, y)
@@ -105,7 +105,7 @@ def train(rnn: codegen.Network, params: Params, codes: Codes, seconds: float, ra
             bar.update(elapsed - bar.n)
 
 
-def bits_per_character(rnn: codegen.Network, params: Params, codes: Codes, before: int) -> float:
+def bits_per_character(rnn: cg.Network, params: Params, codes: Codes, before: int) -> float:
     """What the model pays for each character of a text that follows the character `before`."""
     targets = codes.reshape(STREAMS, -1).T  # (T, B)
     inputs = np.append(before, codes[:-1]).reshape(STREAMS, -1).T
@@ -115,7 +115,7 @@ def bits_per_character(rnn: codegen.Network, params: Params, codes: Codes, befor
     return float(-np.log2(chosen, dtype=np.float64).mean())
 
 
-def sample(rnn: codegen.Network, params: Params, first: int, length: int, random: Generator) -> list[int]:
+def sample(rnn: cg.Network, params: Params, first: int, length: int, random: Generator) -> list[int]:
     """Codes that the model draws one by one, each read before the next is drawn."""
     codes, state = [first], dict[str, NDArray[Any]]()
     for _ in range(length):
@@ -139,10 +139,10 @@ def main() -> None:
     alphabet, training, held_out = read_text()
     print(f"{len(training):,} characters to learn from, {len(held_out):,} held out")
     try:
-        model = derive.load(options.cell, h="softmax")
+        model = cg.load(options.cell, h="softmax")
         sizes = dict.fromkeys(model.sizes, options.hidden) | {"n_x": SYMBOLS, "n_y": SYMBOLS}
-        rnn = codegen.build(model, sizes=sizes, dtype="float32")
-    except (derive.DeriveError, codegen.CodegenError) as error:
+        rnn = cg.build(model, sizes=sizes, dtype="float32")
+    except (cg.DeriveError, cg.CodegenError) as error:
         sys.exit(f"error: {error}")
     params = initial_params(rnn, random)
     train(rnn, params, training, options.seconds, random)

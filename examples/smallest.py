@@ -1,10 +1,10 @@
 import numpy as np
 
-from chalkgrad import codegen, derive
+import chalkgrad as cg
 
-model = derive.load("vanilla", g="tanh", h="softmax")
-print(derive.gradients_latex(derive.bptt(model)))  # the gradients as equations
-rnn = codegen.build(model, sizes={"n_x": 3, "n_a": 4, "n_y": 2})  # and as compiled C
+model = cg.load("vanilla", g="tanh", h="softmax")
+print(cg.gradients_latex(cg.bptt(model)))  # the gradients as equations
+rnn = cg.build(model, sizes={"n_x": 3, "n_a": 4, "n_y": 2})  # and as compiled C
 random = np.random.default_rng(0)
 shapes = {"W_aa": (4, 4), "W_ax": (4, 3), "b_a": (4,), "W_ya": (2, 4), "b_y": (2,)}
 params = {name: random.normal(size=shape) for name, shape in shapes.items()}

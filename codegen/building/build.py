@@ -22,6 +22,7 @@ from types import ModuleType
 from chalkgrad.codegen.building import arithmetic, cache, toolchain
 from chalkgrad.codegen.building.toolchain import Compiler
 from chalkgrad.codegen.c.source import Source
+from chalkgrad.codegen.choices import Target
 from chalkgrad.codegen.errors import BuildError
 
 _PREFIX = cache.MODULE
@@ -32,18 +33,60 @@ if hasattr(os, "register_at_fork"):  # a child must not find it locked by a thre
     )
 
 
-def compile_sources(sources: Sequence[Source], *, target: str = "native") -> ModuleType:
+def compile_sources(sources: Sequence[Source], *, target: Target = "native") -> ModuleType:
     """The extension made of the sources, with `.ffi` and `.lib`; compiled unless it is in the cache.
 
-    `target` is "native", for this processor only, or "portable". Raises BuildError if there is no
-    compiler, if Python's headers are missing, or if the compiler refuses the C, does not keep to IEEE
-    arithmetic, or takes too long.
+    `target` is "native", for this processor only, or "portable". Raises BuildError if it is not in the cache
+    and there is no compiler, if Python's headers are missing, or if the compiler refuses the C, does not
+    keep to IEEE arithmetic, or takes too long.
     """
     _check_names(sources)
-    compiler = toolchain.find_compiler()
+    return compile_cached(cache.digest(*_texts(sources)), lambda: sources, target=target)
+
+
+def compile_cached(
+    recipe: str, make: Callable[[], Sequence[Source]], *, target: Target = "native"
+) -> ModuleType:
+    """As `compile_sources(make())`; `make` runs only if the recipe was never built here.
+
+    `recipe` is a digest of all that determines the result of `make`. Where there is no compiler, what any
+    other has made of the recipe will do.
+    """
+    known = (recipe, *_machine(target))
+    of_any = "built_" + cache.digest(*known)
+    try:
+        compiler = toolchain.find_compiler()
+    except BuildError:
+        if module := _noted(of_any):
+            return module
+        raise
+    note = "recipe_" + cache.digest(*known, *_maker(compiler))
+    if module := _noted(note):
+        return module
+    module = _built(make(), compiler, target)
+    for name in (note, of_any):
+        cache.write_note(name, module.__name__)
+    return module
+
+
+def _noted(note: str) -> ModuleType | None:
+    """The module that a note names, where it is there and can be loaded."""
+    name = cache.read_note(note)
+    if name is None or not re.fullmatch(_PREFIX + "[0-9a-f]{32}", name):
+        return None
+    if module := _loaded(name):
+        return module
+    if entry := cache.find(name):
+        with contextlib.suppress(ImportError, OSError):
+            return _load_extension(name, entry)
+    return None
+
+
+def _built(sources: Sequence[Source], compiler: Compiler, target: Target) -> ModuleType:
+    """The extension that this compiler makes of the sources, or has made."""
+    _check_names(sources)
     flags = (*toolchain.flags_for(target), *_threads(compiler, compiler.fingerprint()))
-    texts = [text for source in sources for text in (source.name, source.header, source.code, source.cdef)]
-    name = _PREFIX + cache.digest(*_environment(compiler, target), *texts)
+    name = _PREFIX + cache.digest(*_machine(target), *_maker(compiler), *_texts(sources))
 
     def make(folder: Path) -> None:
         _compile(folder, name, sources, compiler, flags)
@@ -51,25 +94,8 @@ def compile_sources(sources: Sequence[Source], *, target: str = "native") -> Mod
     return _loaded(name) or _load_or_rebuild(name, make)
 
 
-def compile_cached(
-    recipe: str, make: Callable[[], Sequence[Source]], *, target: str = "native"
-) -> tuple[ModuleType, ...]:
-    """As `compile_sources(make())`, as a tuple of one; `make` runs only if the recipe was never built here.
-
-    `recipe` is a digest of all that determines the result of `make`.
-    """
-    compiler = toolchain.find_compiler()
-    note = "recipe_" + cache.digest(recipe, *_environment(compiler, target))
-    name = cache.read_note(note)
-    if name is not None and re.fullmatch(_PREFIX + "[0-9a-f]{32}", name):
-        if module := _loaded(name):
-            return (module,)
-        if entry := cache.find(name):
-            with contextlib.suppress(ImportError, OSError):
-                return (_load_extension(name, entry),)
-    module = compile_sources(make(), target=target)
-    cache.write_note(note, module.__name__)
-    return (module,)
+def _texts(sources: Sequence[Source]) -> list[str]:
+    return [text for source in sources for text in (source.name, source.header, source.code, source.cdef)]
 
 
 def publish_module(name_hint: str, source_text: str) -> ModuleType:
@@ -105,18 +131,21 @@ def _check_names(sources: Sequence[Source]) -> None:
         raise ValueError(f"source names {names}: expected at least one, and no two alike")
 
 
-def _environment(compiler: Compiler, target: str) -> tuple[str, ...]:
-    """All that a build depends on besides the sources."""
+def _machine(target: Target) -> tuple[str, ...]:
+    """All that a build depends on besides the sources and the compiler."""
     return (
         *toolchain.flags_for(target),
         *toolchain.GLUE_FLAGS,
         *toolchain.LINK_FLAGS,
-        *compiler.command,
-        _identity(compiler, compiler.fingerprint()),
-        *_threads(compiler, compiler.fingerprint()),
         toolchain.python_abi(),
         toolchain.processor() if target == "native" else "",
     )
+
+
+def _maker(compiler: Compiler) -> tuple[str, ...]:
+    """Which compiler it is."""
+    fingerprint = compiler.fingerprint()
+    return (*compiler.command, _identity(compiler, fingerprint), *_threads(compiler, fingerprint))
 
 
 @functools.cache

@@ -122,7 +122,7 @@ def find_compiler() -> Compiler:
     if shutil.which(command[0]) is None:
         raise BuildError(
             f"No C compiler {command[0]!r} found: install gcc (Debian: apt-get install gcc libc6-dev) or "
-            "name another one in CC; the NumPy twin, codegen.numpy_twin, needs none"
+            "name another one in CC; the NumPy twin, chalkgrad.numpy_twin, needs none"
         )
     found = (shutil.which(word) for word in command if not word.startswith("-"))
     return Compiler(command, tuple(Path(path).resolve() for path in found if path))
@@ -141,7 +141,7 @@ def python_headers() -> tuple[Path, ...]:
     if not any((folder / "Python.h").is_file() for folder in folders):
         raise BuildError(
             f"No Python.h in {folders[0]}: install Python's headers (Debian: apt-get install python3-dev); "
-            "the NumPy twin, codegen.numpy_twin, needs none"
+            "the NumPy twin, chalkgrad.numpy_twin, needs none"
         )
     return folders
 

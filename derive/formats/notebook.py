@@ -12,7 +12,7 @@ from chalkgrad.derive.writing.notation import Notation
 
 _LANGUAGE = "python"
 _CHECK = """if model.loss is not None:
-    report = derive.prove(model)
+    report = cg.prove(model)
     print(report)
     assert report.ok"""
 
@@ -35,7 +35,7 @@ def print_notebook(document: Document, call: str) -> str:
 def _cells(document: Document, call: str) -> Iterator[dict[str, object]]:
     head = f"# {escaped(document.title)}"
     yield _markdown(f"{head}\n\n{escaped(document.subtitle)}" if document.subtitle else head)
-    yield _code(f"import derive\n\nmodel = {call}\nmodel")
+    yield _code(f"import chalkgrad as cg\n\nmodel = {call}\nmodel")
     for section in document.sections:
         yield from _section(section, document.notation)
     told = "Every gradient, held to SymPy's derivative of the expanded loss."

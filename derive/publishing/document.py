@@ -1,4 +1,4 @@
-"""`derive.document`: the derivation of a model in the format, notation, layout and at the level asked for."""
+"""`chalkgrad.document`: the derivation of a model in the format, notation, layout and at the level asked for."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def loading(model: Model) -> str:
     own = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or choices.AUTO}
     chosen = {**{key: str(value) for key, value in own.items() if usual[key] != value}, **model.functions}
     arguments = [repr(model.origin or model.name), *(f"{k}={v!r}" for k, v in chosen.items())]
-    return f"derive.load({', '.join(arguments)})"
+    return f"cg.load({', '.join(arguments)})"
 
 
 @dataclass(frozen=True)

@@ -231,34 +231,34 @@ def test_a_recipe_is_made_once(source: Source, monkeypatch: pytest.MonkeyPatch) 
         made.append(source)
         return [source]
 
-    (module,) = compile_cached("recipe", make)
-    assert compile_cached("recipe", make) == (module,)
+    module = compile_cached("recipe", make)
+    assert compile_cached("recipe", make) == module
     unload(module)
     monkeypatch.setattr(toolchain.Compiler, "run", _never)
-    (again,) = compile_cached("recipe", make)
+    again = compile_cached("recipe", make)
     assert len(made) == 1 and again.__name__ == module.__name__
-    assert compile_cached("another recipe", make) == (again,) and len(made) == 2
+    assert compile_cached("another recipe", make) == again and len(made) == 2
 
 
 @pytest.mark.parametrize("damage", ["", "os", "_chalkgrad_" + "0" * 32, "../../x", "\0"])
 def test_a_damaged_recipe_is_made_again(source: Source, folder: Path, damage: str) -> None:
-    (module,) = compile_cached("recipe", lambda: [source])
+    module = compile_cached("recipe", lambda: [source])
     (note,) = folder.glob("recipe_*")
     note.write_text(damage)
-    assert compile_cached("recipe", lambda: [source]) == (module,)
+    assert compile_cached("recipe", lambda: [source]) == module
     assert note.read_text() == module.__name__
 
 
 def test_recipe_without_its_entry(source: Source, folder: Path) -> None:
-    (module,) = compile_cached("recipe", lambda: [source])
+    module = compile_cached("recipe", lambda: [source])
     unload(module)
     cache.discard(folder / module.__name__)
-    (again,) = compile_cached("recipe", lambda: [source])
+    again = compile_cached("recipe", lambda: [source])
     assert doubled(again) == doubled(module)
 
 
 def test_a_cached_build_is_fast(source: Source) -> None:
-    (module,) = compile_cached("recipe", lambda: [source])
+    module = compile_cached("recipe", lambda: [source])
     times = []
     for _ in range(5):
         unload(module)
@@ -594,7 +594,8 @@ def test_loading_changes_no_rounding(source: Source, folder: Path) -> None:
 def test_building_needs_no_setuptools(source: Source) -> None:
     script = (
         "import sys; sys.modules['setuptools'] = sys.modules['distutils'] = None\n"
-        "from codegen.building.build import compile_sources\nfrom codegen.c.source import Source\n"
+        "from chalkgrad.codegen.building.build import compile_sources\n"
+        "from chalkgrad.codegen.c.source import Source\n"
         f"compile_sources([{source!r}])\n"
     )
     paths = os.pathsep.join(path or "." for path in sys.path)

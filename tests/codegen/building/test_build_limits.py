@@ -238,7 +238,8 @@ def test_a_builder_that_is_killed(folder: Path, tmp_path: Path, monkeypatch: pyt
     compiler = script(tmp_path, f'{hang}\nexec cc "$@"')
     source = scaled(factor=3.75)
     text = (
-        "from codegen.building.build import compile_sources\nfrom codegen.c.source import Source\n"
+        "from chalkgrad.codegen.building.build import compile_sources\n"
+        "from chalkgrad.codegen.c.source import Source\n"
         f"compile_sources([{source!r}])\n"
     )
     paths = os.pathsep.join(path or "." for path in sys.path)

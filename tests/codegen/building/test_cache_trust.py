@@ -102,13 +102,13 @@ def test_nothing_is_made_in_a_folder_of_another_user(place: Path, monkeypatch: p
 @needs_root
 def test_a_planted_library_is_not_loaded(place: Path) -> None:
     source = scaled(factor=3.0)
-    (module,) = compile_cached("recipe", lambda: [source])
+    module = compile_cached("recipe", lambda: [source])
     unload(module)
     library = place / "cache" / module.__name__ / f"{module.__name__}.so"
     for path in (place / "cache", *(place / "cache").rglob("*")):
         os.chown(path, STRANGER, STRANGER)
     with pytest.warns(CacheWarning, match="belongs to"):
-        (again,) = compile_cached("recipe", lambda: [source])
+        again = compile_cached("recipe", lambda: [source])
     assert again.__file__ is not None and Path(again.__file__).parents[1] == private(place)
     assert library.exists() and doubled(again) == pytest.approx(3.0)
 
@@ -117,7 +117,7 @@ def test_a_planted_library_is_not_loaded(place: Path) -> None:
 def test_what_was_planted_before_the_folder_was_closed(place: Path) -> None:
     """Files of another user in a folder of our own."""
     source = scaled(factor=5.0)
-    (module,) = compile_cached("recipe", lambda: [source])
+    module = compile_cached("recipe", lambda: [source])
     text = "answer = 42\n"
     twin = publish_module("planted_twin", text)
     unload(module)
@@ -127,7 +127,7 @@ def test_what_was_planted_before_the_folder_was_closed(place: Path) -> None:
     for path in (entry, Path(twin.__file__), *(place / "cache").glob("recipe_*")):
         os.chown(path, STRANGER, STRANGER)
     assert cache.find(module.__name__) is None
-    (again,) = compile_cached("recipe", lambda: [source])
+    again = compile_cached("recipe", lambda: [source])
     assert publish_module("planted_twin", text).answer == 42
     assert doubled(again) == pytest.approx(5.0)
     assert entry.stat().st_uid == Path(twin.__file__).stat().st_uid == 0

@@ -64,4 +64,4 @@ def document(kind: str) -> Document:
             path.write_text(model, encoding="utf-8")
             model = str(path)
         derivation = derive.bptt(derive.load(model, **choices))
-    return at_level(content(derivation, wanted, "derive.load('vanilla')"), level)
+    return at_level(content(derivation, wanted, "cg.load('vanilla')"), level)

@@ -46,7 +46,7 @@ from tests.derive.writing.trees import t
 
 WIDTHS = (60, 80, 132)
 END = "\n\\end{document}\n"
-CALL = "derive.load('vanilla')"
+CALL = "cg.load('vanilla')"
 
 
 PRINTERS: dict[str, Callable[[Document], str]] = {
@@ -310,7 +310,7 @@ def test_a_fence_is_longer_than_what_it_holds() -> None:
 def test_code_cells_are_python(kind: str) -> None:
     cells = json.loads(printed(kind, "notebook"))["cells"]
     programs = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    assert programs[0] == f"import derive\n\nmodel = {CALL}\nmodel"
+    assert programs[0] == f"import chalkgrad as cg\n\nmodel = {CALL}\nmodel"
     for program in programs:
         ast.parse(program)
     assert len({cell["id"] for cell in cells}) == len(cells)
