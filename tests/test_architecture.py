@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -286,6 +287,34 @@ def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"chalkgrad"}
     due = {relative(path) for path in own} | {f"chalkgrad/{relative(path)}" for path in parts}
     assert due <= set(names)
+    _meets_others(wheel, tmp_path)
+
+
+def _meets_others(wheel: Path, folder: Path) -> None:
+    """Beside packages of other people that are called derive, codegen and longhand, from an empty folder."""
+    site, empty = folder / "site", folder / "empty"
+    empty.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for name in ("derive", "codegen", "longhand"):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text("raise ImportError('of somebody else')")
+    program = (
+        "import chalkgrad as cg, numpy as np\n"
+        "twin = cg.numpy_twin(cg.load('vanilla'))\n"
+        "ones = {'W_aa': (4, 4), 'W_ax': (4, 3), 'b_a': 4, 'W_ya': (2, 4), 'b_y': 2}\n"
+        "params = {name: np.ones(shape) for name, shape in ones.items()}\n"
+        "twin.loss_and_grad(params, np.ones((5, 3)), np.ones((5, 2)))\n"
+        "print(cg.__file__, cg.emit(cg.load('gru'), {'n_x': 1, 'n_a': 2, 'n_y': 3}).h[:2])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(site), "CHALKGRAD_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(site)) and done.stdout.endswith("/*\n")
+    help = [sys.executable, "-m", "chalkgrad", "--help"]
+    done = subprocess.run(help, cwd=empty, env=environment, capture_output=True, text=True, check=False)
+    assert "chalkgrad cache" in done.stdout and "showcase" not in done.stdout
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""`chalkgrad.document`: the derivation of a model in the format, notation, layout and at the level asked for."""
+"""`chalkgrad.document`: the derivation in the format, notation, layout and at the level asked for."""
 
 from __future__ import annotations
 
