@@ -70,7 +70,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "steps that are none": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--T", "two"], "--T"),
     "three numbers of steps": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--T", "1,2,3"], "T_x,T_y"),
     "a bad name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "a b"], "name"),
-    "a module's name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "codegen"], "name"),
+    "a module's name": (["vanilla", "--sizes", SIZES, "--out", "{out}", "--name", "chalkgrad"], "name"),
     "a size twice": (["vanilla", "--sizes", SIZES + ",n_x=5", "--out", "{out}"], "--sizes"),
     "a choice that is no function": (
         ["vanilla", "--sizes", SIZES, "--out", "{out}", "--function", "loss=x"],
@@ -97,7 +97,7 @@ def test_a_mistake_is_one_line(name: str, tmp_path: Path, capsys: pytest.Capture
     assert status == 2
     assert not output.out
     lines = output.err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert len(lines) == 1 and lines[0].startswith("chalkgrad ")
     assert named in lines[0]
     assert not (tmp_path / "out").exists()
 
@@ -111,5 +111,5 @@ def test_help_mentions_every_option() -> None:
     assert len(options) >= 11
     for option in options:
         assert re.search(rf"^  {option} .*", done.stdout, re.MULTILINE), option
-    for word in ("showcase", "tour", "encoder-decoder", "binary_cross_entropy", "target", "lstm"):
+    for word in ("exit status", "encoder-decoder", "binary_cross_entropy", "target", "lstm"):
         assert word in done.stdout

@@ -1,4 +1,4 @@
-"""python -m derive check: verdicts, exit statuses, and what goes where."""
+"""chalkgrad check: verdicts, exit statuses, and what goes where."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RIGHT = "dL/dW_aa = sum_t delta_z_a[t] @ a[t-1]^T"
 
 
 def run(*arguments: str) -> int:
-    return main(arguments, "vanilla")
+    return main(arguments)
 
 
 def test_right_is_zero(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,12 +30,12 @@ def test_wrong_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "∂L/∂W_aa = Σ_{t} δ_z_a⟨t⟩ a⟨t−1⟩ᵀ" in out
 
 
-def test_unreadable_is_two(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("dL/dW_ab = 1") == 2
+def test_unreadable_is_three(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("dL/dW_ab = 1") == 3
     captured = capsys.readouterr()
     assert captured.out == ""
     first, shown, caret = captured.err.splitlines()
-    assert first.startswith("derive: the formula, column 4: expected ")
+    assert first.startswith("chalkgrad check: the formula, column 4: expected ")
     assert shown[caret.index("^") :].startswith("dW_ab")
 
 
@@ -66,7 +66,7 @@ def test_options(arguments: tuple[str, ...], status: int, capsys: pytest.Capture
     assert run(*arguments) == status
     captured = capsys.readouterr()
     assert (captured.err == "") == (status < 2)
-    assert status < 2 or captured.err.startswith("derive: ")
+    assert status < 2 or captured.err.startswith("chalkgrad check: ")
 
 
 def test_the_model_is_named_as_the_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +138,7 @@ yhat = "out(V @ (d * gate) + alpha)"
         ("dd[t]/dd[t-1] = diag(exp(-memory))", 1),
         ("dL/dalpha = sum_t (sum(delta_z_yhat) + delta_z_gate^T @ (W_hidden @ d[t-1]))", 0),
         (r"\delta_{z_{memory}}^{<t>} = \delta_{memory}^{<t>} \odot (1 - (memory^{<t>})^2)", 0),
-        ("out'(z_yhat) = yhat", 2),
+        ("out'(z_yhat) = yhat", 3),
         ("dL/dV = sum_t delta_z_yhat @ (d * gate)^T", 0),
     ],
 )
