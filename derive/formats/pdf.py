@@ -23,7 +23,8 @@ def print_pdf(document: Document) -> bytes:
     program = next((name for name in PROGRAMS if shutil.which(name)), None)
     if program is None:
         raise MissingProgram(
-            f"a PDF needs one of {', '.join(PROGRAMS)}; install TeX Live or MiKTeX, or ask for another format"
+            f"a PDF needs one of {', '.join(PROGRAMS)}: install TeX Live (Debian: apt-get install "
+            "texlive-latex-recommended) or MiKTeX, or ask for another format"
         )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
