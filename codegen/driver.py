@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def build(
     chosen, math = _chosen(passes), check_choice("math", math, MATHS)
     recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
     module = compile_cached(recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target)
-    return Network(face, CBackend(module, prefix, struct_fields(face), threads))
+    again = partial(
+        build, model, dict(sizes), face.dtype, T, threads=threads, target=target, passes=chosen, math=math
+    )
+    return Network(face, CBackend(module, prefix, struct_fields(face), threads), recipe=again)
 
 
 def numpy_twin(model: Subject, sizes: Mapping[str, int] | None = None) -> Network:
@@ -116,7 +120,7 @@ def numpy_twin(model: Subject, sizes: Mapping[str, int] | None = None) -> Networ
     derivation, face = _twin(model, sizes)
     text = _twin_text(derivation, face)
     module = publish_module(f"{_prefix(model, None)}_numpy", text)
-    return Network(face, TwinBackend(module), text)
+    return Network(face, TwinBackend(module), text, partial(numpy_twin, model, sizes))
 
 
 def twin_source(model: Subject, sizes: Mapping[str, int] | None = None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -78,7 +79,8 @@ def load(file: str, interface: Interface) -> Network:
     path = Path(file)
     source = read_source(path)
     module = _beside(path, source) or compile_sources([source])
-    return Network(interface, CBackend(module, source.name, struct_fields(interface)), source.code)
+    backend = CBackend(module, source.name, struct_fields(interface))
+    return Network(interface, backend, source.code, partial(load, file, interface))
 
 
 def read_source(path: Path) -> Source:

@@ -6,10 +6,10 @@ hands them back in the caller's terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import SupportsIndex
+from typing import NoReturn, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,12 +43,21 @@ class Network:
     ArgumentError (a ValueError) or ArgumentTypeError (a TypeError), which name the argument, or
     MemoryError. Calls from several threads at once do not disturb each other.
 
-    `source` is the text that computes it.
+    `source` is the text that computes it. A network can be pickled and copied: what travels is how it was
+    made, and it is made again where it arrives, from the cache there if that has it.
     """
 
-    def __init__(self, interface: Interface, backend: Backend, source: str = "") -> None:
+    def __init__(
+        self,
+        interface: Interface,
+        backend: Backend,
+        source: str = "",
+        recipe: Callable[[], Network] | None = None,
+    ) -> None:
+        """recipe: makes another one, in any process; a network without one cannot be pickled."""
         self.interface = interface
         self.source = source
+        self._recipe = recipe
         self._backend = backend
         self._signature = Signature(interface)
         self._memory = Memory(backend)
@@ -65,6 +74,11 @@ class Network:
         face = self.interface
         sizes = "".join(f", {size}={number}" for size, number in (face.sizes or {}).items())
         return f"<Network {face.name}, {face.architecture}{sizes}, {face.dtype or 'any dtype'}>"
+
+    def __reduce__(self) -> tuple[Callable[[Callable[[], Network]], Network], tuple[Callable[[], Network]]]:
+        if self._recipe is None:
+            raise TypeError("this network does not know how it was made: build it where it is needed")
+        return _made, (self._recipe,)
 
     def loss_and_grad(
         self,
@@ -263,9 +277,16 @@ class Plan:
         finally:
             self._free.append(True)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a plan belongs to its arrays and its process: make one there with network.plan")
+
     def after_fork(self) -> None:
         """Free: a thread that was in a call is not there."""
         self._free[:] = [True]
+
+
+def _made(recipe: Callable[[], Network]) -> Network:
+    return recipe()
 
 
 def _nothing_to_do() -> None:
