@@ -26,6 +26,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from chalkgrad.codegen.choices import DtypeName
+
 _NO_PARAMETER = frozenset({"last_x", "last_y", "dyhat", "loss"})
 Array = NDArray[Any]
 Arrays = Mapping[str, Array | None]
@@ -63,7 +65,7 @@ class Interface:
     yhat: tuple[str, ...] | None  # None: no output, hence no loss_and_grad
     tied: tuple[tuple[str, str], ...] = ()  # pairs of sizes that must be equal (a fed-back output)
     sizes: Mapping[str, int] | None = field(default=None, hash=False)  # None: read off the arrays
-    dtype: str | None = None  # None: follows the arguments (float32 only if all are float32)
+    dtype: DtypeName | None = None  # None: follows the arguments (float32 only if all are float32)
     T: int | tuple[int, int] | None = None  # the fixed number of steps; a pair for encoder–decoder
 
 
