@@ -122,8 +122,8 @@ def _stem(path: Path, source: Source) -> str:
 
 
 def _declarations(header: str) -> str:
-    """What cffi reads of a header: all from the struct on."""
-    start, end = header.index("typedef struct"), header.rindex("#endif")
+    """What cffi reads of a header: the struct and all functions."""
+    start, end = header.index("typedef struct"), header.rindex("#ifdef __cplusplus")
     return header[start:end].strip()
 
 
