@@ -103,7 +103,15 @@ def build(
     recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
     module = compile_cached(recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target)
     again = partial(
-        build, model, dict(sizes), check_dtype(dtype), T, threads=threads, target=target, passes=chosen, math=math
+        build,
+        model,
+        dict(sizes),
+        check_dtype(dtype),
+        T,
+        threads=threads,
+        target=target,
+        passes=chosen,
+        math=math,
     )
     return Network(face, CBackend(module, prefix, struct_fields(face), threads), recipe=again)
 
