@@ -102,17 +102,8 @@ def build(
     chosen, math = _chosen(passes), check_choice("math", math, MATHS)
     recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
     module = compile_cached(recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target)
-    again = partial(
-        build,
-        model,
-        dict(sizes),
-        check_dtype(dtype),
-        T,
-        threads=threads,
-        target=target,
-        passes=chosen,
-        math=math,
-    )
+    options = {"threads": threads, "target": target, "passes": chosen, "math": math}
+    again = partial(build, model, dict(sizes), check_dtype(dtype), T, **options)  # type: ignore[arg-type]
     return Network(face, CBackend(module, prefix, struct_fields(face), threads), recipe=again)
 
 

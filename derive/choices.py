@@ -33,9 +33,6 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 Level = Literal["full", "brief", "exam", "key"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-TextFormat = Literal["latex", "tex", "markdown", "html", "notebook", "text"]
-FormatName = Literal["latex", "tex", "pdf", "markdown", "html", "notebook", "text"]
-
 
 Name = TypeVar("Name", bound=str)
 

@@ -17,6 +17,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     size_t T_x, T_y, B;
     size_t threads; /* at most so many, 0 for as many as OpenMP would take */
@@ -62,5 +66,9 @@ size_t gru_sequence_forward_work(size_t T_x, size_t T_y, size_t B);
 void gru_sequence_forward(const gru_sequence_args *p);
 size_t gru_sequence_vjp_work(size_t T_x, size_t T_y, size_t B);
 void gru_sequence_vjp(const gru_sequence_args *p);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     size_t T_x, T_y, B;
     size_t threads; /* at most so many, 0 for as many as OpenMP would take */
@@ -50,5 +54,9 @@ size_t sentence_rating_forward_work(size_t T_x, size_t T_y, size_t B);
 void sentence_rating_forward(const sentence_rating_args *p);
 size_t sentence_rating_vjp_work(size_t T_x, size_t T_y, size_t B);
 void sentence_rating_vjp(const sentence_rating_args *p);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     size_t T_x, T_y, B;
     size_t threads; /* at most so many, 0 for as many as OpenMP would take */
@@ -85,5 +89,9 @@ size_t translation_forward_work(size_t T_x, size_t T_y, size_t B);
 void translation_forward(const translation_args *p);
 size_t translation_vjp_work(size_t T_x, size_t T_y, size_t B);
 void translation_vjp(const translation_args *p);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

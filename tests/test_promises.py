@@ -29,6 +29,7 @@ def test_what_is_wrong_fails() -> None:
 
 def test_the_worst_is_shown_and_what_is_counted_is_added_up() -> None:
     table = Table()
+    assert {table}  # pytest keeps plugins in sets
     for measured, wrong in ((0.25, []), (3.0, ["this", "that"]), (0.5, ["other"])):
         notes: list[tuple[str, object]] = [("of something else", 0)]
         for tell, value in ((Promise(notes).within, (1, measured)), (Promise(notes).none, (wrong, 10))):

@@ -24,6 +24,9 @@ from chalkgrad.derive.formats.text import print_text
 from chalkgrad.derive.publishing.program import program_section
 
 Text: TypeAlias = "str | bytes"
+TextFormat = Literal["latex", "tex", "markdown", "html", "notebook", "text"]
+FormatName = TextFormat | Literal["pdf"]
+"""What `FORMATS` has a record of."""
 
 
 @overload
@@ -42,7 +45,7 @@ def document(
 def document(
     model: Model | Derivation,
     T: Steps = None,
-    format: choices.TextFormat = "latex",
+    format: TextFormat = "latex",
     notation: choices.Notation = "note",
     layout: choices.Layout = "gradient",
     level: choices.Level = "full",
@@ -52,7 +55,7 @@ def document(
 def document(
     model: Model | Derivation,
     T: Steps = None,
-    format: choices.FormatName = "latex",
+    format: FormatName = "latex",
     notation: choices.Notation = "note",
     layout: choices.Layout = "gradient",
     level: choices.Level = "full",
@@ -73,7 +76,7 @@ def document(
     return printed(derivation, wanted, format, level)
 
 
-def printed(derivation: Derivation, wanted: Wanted, format: choices.FormatName, level: choices.Level) -> Text:
+def printed(derivation: Derivation, wanted: Wanted, format: FormatName, level: choices.Level) -> Text:
     """The document in one format and at one level; ChoiceError as above."""
     check_choice("format", format, FORMATS)
     check_choice("level", level, choices.LEVELS)
@@ -104,7 +107,7 @@ class Format:
     pictures: bool = False
 
 
-FORMATS: dict[choices.FormatName, Format] = {
+FORMATS: dict[FormatName, Format] = {
     "latex": Format(lambda made, call: print_latex(made), ""),
     "tex": Format(lambda made, call: print_tex(made), ".tex"),
     "pdf": Format(lambda made, call: print_pdf(made), ".pdf", pictures=True),
