@@ -29,6 +29,7 @@ from chalkgrad.codegen.program.interface import Counts, Interface
 from chalkgrad.codegen.program.ir import Program
 from chalkgrad.codegen.twin.emit import emit_numpy
 from chalkgrad.codegen.twin.network import TwinBackend
+from chalkgrad.telling import Told, brief, fenced
 
 Subject = Model | Derivation
 Steps = int | tuple[int, int] | None
@@ -36,8 +37,8 @@ LARGEST = 2**31 - 1
 """The most entries that a parameter may have."""
 
 
-@dataclass(frozen=True)
-class Emitted:
+@dataclass(frozen=True, repr=False)
+class Emitted(Told):
     """Generated text: `c` and `h` are the files, `interface` tells what the functions take."""
 
     source: Source
@@ -50,6 +51,15 @@ class Emitted:
     @property
     def h(self) -> str:
         return self.source.header
+
+    def __str__(self) -> str:
+        return self.c
+
+    def __repr__(self) -> str:
+        return brief(self, f"{self.source.name}.c, {len(self.c.splitlines())} lines, {self.interface.told}")
+
+    def _repr_markdown_(self) -> str:
+        return fenced(self.c, "c")
 
 
 def emit(
@@ -100,7 +110,7 @@ def build(
     target = check_choice("target", target, TARGETS)
     face, prefix = _fixed(model, sizes, dtype, T), _prefix(model, None)
     chosen, math = _chosen(passes), check_choice("math", math, MATHS)
-    recipe = digest(_version(), fingerprint(model), repr(face), prefix, repr(chosen), math)
+    recipe = digest(_version(), fingerprint(model), fingerprint(face), prefix, repr(chosen), math)
     module = compile_cached(recipe, lambda: [_emit(model, face, prefix, chosen, math).source], target=target)
     options = {"threads": threads, "target": target, "passes": chosen, "math": math}
     again = partial(build, model, dict(sizes), check_dtype(dtype), T, **options)  # type: ignore[arg-type]

@@ -6,11 +6,11 @@ imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-_SHORT = 60  # characters of what a repr shows
+from chalkgrad.telling import brief
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,37 @@ class Shown:
         """$$ … $$: the displays of a model, a derivation or a chain, or the one of a step."""
         return _entered[0].latex(self)
 
+    def html(self) -> str:
+        """HTML with MathML, to stand in a page. Notebooks take LaTeX: they hide HTML that is not trusted."""
+        return _entered[0].html(self)
+
     def _repr_latex_(self) -> str:
         return self.latex()
-
-    def _repr_html_(self) -> str:
-        return _entered[0].html(self)
 
     def __str__(self) -> str:
         return _entered[0].text(self)
 
     def __repr__(self) -> str:
-        text = " ".join(str(self).split())
-        return f"<{type(self).__name__} {text if len(text) <= _SHORT else text[: _SHORT - 1] + '…'}>"
+        return brief(self, str(self))
+
+
+S = TypeVar("S", bound=Shown)
+
+
+class Gradients(Shown, Mapping[str, S]):
+    """name → equation, which show themselves together; `derivation`: whose they are."""
+
+    def __init__(self, derivation: Any, found: Mapping[str, S]) -> None:
+        self.derivation, self._found = derivation, dict(found)
+
+    def __getitem__(self, name: str) -> S:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return brief(self, f"by {', '.join(self)}")

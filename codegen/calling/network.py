@@ -21,9 +21,12 @@ from chalkgrad.codegen.calling.convert import describe
 from chalkgrad.codegen.choices import REDUCTIONS, Reduction, check_choice
 from chalkgrad.codegen.errors import ArgumentError, BusyError
 from chalkgrad.codegen.program.interface import Array, Backend, Interface, Prepared
+from chalkgrad.telling import Told
+
+_FUNCTIONS = ("loss_and_grad", "forward", "vjp", "plan")
 
 
-class Network:
+class Network(Told):
     """A network's loss, gradients and outputs as functions of its parameters.
 
     Shapes, with T_x, T_y and T for the steps that have an input, an output, a state:
@@ -70,10 +73,12 @@ class Network:
             raise ArgumentError("shapes", "a network with fixed sizes", "one that reads them off its arrays")
         return {name: tuple(sizes[s] for s in shape) for name, shape in self.interface.parameters.items()}
 
+    def __str__(self) -> str:
+        functions = ("forward", "vjp") if self.interface.yhat is None else _FUNCTIONS
+        return f"{self.interface}\n  {'functions':<11} {', '.join(functions)}"
+
     def __repr__(self) -> str:
-        face = self.interface
-        sizes = "".join(f", {size}={number}" for size, number in (face.sizes or {}).items())
-        return f"<Network {face.name}, {face.architecture}{sizes}, {face.dtype or 'any dtype'}>"
+        return f"<Network {self.interface.told}>"
 
     def __reduce__(self) -> tuple[Callable[[Callable[[], Network]], Network], tuple[Callable[[], Network]]]:
         if self._recipe is None:
@@ -247,7 +252,7 @@ class Network:
             raise ArgumentError(argument, expected, "a call that needs an output")
 
 
-class Plan:
+class Plan(Told):
     """A call of `loss_and_grad` that was checked once; one plan serves one thread at a time.
 
     `plan()` returns the loss and the gradients: always the same dict and arrays, overwritten in place.
@@ -279,6 +284,10 @@ class Plan:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a plan belongs to its arrays and its process: make one there with network.plan")
+
+    def __str__(self) -> str:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in self._grads.items())
+        return f"the loss, and its gradients by {shapes}"
 
     def after_fork(self) -> None:
         """Free: a thread that was in a call is not there."""

@@ -27,6 +27,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from chalkgrad.codegen.choices import DtypeName
+from chalkgrad.telling import Told, brief
 
 _NO_PARAMETER = frozenset({"last_x", "last_y", "dyhat", "loss"})
 Array = NDArray[Any]
@@ -52,8 +53,8 @@ class Counts:
     B: int
 
 
-@dataclass(frozen=True)
-class Interface:
+@dataclass(frozen=True, repr=False)
+class Interface(Told):
     """The shapes that a network's functions agree on, in size names, and the choices they depend on."""
 
     name: str
@@ -67,6 +68,29 @@ class Interface:
     sizes: Mapping[str, int] | None = field(default=None, hash=False)  # None: read off the arrays
     dtype: DtypeName | None = None  # None: follows the arguments (float32 only if all are float32)
     T: int | tuple[int, int] | None = None  # the fixed number of steps; a pair for encoder–decoder
+
+    @property
+    def told(self) -> str:
+        """In one line."""
+        fed = f", feed={self.feed}" if self.feed != "none" else ""
+        fixed = "".join(f", {name}={number}" for name, number in (self.sizes or {}).items())
+        steps = "" if self.T is None else f", T={self.T}"
+        return f"{self.name}, {self.architecture}{fed}{fixed}{steps}, {self.dtype or 'any dtype'}"
+
+    def __str__(self) -> str:
+        """That line, and the shape of everything."""
+        shapes = {"parameters": self.parameters, "x": {"": ("T_x", "B", self.x)}}
+        if self.yhat is not None:
+            shapes["y, yhat"] = {"": ("T_y", "B", *self.yhat)}
+        shapes["states"] = {name: ("T", "B", size) for name, size in self.states.items()}
+        return "\n".join([self.told, *(f"  {kind:<11} {_laid(found)}" for kind, found in shapes.items())])
+
+    def __repr__(self) -> str:
+        return brief(self, self.told)
+
+
+def _laid(shapes: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(f"{name} ({', '.join(shape)})".strip() for name, shape in shapes.items())
 
 
 class Backend(Protocol):

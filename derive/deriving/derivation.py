@@ -14,7 +14,7 @@ Equations are of three kinds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,7 +25,7 @@ from chalkgrad.derive.deriving.loss import loss_steps
 from chalkgrad.derive.deriving.reuse import Stored, reuse
 from chalkgrad.derive.deriving.steps import Namer, Step, name_steps
 from chalkgrad.derive.errors import ChoiceError
-from chalkgrad.derive.showing import Shown
+from chalkgrad.derive.showing import Gradients, Shown
 from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
@@ -220,7 +220,7 @@ class Derivation(Shown):
         return live
 
     @cached_property
-    def gradients(self) -> Mapping[str, Gradient]:
+    def gradients(self) -> Gradients[Gradient]:
         """name → equation, of the loss: for parameters, `x` (at every step) and initial states `a0`."""
         derivation = self.towards(LOSS) if self.loss is not None else self.towards(OUTSIDE)
         found = {g.name: g for g in derivation.parameter_gradients}
@@ -241,7 +241,7 @@ class Derivation(Shown):
             first = next(e.terms for e in _of(state, derivation.phases[:1])) if derivation.phases else ()
             at_start = tuple(Sum(0, t.expr, t.rule) for t in first if t.lag)
             found[name] = Gradient(number + n, name, state, at_start)
-        return found
+        return Gradients(self, found)
 
 
 def _of(state: Symbol, phases: Iterable[Phase]) -> Iterable[Adjoint]:

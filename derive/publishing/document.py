@@ -21,6 +21,7 @@ from chalkgrad.derive.formats.notebook import print_notebook
 from chalkgrad.derive.formats.pdf import print_pdf
 from chalkgrad.derive.formats.tex import print_tex
 from chalkgrad.derive.formats.text import print_text
+from chalkgrad.derive.publishing.page import BinaryPage, Page
 from chalkgrad.derive.publishing.program import program_section
 
 Text: TypeAlias = "str | bytes"
@@ -62,6 +63,8 @@ def document(
 ) -> Text:
     """The derivation as a document: text, or the bytes of a PDF. Every displayed equality has been checked.
 
+    In a notebook LaTeX, Markdown, pages and PDFs show what they are.
+
     T: the steps that are written out, 2 by default (1 for one-to-one, (2, 2) for the encoder–decoder).
     format: "latex" (displays for amsmath, KaTeX and MathJax), "tex", "pdf", "markdown", "html", "notebook"
     or "text". notation: "note", "d2l", "pascanu" or "werbos". layout: "gradient" (a gradient has the shape
@@ -85,7 +88,8 @@ def printed(derivation: Derivation, wanted: Wanted, format: FormatName, level: c
     made = at_level(content(derivation, wanted, call), level)
     if format == "html" and level == "full":
         made = replace(made, sections=(*made.sections, *program_section(derivation)))
-    return FORMATS[format].print(made, call)
+    text = FORMATS[format].print(made, call)
+    return Page(text, format) if isinstance(text, str) else BinaryPage(text, format)
 
 
 def loading(model: Model) -> str:

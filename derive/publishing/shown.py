@@ -30,7 +30,7 @@ from chalkgrad.derive.errors import ChoiceError
 from chalkgrad.derive.formats.html import html_fragment
 from chalkgrad.derive.formats.latex import print_latex
 from chalkgrad.derive.formats.text import print_text
-from chalkgrad.derive.showing import Printers, enter
+from chalkgrad.derive.showing import Gradients, Printers, enter
 from chalkgrad.derive.terms.algebra import Expr, Role, Symbol
 from chalkgrad.derive.writing.expressions import expr_node, symbol_node, t
 from chalkgrad.derive.writing.formulas import formula_node
@@ -44,7 +44,7 @@ from chalkgrad.derive.writing.unicode import unicode
 
 
 def shown(what: Any) -> Document:
-    """A model, a derivation or a chain as a document, with nothing checked. Raises TypeError."""
+    """A model, a derivation, its gradients or a chain as a document, nothing checked. Raises TypeError."""
     match what:
         case Model():
             return _document(bptt(what), [model_section(bptt(what))])
@@ -52,6 +52,8 @@ def shown(what: Any) -> Document:
             return _document(what, derivation_sections(what))
         case Chain():
             return _document(what.derivation, [Chained(what).section()])
+        case Gradients(derivation=derivation):
+            return _document(derivation, [_gradients(derivation)])
         case _:
             raise TypeError(f"nothing to show for {type(what).__name__}")
 
@@ -82,9 +84,12 @@ def gradients_latex(derivation: Derivation, wrt: Sequence[str] | None = None) ->
     for name in wrt if wrt is not None else ():
         if name not in derivation.gradients:
             raise ChoiceError("wrt", f"names among {', '.join(derivation.gradients)}", name)
+    return print_latex(_document(derivation, [_gradients(derivation, wrt)]))
+
+
+def _gradients(derivation: Derivation, wrt: Sequence[str] | None = None) -> Section:
     objective = LOSS if derivation.loss is not None else OUTSIDE
-    section = Backward(derivation, "gradient", objective).gradients(wrt)
-    return print_latex(_document(derivation, [section]))
+    return Backward(derivation, "gradient", objective).gradients(wrt)
 
 
 # ----------------------------------------------------------------------------- single steps
@@ -92,21 +97,21 @@ def gradients_latex(derivation: Derivation, wrt: Sequence[str] | None = None) ->
 
 def latex_of(what: Any) -> str:
     """$$ … $$: displays of a model, a derivation or a chain, one display of a step."""
-    if isinstance(what, Model | Derivation | Chain):
+    if isinstance(what, Model | Derivation | Chain | Gradients):
         return print_latex(shown(what))
     return f"$${latex(step_node(what), NOTE)}$$"
 
 
 def text_of(what: Any) -> str:
     """For a terminal: a model, a derivation or a chain as a document, or one equation."""
-    if isinstance(what, Model | Derivation | Chain):
+    if isinstance(what, Model | Derivation | Chain | Gradients):
         return print_text(shown(what))
     return unicode(step_node(what))
 
 
 def html_of(what: Any) -> str:
     """HTML with MathML, to stand in a page: sections of a model, a derivation or a chain, or one step."""
-    if isinstance(what, Model | Derivation | Chain):
+    if isinstance(what, Model | Derivation | Chain | Gradients):
         return html_fragment(shown(what))
     return mathml(step_node(what), NOTE, display=True)
 

@@ -7,7 +7,8 @@ the adjoint equations of the derivation; nothing is differentiated here. For num
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeVar
@@ -23,13 +24,14 @@ from chalkgrad.derive.terms.algebra import Shape, arg
 from chalkgrad.derive.terms.functions import written_out
 from chalkgrad.derive.values.lazy import Lazy
 from chalkgrad.derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
+from chalkgrad.telling import Told, brief
 
 N = TypeVar("N")
 INITIAL = ("symbols", "zero")
 
 
-@dataclass(frozen=True)
-class Unrolled:
+@dataclass(frozen=True, repr=False)
+class Unrolled(Told):
     """The network unrolled; vectors are matrices of one column, scalars of one entry; T counts from 1.
 
     loss: fully expanded, in the symbols below. gradients, worked out on first access: parameter name →
@@ -45,6 +47,35 @@ class Unrolled:
     y: Mapping[int, sympy.Matrix]
     yhat: Mapping[int, sympy.Matrix]
     initial: Mapping[str, sympy.Matrix]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{left} = {_told(value)}" for left, value in self._equations("∂L/∂{}", "{}⟨{}⟩", str)
+        )
+
+    def latex(self) -> str:
+        """$$ … $$: a display for the loss and one for each gradient, expanded."""
+        pairs = self._equations(r"\frac{{\partial L}}{{\partial {}}}", "{}^{{<{}>}}", sympy.latex)
+        return "\n\n".join(f"$${left} = {_written(value)}$$" for left, value in pairs)
+
+    def __repr__(self) -> str:
+        return brief(self, f"loss, gradients by {', '.join(self.gradients)}")
+
+    def _repr_markdown_(self) -> str:
+        return self.latex()
+
+    def _equations(
+        self, slope: str, at: str, written: Callable[[sympy.Symbol], str]
+    ) -> Iterator[tuple[str, Any]]:
+        """Left sides, and what they are. slope, at, written: how a derivative, a step, a name looks."""
+        yield "L", self.loss
+        for name, found in self.gradients.items():
+            if name in self.parameters:
+                yield slope.format(written(sympy.Symbol(name))), found
+            elif name == "x":
+                yield from ((slope.format(at.format("x", t)), value) for t, value in found.items())
+            else:
+                yield slope.format(at.format(written(sympy.Symbol(name.removesuffix("0"))), 0)), found
 
 
 def unroll(
@@ -91,6 +122,38 @@ def _gradients(derivation: Derivation, at: Extent, data: Data[sympy.Expr]) -> di
     found: dict[str, Any] = {name: matrix(tensor) for name, tensor in pulled.parameters.items()}
     found["x"] = {t: matrix(tensor) for t, tensor in pulled.x.items()}
     return found | {f"{name}0": matrix(tensor) for name, tensor in pulled.initial.items()}
+
+
+_AT_A_STEP = re.compile(r"(\w+?)__(\d+)(?:_(\d+))?")  # x__1, or x__1_2 for its second component
+
+
+def _told(value: Any) -> str:
+    """For a terminal, in one line."""
+    names = {symbol: sympy.Symbol(_at(symbol, "{0}⟨{2}⟩", "{0}_{1}⟨{2}⟩")) for symbol in value.free_symbols}
+    return str(sympy.StrPrinter({"order": "none"}).doprint(_entry(value).xreplace(names))).replace("**", "^")
+
+
+def _written(value: Any) -> str:
+    """As LaTeX."""
+    names = {
+        symbol: _at(symbol, "{0}^{{<{2}>}}", "{0}_{{{1}}}^{{<{2}>}}")
+        for symbol in value.free_symbols
+        if _AT_A_STEP.fullmatch(symbol.name)
+    }
+    return str(sympy.latex(_entry(value), symbol_names=names))
+
+
+def _entry(value: Any) -> Any:
+    """Of a matrix with one entry, that."""
+    return value[0] if isinstance(value, sympy.MatrixBase) and value.shape == (1, 1) else value
+
+
+def _at(symbol: sympy.Symbol, whole: str, component: str) -> str:
+    """A name at a step, by one of two patterns of (name, component, step); any other name as it is."""
+    if not (found := _AT_A_STEP.fullmatch(symbol.name)):
+        return str(symbol.name)
+    name, step, place = found.groups()
+    return (component if place else whole).format(name, place, step)
 
 
 def matrix(tensor: Tensor[sympy.Expr]) -> sympy.Matrix:

@@ -28,6 +28,7 @@ from chalkgrad.derive.values.expand import Exact, documented_loss, symbols
 from chalkgrad.derive.values.points import Point, at_point, draw, finite
 from chalkgrad.derive.values.reals import Real, Reals, number, tape
 from chalkgrad.derive.values.walk import Data, Numbers, Tensor, Walk, model_equations, named_equations
+from chalkgrad.telling import Told
 
 N = TypeVar("N")
 
@@ -51,8 +52,8 @@ class Entry:
     ok: bool
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Told):
     """What was compared, and how. True if every entry is right."""
 
     title: str

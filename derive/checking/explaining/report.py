@@ -15,14 +15,15 @@ from chalkgrad.derive.values.grid import Grid
 from chalkgrad.derive.writing.latex import latex
 from chalkgrad.derive.writing.tree import EQUALS, Node, row
 from chalkgrad.derive.writing.unicode import unicode
+from chalkgrad.telling import Told
 
 Pieces: TypeAlias = "Sequence[str | Node]"  # words and mathematics
 
 _DIGITS = 6
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, repr=False)
+class CheckReport(Told):
     """The verdict on one claim. True in a condition exactly if it is right.
 
     mistake: None if the claim is right, otherwise one of `mistakes.MISTAKES`. explanation: words, with

@@ -26,6 +26,7 @@ def steps() -> dict[str, Shown]:
         "adjoint": phase.adjoint[2],
         "term": phase.adjoint[2].terms[0],
         "gradient": derivation.gradients["W_za"],
+        "gradients": derivation.gradients,
         "gradient of the input": derivation.gradients["x"],
         "gradient of a state": derivation.gradients["a0"],
         "sum": derivation.gradients["W_za"].sums[0],
@@ -38,7 +39,7 @@ def steps() -> dict[str, Shown]:
 @pytest.mark.parametrize("kind", steps())
 def test_everything_shows_itself(kind: str) -> None:
     shown = steps()[kind]
-    latex, html = shown._repr_latex_(), shown._repr_html_()
+    latex, html = shown._repr_latex_(), shown.html()
     assert latex == shown.latex()
     assert latex.startswith("$$") and latex.rstrip().endswith("$$")
     maths = re.findall(r"<math\b.*?</math>", html, re.DOTALL)
