@@ -19,7 +19,7 @@ from chalkgrad.codegen.calling.again import Memory
 from chalkgrad.codegen.calling.arguments import CheckedCall, Inputs, Lengths, Signature
 from chalkgrad.codegen.calling.convert import describe
 from chalkgrad.codegen.choices import REDUCTIONS, Reduction, check_choice
-from chalkgrad.codegen.errors import ArgumentError, BusyError
+from chalkgrad.codegen.errors import ArgumentError, ArgumentTypeError, BusyError
 from chalkgrad.codegen.program.interface import Array, Backend, Interface, Prepared
 from chalkgrad.telling import Told
 
@@ -191,6 +191,8 @@ class Network(Told):
     ) -> tuple[Plan, Inputs]:
         self._demand_output("y", "vjp, since the model has no output and so no loss")
         names = self._signature.check_wrt(wrt)
+        if not isinstance(reduction, str):
+            raise ArgumentTypeError("reduction", "'sum' or 'mean'", describe(reduction))
         check_choice("reduction", reduction, REDUCTIONS)
         inputs = self._signature.check(call)
         if reduction == "mean" and inputs.counts.B == 0:

@@ -325,7 +325,7 @@ def test_a_damaged_entry_is_rebuilt(source: Source, folder: Path, damage: str) -
             entry.write_text("a file")
     again = compile_sources([source])
     assert again is not module and doubled(again) == doubled(module)
-    assert [path.name for path in folder.iterdir() if not path.name.startswith("compiler_")] == [entry.name]
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(cache.NOTES)] == [entry.name]
 
 
 def _rewrite(path: Path, data: bytes) -> None:
