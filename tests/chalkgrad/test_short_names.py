@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FIRST = ("import derive, codegen", "import chalkgrad", "import codegen.c.emit, derive.terms.algebra")
 ALL = """
 import importlib, os, pickle, pkgutil, sys
