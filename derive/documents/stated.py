@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from chalkgrad.derive.cells.model import YHAT
 from chalkgrad.derive.claims.equality import Equality
@@ -250,26 +251,28 @@ def _target(derivation: Derivation, equation: Forward, step: StepLike) -> Node:
 
 
 def _stable(derivation: Derivation) -> list[Block]:
-    """The documented loss and the stable form of it that is computed."""
-    loss = derivation.loss
-    found = [f for p in derivation.phases for f in p.forward if f.target == loss]
-    first, last = output_steps(derivation)
-    step = called(first, last)
-    formula = documented_loss(derivation, step)
-    if found[0].value == formula.expr or loss is None:
-        return []
+    """The documented loss and the stable form that is computed, once for steps that have the same."""
+    found = [(p.segment, f) for p in derivation.phases for f in p.forward if f.target == derivation.loss]
+    lines = []
+    for value, group in groupby(found, key=lambda pair: pair[1].value):
+        alike = list(group)
+        everywhere = len(alike) == len(found)
+        first, last = output_steps(derivation) if everywhere else (alike[0][0].first, alike[-1][0].last)
+        step = called(first, last)
+        formula, stable = documented_loss(derivation, step), Of(value, step)
+        if value != formula.expr:
+            line = Line(
+                formula_node(formula),
+                formula_node(stable),
+                numbers=tuple(f.number for _, f in alike),
+                rule=("stable form",),
+                where=() if everywhere else (steps(first, last),),
+                shape=shape_node(()),
+                equality=Equality(formula, stable, over(first, last)),
+            )
+            lines.append(line)
     told = paragraph(
         "The loss is computed from what the outer function is applied to, not from its result: in exact "
         "arithmetic the two are equal, on a computer only this one is right where the output saturates.",
     )
-    stable = Of(found[0].value, step)
-    claim = Equality(formula, stable, over(first, last))
-    line = Line(
-        formula_node(formula),
-        formula_node(stable),
-        numbers=tuple(f.number for f in found),
-        rule=("stable form",),
-        shape=shape_node(()),
-        equality=claim,
-    )
-    return [told, Equations((line,))]
+    return [told, Equations(tuple(lines))] if lines else []
