@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,9 +96,12 @@ def test_nothing_imports_the_shell() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_in_the_shell_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_the_shell_itself(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     interactive = pytest.importorskip("IPython.core.interactiveshell")
-    shell = interactive.InteractiveShell.instance()
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = interactive.InteractiveShell()
     shell.run_line_magic("load_ext", "chalkgrad")
     done = shell.run_cell(f"%%cell mine architecture=many-to-one g=relu\n{CELL}")
     assert done.success and done.result == cg.load(text=CELL, architecture="many-to-one", g="relu")
