@@ -55,9 +55,11 @@ from chalkgrad.derive import (
     gradients_latex,
     load,
     prove,
+    schema,
     unroll,
 )
 from chalkgrad.errors import ChalkgradError
+from chalkgrad.magic import load_ipython_extension
 
 __version__ = "0.2.0"
 
@@ -104,7 +106,9 @@ __all__ = [
     "gradients_latex",
     "load",
     "load_folder",
+    "load_ipython_extension",
     "numpy_twin",
     "prove",
+    "schema",
     "unroll",
 ]

@@ -138,7 +138,7 @@ def _sizes(text: str) -> dict[str, int]:
 
 def _choice(text: str) -> tuple[str, str]:
     name, choice = _pair(text)
-    if name in ("name_or_path", "architecture", "feed", "loss"):
+    if name in ("name_or_path", "text", "architecture", "feed", "loss"):
         raise argparse.ArgumentTypeError(f"expected a function of the model, received {text!r}")
     return name, choice
 

@@ -11,7 +11,7 @@ derive.check(model, "dL/db_a = …")     whether somebody's formula is right, an
 """
 
 from chalkgrad.derive.cells.model import Model
-from chalkgrad.derive.cells.modelfile import builtin_names, load
+from chalkgrad.derive.cells.modelfile import builtin_names, load, schema
 from chalkgrad.derive.chaining.chain import Chain, chain
 from chalkgrad.derive.checking.check import check
 from chalkgrad.derive.checking.explaining.report import CheckReport
@@ -61,6 +61,7 @@ __all__ = [
     "gradients_latex",
     "load",
     "prove",
+    "schema",
     "unroll",
 ]
 

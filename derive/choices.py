@@ -33,6 +33,8 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 Level = Literal["full", "brief", "exam", "key"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
+ARGUMENTS = ("name_or_path", "text", "architecture", "feed", "loss")
+"""Of `load`, beside the functions of a model file: none of those may be called so."""
 
 Name = TypeVar("Name", bound=str)
 

@@ -39,7 +39,7 @@ class ChoiceError(DeriveError, ValueError):
 
 
 class DerivationError(DeriveError):
-    """A model that has no derivation of the kind asked for."""
+    """A model that has no derivation of the kind asked for, or no text."""
 
 
 class MissingProgram(DeriveError):

@@ -254,7 +254,8 @@ def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
     source = tmp_path / "source"
     own = [path for path in (ROOT / "chalkgrad").iterdir() if path.is_file()]
     models = (ROOT / "derive" / "cells" / "models").glob("*.toml")
-    parts = [*DERIVE, *CODEGEN, *TEMPLATES, *models]
+    schema = ROOT / "derive" / "cells" / "model.schema.json"
+    parts = [*DERIVE, *CODEGEN, *TEMPLATES, *models, schema]
     for path in (*own, *parts, ROOT / "pyproject.toml"):
         _copy(path, source)
     for name in ("derive", "codegen"):

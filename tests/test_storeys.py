@@ -46,6 +46,7 @@ STOREYS = (
     "codegen.showcase",
     "codegen",
     "codegen.__main__",
+    "chalkgrad.magic",
     "chalkgrad",
     "chalkgrad.__main__",
 )

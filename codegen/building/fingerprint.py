@@ -8,7 +8,10 @@ from dataclasses import fields, is_dataclass
 
 
 def fingerprint(value: object) -> str:
-    """The same for what is built alike, in every process. Parts that several places share are read once."""
+    """The same for what is built alike, in every process. Parts that several places share are read once.
+
+    Fields that do not count in a comparison do not count here.
+    """
     known: dict[int, str] = {}
 
     def of(part: object) -> str:
@@ -18,7 +21,8 @@ def fingerprint(value: object) -> str:
 
     def written(part: object) -> str:
         if is_dataclass(part):
-            return " ".join([type(part).__name__, *(of(getattr(part, field.name)) for field in fields(part))])
+            compared = (field.name for field in fields(part) if field.compare)
+            return " ".join([type(part).__name__, *(of(getattr(part, name)) for name in compared)])
         if isinstance(part, Mapping):
             return " ".join(["{", *(of(item) for pair in part.items() for item in pair)])
         if isinstance(part, (tuple, list)):

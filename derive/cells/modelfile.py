@@ -1,34 +1,40 @@
-"""The reader of model files: `load(name_or_path)` gives the Model, with every choice made and checked."""
+"""The reader of model files: `load` gives the Model, with every choice made and checked."""
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
+from typing import Any
 
 from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import YHAT, Definition, Model
 from chalkgrad.derive.cells.parse import Scope, parse
-from chalkgrad.derive.cells.scan import one_line
+from chalkgrad.derive.cells.scan import one_line, short
 from chalkgrad.derive.cells.tables import MAX_BYTES, Tables, read_tables
+from chalkgrad.derive.cells.written import MAPPING, written
 from chalkgrad.derive.choices import check_choice
 from chalkgrad.derive.errors import ChoiceError, ModelFileError
 from chalkgrad.derive.terms.algebra import Symbol, spell
 
 
 def load(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: str | os.PathLike[str] | Mapping[str, object] | None = None,
     *,
+    text: str | None = None,
     architecture: choices.Architecture = choices.MANY_TO_MANY,
     feed: choices.Feed = choices.NO_FEED,
     loss: choices.Kind = choices.AUTO,
     **functions: str,
 ) -> Model:
-    """Read a built-in cell by name, or a model file by path.
+    """Read a built-in cell by name, a model file by path, or a mapping of what TOML reads such a file as.
 
-    A text is a path if it ends with .toml, contains a separator, or exists, and is no built-in name.
+    A name is a path if it ends with .toml, contains a separator, or exists, and is no built-in name.
+    text: the text of a model file, in place of name_or_path.
     functions: the file's own function names → one of its choices; the first is the default.
 
     loss="auto" is what the file lists first, if its list lacks "auto"; otherwise it is told by the
@@ -41,12 +47,13 @@ def load(
     check_choice("architecture", architecture, choices.ARCHITECTURES)
     check_choice("feed", feed, choices.FEEDS)
     check_choice("loss", loss, choices.KINDS)
-    tables = read_tables(*_content(name_or_path))
+    origin, file, content = _content(name_or_path, text)
+    tables = read_tables(file, content)
     chosen = _chosen(tables, functions)
     definitions = _definitions(tables, chosen)
     cell, output = definitions[: len(tables.equations)], definitions[len(tables.equations) :]
     _check_layout(architecture, feed, output)
-    return Model(
+    model = Model(
         name=tables.name,
         title=tables.title,
         sizes=tables.sizes,
@@ -59,8 +66,10 @@ def load(
         loss=_loss(tables, chosen, loss),
         architecture=architecture,
         feed=feed,
-        origin=os.fspath(name_or_path),
+        origin=origin,
+        text=content.decode(),
     )
+    return replace(model, loaded=model)
 
 
 def builtin_names() -> tuple[str, ...]:
@@ -69,24 +78,44 @@ def builtin_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of model files, for editors: names, types, what may be chosen.
+
+    What it cannot say, such as whether a size is declared or an equation fits, `load` does.
+    """
+    text = (resources.files("chalkgrad.derive.cells") / "model.schema.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 # ----------------------------------------------------------------------------- files
 
 
-def _content(name_or_path: object) -> tuple[str, bytes]:
-    """The file's name as messages show it, and its bytes."""
+def _content(name_or_path: object, text: object) -> tuple[str, str, bytes]:
+    """The name or path that a model file has, if any, its name as messages show it, and its bytes."""
+    if text is not None:
+        if not isinstance(text, str):
+            raise ChoiceError("text", "the text of a model file", text)
+        if name_or_path is not None:
+            raise ChoiceError("text", "none beside name_or_path", short(text))
+        return "", "text", text.encode("utf-8", "surrogatepass")
+    if isinstance(name_or_path, Mapping):
+        return "", MAPPING, written(name_or_path).encode("utf-8", "surrogatepass")
     if isinstance(name_or_path, str):
         names = builtin_names()
         if name_or_path in names:
             file = f"{name_or_path}.toml"
-            return file, (resources.files("chalkgrad.derive.cells") / "models" / file).read_bytes()
+            content = (resources.files("chalkgrad.derive.cells") / "models" / file).read_bytes()
+            return name_or_path, file, content
         if not _is_path(name_or_path):
             raise ChoiceError(
                 "name_or_path", f"one of {', '.join(names)}, or the path of a model file", name_or_path
             )
-        return _read(name_or_path)
+        return name_or_path, name_or_path, _read(name_or_path)
     if isinstance(name_or_path, os.PathLike):
-        return _read(os.fsdecode(name_or_path))
-    raise ChoiceError("name_or_path", "a built-in name or a path", name_or_path)
+        path = os.fsdecode(name_or_path)
+        return path, path, _read(path)
+    raise ChoiceError("name_or_path", "a built-in name, a path or a mapping, or else text=…", name_or_path)
 
 
 def _is_path(text: str) -> bool:
@@ -94,12 +123,12 @@ def _is_path(text: str) -> bool:
     return text.endswith(".toml") or any(s in text for s in separators) or os.path.exists(text)
 
 
-def _read(path: str) -> tuple[str, bytes]:
+def _read(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ModelFileError(path, None, None, "a regular file", "a directory or a device")
         with open(path, "rb") as stream:
-            return path, stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ModelFileError(path, None, None, "a file that can be read", reason or "none") from None

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from chalkgrad.derive.cells.model import YHAT
 from chalkgrad.derive.cells.parse import nearest
 from chalkgrad.derive.cells.scan import short
-from chalkgrad.derive.choices import KINDS, Kind, Name
+from chalkgrad.derive.choices import ARGUMENTS, KINDS, Kind, Name
 from chalkgrad.derive.errors import ModelFileError
 from chalkgrad.derive.terms.algebra import Parameter, Shape, Symbol
 from chalkgrad.derive.terms.functions import NAMES
 
 MAX_BYTES = 200_000  # of a model file
-_MAX_DOTS = 200  # on one line: tomllib takes quadratic time for a dotted key
+MAX_DOTS = 200  # on one line: tomllib takes quadratic time for a dotted key
 
 _REQUIRED = ("name", "sizes", "inputs", "states", "equations")
 _KEYS = (*_REQUIRED, "title", "parameters", "functions", "output", "loss")
 _RESERVED = frozenset({"t", "T", "B", "x", "y", YHAT, *NAMES})
 _RESERVED_IN = {  # names that mean something else where this table's names are used
     "sizes": frozenset({"T_x", "T_y"}),
-    "functions": frozenset({"name_or_path", "architecture", "feed", "loss"}),
+    "functions": frozenset(ARGUMENTS),
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TWICE = ("Cannot overwrite", "Cannot declare", "Cannot mutate", "Cannot redefine", "Duplicate")
@@ -56,7 +56,12 @@ class Tables:
 
 def read_tables(file: str, content: bytes) -> Tables:
     """The tables in the bytes of a model file. Raises ModelFileError for every mistake."""
-    return _Reader(file, _document(file, content)).tables()
+    return checked_tables(file, _document(file, content))
+
+
+def checked_tables(file: str, document: Mapping[str, object]) -> Tables:
+    """The tables in what TOML reads a model file as. Raises ModelFileError for every mistake."""
+    return _Reader(file, document).tables()
 
 
 def _document(file: str, content: bytes) -> Mapping[str, object]:
@@ -66,8 +71,8 @@ def _document(file: str, content: bytes) -> Mapping[str, object]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelFileError(file, None, None, "UTF-8 text", f"byte {error.start} is none") from None
-    if any(line.count(".") > _MAX_DOTS for line in text.splitlines()):
-        raise ModelFileError(file, None, None, f"at most {_MAX_DOTS} dots on a line", "more")
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise ModelFileError(file, None, None, f"at most {MAX_DOTS} dots on a line", "more")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

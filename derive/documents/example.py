@@ -245,7 +245,8 @@ def _program(given: Example, call: str) -> Listing:
     """The same numbers from the compiled C."""
     sizes = ", ".join(f'"{name}": {n}' for name, n in given.extent.sizes.items())
     plan = given.derivation.schedule
-    lines = ["import chalkgrad as cg", "", f"rnn = cg.build({call}, sizes={{{sizes}}})", "params = {"]
+    built = f"rnn = cg.build({call}, sizes={{{sizes}}})"
+    lines = ["import chalkgrad as cg", "", *built.split("\n"), "params = {"]
     lines += [f'    "{name}": {_nested(tensor)},' for name, tensor in given.data.parameters.items()]
     lines += ["}", f"x = [{', '.join(_nested(v) for v in given.data.x.values())}]"]
     arguments = "params, x, "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, overload
 
 from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.tables import read_tables
 from chalkgrad.derive.choices import check_choice
 from chalkgrad.derive.deriving.derivation import Derivation, derived
 from chalkgrad.derive.deriving.extent import Steps
@@ -93,12 +95,22 @@ def printed(derivation: Derivation, wanted: Wanted, format: FormatName, level: c
 
 
 def loading(model: Model) -> str:
-    """The Python expression that loads the model, by its name."""
+    """The Python expression that loads the model: by its name, or by its text where it has none."""
     usual = {"architecture": choices.MANY_TO_MANY, "feed": choices.NO_FEED, "loss": choices.AUTO}
-    own = {"architecture": model.architecture, "feed": model.feed, "loss": model.loss or choices.AUTO}
+    kinds = read_tables(model.name, model.text.encode()).kinds if model.text else choices.KINDS
+    loss = model.loss if model.loss in kinds else choices.AUTO  # as it was chosen, if it may not be named
+    own = {"architecture": model.architecture, "feed": model.feed, "loss": loss}
     chosen = {**{key: str(value) for key, value in own.items() if usual[key] != value}, **model.functions}
-    arguments = [repr(model.origin or model.name), *(f"{k}={v!r}" for k, v in chosen.items())]
+    told = f"text={_literal(model.text)}" if model.text and not model.origin else None
+    arguments = [told or repr(model.origin or model.name), *(f"{k}={v!r}" for k, v in chosen.items())]
     return f"cg.load({', '.join(arguments)})"
+
+
+def _literal(text: str) -> str:
+    """The text in Python, line by line. No two quotes in it meet, and none meets those at its end."""
+    shown = (c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text.replace("\\", r"\\"))
+    quoted = re.sub(r"'(?='|\Z)", r"\\'", "".join(shown))
+    return f"'''\\\n{quoted}'''"
 
 
 @dataclass(frozen=True)

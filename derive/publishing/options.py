@@ -51,7 +51,7 @@ def _functions(options: argparse.Namespace) -> dict[str, str]:
         name, separator, value = text.partition("=")
         if not separator or not name.isidentifier() or not value:
             raise ChoiceError("--function", "NAME=F", text)
-        if name in ("architecture", "feed", "loss", "name_or_path"):
+        if name in choices.ARGUMENTS:
             raise ChoiceError("--function", "the name of a function of the model file", name)
         if chosen.setdefault(name, value) != value:
             raise ChoiceError("--function", f"one choice for {name}", f"{chosen[name]} and {value}")

@@ -12,6 +12,8 @@ SIZES = {"n_x": 3, "n_a": 4, "n_y": 2}
 def right() -> None:
     model = cg.load("gru", architecture="many-to-one", feed="none", loss="auto", h="softmax")
     assert_type(model, cg.Model)
+    assert_type(cg.load(text=model.to_toml(), architecture="many-to-one"), cg.Model)
+    cg.load({"name": "cell", "sizes": {"n_x": "inputs"}, "states": {"a": ["n_x"]}})
     assert_type(cg.document(model, T=2, format="html", notation="d2l", layout="jacobian", level="exam"), str)
     assert_type(cg.document(model, format="pdf"), bytes)
     for dtype in (np.float32, np.dtype(np.float64)):
@@ -27,6 +29,7 @@ def right() -> None:
 def misspelt() -> None:
     model = cg.load("gru", architecture="many-to-on")  # type: ignore[arg-type]
     cg.load("gru", feed="input")  # type: ignore[arg-type]
+    cg.load(text=b"name")  # type: ignore[arg-type]
     cg.load("gru", loss="hinge")  # type: ignore[arg-type]
     cg.document(model, format="htm")  # type: ignore[call-overload]
     cg.document(model, notation="d2")  # type: ignore[call-overload]

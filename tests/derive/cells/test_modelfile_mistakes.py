@@ -156,6 +156,8 @@ MISTAKES: list[tuple[list[tuple[str, str]], tuple[str | None, int | None], str, 
     ([('title = "A cell"', "# " + "a" * MAX_BYTES)], (None, None), "bytes", "more"),
     ([('title = "A cell"', "title = '\x00'")], (None, None), "TOML", "\\x00"),
 ]
+NO_TOML = ("TOML", "UTF-8", "moderate size", "dots on a line", "bytes", "every name once", "once")
+"""What is expected where there are no tables yet."""
 
 
 @pytest.mark.parametrize(("changes", "place", "expected", "found"), MISTAKES, ids=lambda v: None)
