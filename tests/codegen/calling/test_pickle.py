@@ -110,7 +110,7 @@ def test_a_cached_network_needs_no_compiler(tmp_path: Path) -> None:
         f"net = cg.build(cg.load('gru'), {SIZES!r})\n"
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "import net as exported\n"
-        "print(net, exported.network)\n"
+        "print(repr(net), repr(exported.network))\n"
     )
     exported(tmp_path)
     (tmp_path / "empty").mkdir()
