@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chalkgrad import derive
+from chalkgrad import derive, progress
 from chalkgrad.codegen import folder, showcase
 from chalkgrad.codegen.choices import DTYPES
 from chalkgrad.codegen.driver import emit, twin_source
@@ -104,8 +104,10 @@ def _showcase(arguments: Sequence[str]) -> int:
         wrappers.append(given.folder / f"{entry.name}.py")
         print(f"{given.folder / entry.name}: {model.title}, {model.architecture}")
     if not given.no_compile:
-        with ThreadPoolExecutor() as compilers:
-            list(compilers.map(folder.place_extension, wrappers))
+        with progress.told("compiling") as step, ThreadPoolExecutor() as compilers:
+            step(f"0 of {len(wrappers)} done")
+            for number, _ in enumerate(compilers.map(folder.place_extension, wrappers), 1):
+                step(f"{number} of {len(wrappers)} done")
     return 0
 
 

@@ -83,7 +83,7 @@ def test_only_lower_sees_inside_derive() -> None:
 
 
 def test_nothing_else_is_needed_at_run_time() -> None:
-    allowed = {"chalkgrad", "derive", "codegen", "errors", "commands", "short_names"}
+    allowed = {"chalkgrad", "derive", "codegen", "errors", "commands", "progress", "short_names"}
     allowed |= {"sympy", "mpmath", "numpy", "jinja2", "cffi", "_cffi_backend", "platformdirs"}
     for path in (*DERIVE, *CODEGEN):
         used = {package(module) for module, _ in imports(path)}

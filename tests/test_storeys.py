@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 STOREYS = (
     "chalkgrad.errors",
-    "chalkgrad.commands chalkgrad.short_names",
+    "chalkgrad.commands chalkgrad.progress chalkgrad.short_names",
     "derive.errors",
     "derive.choices derive.showing",
     "derive.terms",
