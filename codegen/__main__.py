@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,9 @@ def _showcase(arguments: Sequence[str]) -> int:
     if not given.no_compile:
         with progress.told("compiling") as step, ThreadPoolExecutor() as compilers:
             step(f"0 of {len(wrappers)} done")
-            for number, _ in enumerate(compilers.map(folder.place_extension, wrappers), 1):
+            jobs = [compilers.submit(folder.place_extension, wrapper) for wrapper in wrappers]
+            for number, job in enumerate(as_completed(jobs), 1):
+                job.result()
                 step(f"{number} of {len(wrappers)} done")
     return 0
 
