@@ -304,12 +304,12 @@ def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
 
 
 def _meets_others(wheel: Path, folder: Path) -> None:
-    """Beside packages of other people that are called derive, codegen and longhand, from an empty folder."""
+    """Beside packages of other people that are called derive and codegen, from an empty folder."""
     site, empty = folder / "site", folder / "empty"
     empty.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    for name in ("derive", "codegen", "longhand"):
+    for name in ("derive", "codegen"):
         (site / name).mkdir()
         (site / name / "__init__.py").write_text("raise ImportError('of somebody else')")
     program = (
