@@ -74,7 +74,7 @@ def _export(arguments: Sequence[str]) -> int:
         "--architecture", default="many-to-many", metavar="A", help=", ".join(derive.ARCHITECTURES)
     )
     parser.add_argument(
-        "--feed", default="none", help="what a step without an input reads: none, output, target"
+        "--feed", default="none", help=f"what a step without an input reads: {', '.join(derive.FEEDS)}"
     )
     parser.add_argument("--loss", default="auto", help=f"auto, {', '.join(derive.LOSSES)}")
     parser.add_argument("--g", help="the function g of the model file, where it has one of that name")
