@@ -34,16 +34,16 @@ derive_flags := $(if $(T),--T $(T)) --architecture $(ARCHITECTURE) --feed $(FEED
 .DEFAULT_GOAL := all
 
 all: $(VENV)/.base  ## derive the note's network, generate and compile the showcase, compare everything
-	@$(RUN) -m codegen tour
+	@$(RUN) -m chalkgrad tour
 
 derive: $(VENV)/.base  ## print a derivation: MODEL= G= H= T= WRT= ARCHITECTURE= FEED= LOSS= FORMAT= NOTATION= LAYOUT= LEVEL= OUT=
-	@$(RUN) -m derive $(MODEL) $(derive_flags)
+	@$(RUN) -m chalkgrad derive $(MODEL) $(derive_flags)
 
 docs: $(VENV)/.docs  ## build the gallery of derivations, docs/gallery/index.html: CELL=my_cell.toml adds yours
-	@$(RUN) -m derive.publishing.gallery docs/gallery.toml --out docs/gallery $(if $(CELL),--cell $(CELL))
+	@$(RUN) -m chalkgrad docs docs/gallery.toml --out docs/gallery $(if $(CELL),--cell $(CELL))
 
 build: $(VENV)/.base  ## regenerate and compile generated/
-	@$(RUN) -m codegen showcase
+	@$(RUN) -m chalkgrad showcase
 
 # threads that wait by spinning would count as work; what many processes import is compiled once
 test verify: export PYTHONDONTWRITEBYTECODE =

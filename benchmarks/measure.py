@@ -12,6 +12,7 @@ from benchmarks.case import Case, Size, make_case
 from benchmarks.peak import fma_peak
 from benchmarks.peers import OURS, Peer, Run
 from benchmarks.timing import Timing, interleaved
+from chalkgrad import progress
 from chalkgrad.codegen.choices import DtypeName
 
 
@@ -106,9 +107,10 @@ Choice = tuple[str, Size, DtypeName, int]
 def measure_all(choices: Sequence[Choice], peers: Sequence[Peer], rounds: int) -> list[Measured]:
     """The cases (model, size, dtype, threads) one after the other, with a line for each as it is done."""
     results = []
-    for model, size, dtype, threads in choices:
+    for number, (model, size, dtype, threads) in enumerate(choices, 1):
         case = make_case(model, size, dtype, threads)
-        found = measure(case, peers, rounds)
+        with progress.told(f"bench: {number} of {len(choices)}, {case}"):
+            found = measure(case, peers, rounds)
         ratio = f"ratio {found.ratio:.2f} to {found.best_peer}" if found.ratio else "no peer"
         ours = found.timings[found.ours].median * 1e6 if found.ours else float("nan")
         print(f"{case}: ours {ours:.4g} µs, {ratio}", flush=True)

@@ -17,6 +17,7 @@ from benchmarks.measure import Measured, measure_all
 from benchmarks.peers import FILES, FORWARD_FILES, OURS, find
 from benchmarks.sections import SECTIONS
 from benchmarks.timing import Timing
+from chalkgrad import progress
 from chalkgrad.codegen.choices import DtypeName
 
 
@@ -76,7 +77,8 @@ def work(request: Request) -> dict[str, Any]:
     }
     for name in request.sections:
         print(f"{name} …", flush=True)
-        rows = SECTIONS[name](request.models, request.dtypes[0], request.threads, request.rounds)
+        with progress.told(f"bench: {name}"):
+            rows = SECTIONS[name](request.models, request.dtypes[0], request.threads, request.rounds)
         results["sections"][name] = rows
     return results
 

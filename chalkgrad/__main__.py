@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chalkgrad import __version__
 from chalkgrad.codegen import __main__ as code
 from chalkgrad.codegen.building import cache_command
-from chalkgrad.commands import STATUSES
+from chalkgrad.commands import STATUSES, answered
 from chalkgrad.derive import __main__ as derivation
 from chalkgrad.derive.publishing import check_command, gallery
 from chalkgrad.errors import MISUSE, printable
@@ -40,8 +40,13 @@ IN_A_CHECKOUT = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names. Returns the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return answered("chalkgrad", lambda: _run(given))
+
+
+def _run(arguments: Sequence[str]) -> int:
     commands = COMMANDS | (IN_A_CHECKOUT if MANIFEST.is_file() else {})
-    match list(sys.argv[1:] if arguments is None else arguments):
+    match list(arguments):
         case [name, *rest] if name in commands:
             return commands[name].main(rest)
         case ["--version"]:

@@ -40,7 +40,10 @@ class Parser(argparse.ArgumentParser):
 def answered(prog: str, work: Callable[[], int]) -> int:
     """The exit status of a command's work; what it raises is told on standard error."""
     try:
-        return work()
+        try:
+            return work()
+        finally:
+            print(end="", flush=True)
     except BrokenPipeError:  # whoever reads the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

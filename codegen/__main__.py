@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from chalkgrad import derive
+from chalkgrad import derive, progress
 from chalkgrad.codegen import folder, showcase
 from chalkgrad.codegen.choices import DTYPES
 from chalkgrad.codegen.driver import emit, twin_source
@@ -74,7 +74,7 @@ def _export(arguments: Sequence[str]) -> int:
         "--architecture", default="many-to-many", metavar="A", help=", ".join(derive.ARCHITECTURES)
     )
     parser.add_argument(
-        "--feed", default="none", help="what a step without an input reads: none, output, target"
+        "--feed", default="none", help=f"what a step without an input reads: {', '.join(derive.FEEDS)}"
     )
     parser.add_argument("--loss", default="auto", help=f"auto, {', '.join(derive.LOSSES)}")
     parser.add_argument("--g", help="the function g of the model file, where it has one of that name")
@@ -104,8 +104,12 @@ def _showcase(arguments: Sequence[str]) -> int:
         wrappers.append(given.folder / f"{entry.name}.py")
         print(f"{given.folder / entry.name}: {model.title}, {model.architecture}")
     if not given.no_compile:
-        with ThreadPoolExecutor() as compilers:
-            list(compilers.map(folder.place_extension, wrappers))
+        with progress.told("compiling") as step, ThreadPoolExecutor() as compilers:
+            step(f"0 of {len(wrappers)} done")
+            jobs = [compilers.submit(folder.place_extension, wrapper) for wrapper in wrappers]
+            for number, job in enumerate(as_completed(jobs), 1):
+                job.result()
+                step(f"{number} of {len(wrappers)} done")
     return 0
 
 

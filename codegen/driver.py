@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chalkgrad import progress
 from chalkgrad.codegen.building.build import compile_cached, publish_module
 from chalkgrad.codegen.building.cache import digest
 from chalkgrad.codegen.building.fingerprint import fingerprint
@@ -158,15 +159,16 @@ def _vector(derivation: Derivation) -> tuple[Program, ...]:
 
 
 def _emit(model: Subject, face: Interface, prefix: str, chosen: tuple[str, ...], math: str) -> Emitted:
-    derivation = derived(model)
-    assert face.sizes is not None
-    vector = _vector(derivation)
-    loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes, chosen)) for p in vector)
-    counts = fixed_counts(face)
-    straight = {} if counts is None else pipeline.straighten(vector, face.sizes, counts, chosen)
-    steps = {"T_x": counts.T_x, "T_y": counts.T_y} if counts is not None and straight else {}
-    texts = Texts(prefix, derivation.model.title, face, loops, straight, steps, math)
-    return Emitted(render(texts), face)
+    with progress.told(f"writing {prefix}"):
+        derivation = derived(model)
+        assert face.sizes is not None
+        vector = _vector(derivation)
+        loops = tuple(pipeline.run(p, pipeline.loop_passes(face.sizes, chosen)) for p in vector)
+        counts = fixed_counts(face)
+        straight = {} if counts is None else pipeline.straighten(vector, face.sizes, counts, chosen)
+        steps = {"T_x": counts.T_x, "T_y": counts.T_y} if counts is not None and straight else {}
+        texts = Texts(prefix, derivation.model.title, face, loops, straight, steps, math)
+        return Emitted(render(texts), face)
 
 
 def fixed_counts(face: Interface) -> Counts | None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chalkgrad
 from chalkgrad import derive
 from chalkgrad.codegen.building import toolchain
 from chalkgrad.codegen.calling import network
@@ -247,6 +249,14 @@ def test_no_flag_changes_the_arithmetic_of_the_process() -> None:
         )
 
 
+def test_one_version() -> None:
+    """That of the package; whoever cites it cites that."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "version" not in project and project["dynamic"] == ["version"]
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall("^version: (.*)$", cited, re.MULTILINE) == [chalkgrad.__version__]
+
+
 def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
     """chalkgrad, with derive and codegen and their data, and nothing else of the repository."""
     if importlib.util.find_spec("setuptools") is None or importlib.util.find_spec("pip") is None:
@@ -283,8 +293,11 @@ def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
         pytest.skip("setuptools here is too old")
     assert done.returncode == 0, done.stderr[-1500:]
     (wheel,) = (source / "out").glob("*.whl")
+    assert wheel.name.startswith(f"chalkgrad-{chalkgrad.__version__}-")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        (points,) = (archive.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
+    assert "chalkgrad = chalkgrad.__main__:main\n" in points
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"chalkgrad"}
     due = {relative(path) for path in own} | {f"chalkgrad/{relative(path)}" for path in parts}
     assert due <= set(names)
@@ -292,12 +305,12 @@ def test_the_wheel_holds_one_package(tmp_path: Path) -> None:
 
 
 def _meets_others(wheel: Path, folder: Path) -> None:
-    """Beside packages of other people that are called derive, codegen and longhand, from an empty folder."""
+    """Beside packages of other people that are called derive and codegen, from an empty folder."""
     site, empty = folder / "site", folder / "empty"
     empty.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    for name in ("derive", "codegen", "longhand"):
+    for name in ("derive", "codegen"):
         (site / name).mkdir()
         (site / name / "__init__.py").write_text("raise ImportError('of somebody else')")
     program = (

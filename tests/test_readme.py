@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chalkgrad.__main__ import main
+from chalkgrad.__main__ import COMMANDS, IN_A_CHECKOUT, main
 from chalkgrad.codegen.building import toolchain
+from chalkgrad.commands import STATUSES
 from tests.derive.once import judged_once
 from tests.quick import flags_at
 
@@ -49,6 +50,15 @@ def commands() -> list[str]:
 
 def test_there_are_commands() -> None:
     assert len(commands()) >= 7
+
+
+def test_every_command_and_exit_status_has_its_row() -> None:
+    for name in (*COMMANDS, *IN_A_CHECKOUT):
+        assert re.search(rf"^\|.*`{name}`.*\| ", README, re.MULTILINE), name
+    statuses = re.findall(r"^  (\d)  (.+)$", STATUSES, re.MULTILINE)
+    assert len(statuses) == 5
+    for status, words in statuses:
+        assert f"\n| {status} | {words} |\n" in README
 
 
 @pytest.mark.parametrize("line", commands())

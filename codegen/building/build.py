@@ -19,6 +19,7 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import ModuleType
 
+from chalkgrad import progress
 from chalkgrad.codegen.building import arithmetic, cache, toolchain
 from chalkgrad.codegen.building.toolchain import Compiler
 from chalkgrad.codegen.c.source import Source
@@ -221,7 +222,8 @@ def _compile(
         commands.append(_to_object(source.name, flags))
     _write_glue(folder / f"{name}.c", name, sources)
     commands.append(_to_object(name, (*toolchain.GLUE_FLAGS, *headers)))
-    compiler.run_all(commands, folder)
+    with progress.told(f"compiling {', '.join(source.name for source in sources)}"):
+        compiler.run_all(commands, folder)
 
     objects = [f"{stem}.o" for stem in (*(source.name for source in sources), name)]
     if missing := [file for file in objects if not (folder / file).is_file()]:

@@ -1,4 +1,4 @@
-"""The coefficients of templates/elementary.toml: `python -m codegen.c.minimax` computes and writes them.
+"""The coefficients in templates/elementary.toml: `python -m chalkgrad.codegen.c.minimax` writes them.
 
 Each polynomial is the best one in the weighted maximum norm, found by Remez's exchange on a fine grid
 (E. W. Cheney, Introduction to Approximation Theory, chapter 3), in 160-bit arithmetic. It is then rounded in
@@ -198,7 +198,7 @@ def shown(value: mpf) -> str:
 def text() -> str:
     """elementary.toml: exact numbers, as hexadecimal text."""
     lines = [
-        "# Written by `python -m codegen.c.minimax`, which says what the polynomials are. Lowest power first."
+        "# Written by `python -m chalkgrad.codegen.c.minimax`, which says what they are. Lowest power first."
     ]
     for dtype, bits in BITS.items():
         lines += ["", f"[{dtype}.constant]"]
@@ -213,7 +213,7 @@ def text() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file, or print it."""
-    parser = argparse.ArgumentParser(prog="python -m codegen.c.minimax", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chalkgrad.codegen.c.minimax", description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the file instead of writing it")
     if parser.parse_args(arguments).print:
         sys.stdout.write(text())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, overload
 
+from chalkgrad import progress
 from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import Model
 from chalkgrad.derive.cells.tables import read_tables
@@ -87,10 +88,11 @@ def printed(derivation: Derivation, wanted: Wanted, format: FormatName, level: c
     check_choice("level", level, choices.LEVELS)
     call = loading(derivation.model)
     wanted = replace(wanted, pictures=FORMATS[format].pictures)
-    made = at_level(content(derivation, wanted, call), level)
-    if format == "html" and level == "full":
-        made = replace(made, sections=(*made.sections, *program_section(derivation)))
-    text = FORMATS[format].print(made, call)
+    with progress.told(f"deriving {derivation.model.name}"):
+        made = at_level(content(derivation, wanted, call), level)
+        if format == "html" and level == "full":
+            made = replace(made, sections=(*made.sections, *program_section(derivation)))
+        text = FORMATS[format].print(made, call)
     return Page(text, format) if isinstance(text, str) else BinaryPage(text, format)
 
 

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from chalkgrad import progress
 from chalkgrad.commands import Parser, answered
 from chalkgrad.derive.cells.modelfile import builtin_names, load
 from chalkgrad.derive.deriving.derivation import bptt
@@ -76,16 +77,18 @@ def build(manifest: Path, folder: Path, more: Sequence[str] = ()) -> list[tuple[
     folder.mkdir(parents=True, exist_ok=True)
     found = [*pages(manifest), *(Page("Your cells", path, None, {}, {}) for path in more)]
     built = []
-    for page in found:
-        start = time.perf_counter()
-        derivation = bptt(load(page.model, **page.choices))
-        wanted = Wanted(
-            page.steps, page.writing.get("notation", "note"), page.writing.get("layout", "gradient")
-        )
-        text = printed(derivation, wanted, "html", "full")
-        assert isinstance(text, str)
-        (folder / f"{page.name}.html").write_text(text, encoding="utf-8")
-        built.append((page, time.perf_counter() - start))
+    with progress.told("docs") as step:
+        for number, page in enumerate(found, 1):
+            step(f"{number} of {len(found)}, {page.told}")
+            start = time.perf_counter()
+            derivation = bptt(load(page.model, **page.choices))
+            wanted = Wanted(
+                page.steps, page.writing.get("notation", "note"), page.writing.get("layout", "gradient")
+            )
+            text = printed(derivation, wanted, "html", "full")
+            assert isinstance(text, str)
+            (folder / f"{page.name}.html").write_text(text, encoding="utf-8")
+            built.append((page, time.perf_counter() - start))
     (folder / "index.html").write_text(_index([page for page, _ in built]), encoding="utf-8")
     return built
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,18 @@ def test_a_pdf_without_tex_is_an_error(
     told = capsys.readouterr().err
     assert "apt-get install" in told and told.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", ["--help", "c --help", "cache"])
+def test_whoever_reads_may_have_enough(arguments: str) -> None:
+    """Also of what stands in a buffer until the end."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "chalkgrad", *arguments.split()]
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
+    with os.fdopen(writes, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_exam_and_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,10 +25,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def regenerated(folder: Path, seed: str) -> dict[str, bytes]:
-    """What `python -m codegen showcase` writes under one hash seed, by file name."""
+    """What `chalkgrad showcase` writes under one hash seed, by file name."""
     folder.mkdir()
     (folder / "manifest.toml").write_bytes(MANIFEST.read_bytes())
-    command = [sys.executable, "-m", "codegen", "showcase", "--no-compile", "--folder", str(folder)]
+    command = [sys.executable, "-m", "chalkgrad", "showcase", "--no-compile", "--folder", str(folder)]
     subprocess.run(
         command, check=True, capture_output=True, timeout=120, env=environment(PYTHONHASHSEED=seed)
     )
@@ -94,7 +94,7 @@ def test_a_generated_folder_is_a_package_that_works(count: int | None, tmp_path:
     (folder / "__init__.py").write_bytes((ROOT / "generated" / "__init__.py").read_bytes())
     head, *tables = MANIFEST.read_text(encoding="utf-8").split("\n[")
     (folder / "manifest.toml").write_text("\n[".join([head, *tables[:count]]), encoding="utf-8")
-    command = [sys.executable, "-m", "codegen", "showcase", "--folder", str(folder)]
+    command = [sys.executable, "-m", "chalkgrad", "showcase", "--folder", str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300, env=environment())
     entries = showcase.read_manifest(folder / "manifest.toml")
     assert len(entries) == (count or len(tables))
