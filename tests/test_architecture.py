@@ -128,6 +128,7 @@ def code_strings(path: Path) -> Iterator[tuple[int, str]]:
 
 # single letters are indices, arguments and loop variables everywhere: only longer names tell a cell
 LONG = {name for name in cell_names() if len(name) > 1}
+ANY_LONG = re.compile(rf"\b({'|'.join(sorted(LONG))})\b")
 
 
 def default_model(path: Path, text: str) -> bool:
@@ -138,6 +139,8 @@ def default_model(path: Path, text: str) -> bool:
 
 def cells_named(path: Path) -> Iterator[str]:
     """Where a file of Python names a cell, a gate or a parameter."""
+    if not ANY_LONG.search(path.read_text(encoding="utf-8")):
+        return  # reading its tokens takes long
     for line, text in code_strings(path):
         words = set(re.findall(r"[A-Za-z_]\w*", text))
         if words & LONG and not default_model(path, text):

@@ -22,5 +22,7 @@ def _run(clear: bool) -> int:
     if clear:
         cache.clear()
     for folder, builds, size in found:
-        print(f"{folder}: {builds} builds, {size / 1e6:.1f} MB{', removed' if clear else ''}")
+        print(
+            f"{folder}: {builds} build{'s' * (builds != 1)}, {size / 1e6:.1f} MB{', removed' if clear else ''}"
+        )
     return 0

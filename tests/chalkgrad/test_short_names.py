@@ -49,8 +49,6 @@ def test_every_module_is_there_once(first: str) -> None:
     ("module", "program"),
     [
         ("derive", "chalkgrad derive"),
-        ("codegen", "chalkgrad c"),
-        ("chalkgrad", "chalkgrad COMMAND"),
         ("derive.publishing.gallery", "chalkgrad docs"),
     ],
 )
