@@ -13,6 +13,7 @@ import pytest
 from chalkgrad.__main__ import COMMANDS, IN_A_CHECKOUT, main
 from chalkgrad.codegen.building import toolchain
 from chalkgrad.commands import STATUSES
+from tests.chosen import some
 from tests.derive.once import judged_once
 from tests.quick import flags_at
 
@@ -27,6 +28,7 @@ def blocks(language: str) -> list[str]:
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder; the cell of the README alone lies in it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHALKGRAD_CACHE", str(tmp_path / "cache"))  # a command clears it
     monkeypatch.setattr(toolchain, "FLAGS", flags_at("-O0"))
     (cell,) = blocks("toml")
     (tmp_path / "leaky.toml").write_text(cell, encoding="utf-8")
@@ -61,7 +63,7 @@ def test_every_command_and_exit_status_has_its_row() -> None:
         assert f"\n| {status} | {words} |\n" in README
 
 
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", some(commands(), lambda line: ".pdf" not in line))
 def test_a_command_does_what_is_said(line: str, empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, *arguments = shlex.split(line, comments=True)
     if "lstm.pdf" in arguments:

@@ -22,7 +22,6 @@ def _run(clear: bool) -> int:
     if clear:
         cache.clear()
     for folder, builds, size in found:
-        print(
-            f"{folder}: {builds} build{'s' * (builds != 1)}, {size / 1e6:.1f} MB{', removed' if clear else ''}"
-        )
+        told = f"{builds} build{'s' * (builds != 1)}, {size / 1e6:.1f} MB"
+        print(f"{folder}: {told}{', removed' if clear else ''}")
     return 0
