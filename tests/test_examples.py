@@ -68,7 +68,7 @@ def test_smallest_is_small_and_prints_the_gradient(
 def test_char_lm_learns_the_text_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     done = run(
-        ["-c", TICKING, CHAR_LM, "--cell", "vanilla", "--seconds", "4", "--hidden", "32", "--seed", "1"]
+        ["-c", TICKING, CHAR_LM, "--cell", "vanilla", "--seconds", "2", "--hidden", "32", "--seed", "1"]
     )
     assert done.returncode == 0, done.stderr
     unigram = number(r"unigram entropy of the held-out text: (\S+) bits", done.stdout)

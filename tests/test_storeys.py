@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -92,13 +93,16 @@ def _told(name: str) -> str:
     return re.sub(r"^chalkgrad\.(derive|codegen)\b", r"\1", name)
 
 
-ARROWS = {name: list(imported(path, FILES)) for name, path in FILES.items()}
+@cache
+def arrows() -> dict[str, list[tuple[str, int]]]:
+    """Of every module what it imports, with the line."""
+    return {name: list(imported(path, FILES)) for name, path in FILES.items()}
 
 
 def test_imports_go_down() -> None:
     """To a lower storey, or within the room."""
     wrong = []
-    for path, name, target, line in ((FILES[n], n, *arrow) for n in FILES for arrow in ARROWS[n]):
+    for path, name, target, line in ((FILES[n], n, *arrow) for n in FILES for arrow in arrows()[n]):
         (here, own), (there, other) = storey(name), storey(target)
         if there > here or (there == here and other != own):
             wrong.append(f"{path.relative_to(ROOT)}:{line} imports {target}")
@@ -107,7 +111,7 @@ def test_imports_go_down() -> None:
 
 def test_no_circle() -> None:
     """What imports nothing that is left is taken away, again and again: nothing stays."""
-    left = {name: {target for target, _ in arrows} - {name} for name, arrows in ARROWS.items()}
+    left = {name: {target for target, _ in found} - {name} for name, found in arrows().items()}
     while free := [name for name, targets in left.items() if not targets & left.keys()]:
         for name in free:
             del left[name]

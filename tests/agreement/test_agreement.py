@@ -15,7 +15,7 @@ from tests.agreement.reference import apart, distances, loss_and_gradients, prom
 from tests.promises import Promise
 
 SUITE = Suite("pairwise", pairwise(), "quick", group_size=9, few=18)
-PRODUCTION = Suite("production", diagonal(), "native", group_size=2, few=2)
+PRODUCTION = Suite("production", diagonal(), "native", group_size=2, few=1)
 LONG_STEPS = Setting(n_x=3, n_a=5, n_d=4, n_y=2, T=64, T_xy=(64, 63), B=2)
 WIDE = Setting(n_x=18, n_a=53, n_d=21, n_y=11, T=3, T_xy=(3, 4), B=9)
 LONG = Suite(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import chalkgrad as cg
 from chalkgrad.telling import fenced
 
+pytestmark = pytest.mark.xdist_group("telling")  # they share what is told of
 SIZES = {"n_x": 1, "n_a": 2, "n_y": 1}
 
 
+@cache
 def values() -> dict[str, Any]:
     """One of every kind that a user meets."""
     model = cg.load("gru", h="softmax")
@@ -37,7 +40,10 @@ def values() -> dict[str, Any]:
     }
 
 
-KINDS = values()
+KINDS = (
+    "model", "derivation", "gradients", "gradient", "expression", "chain", "unrolled", "report", "right",
+    "wrong", "emitted", "network", "interface", "plan",
+)  # fmt: skip
 SAID = {
     "gradients": "∂L/∂W_za = Σ_{t=1..T}",
     "gradient": "∂L/∂W_za = Σ_{t=1..T}",
@@ -51,22 +57,26 @@ SAID = {
 }
 
 
+def test_nothing_is_left_out() -> None:
+    assert tuple(values()) == KINDS
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_repr_is_one_short_line(kind: str) -> None:
-    told = repr(KINDS[kind])
-    assert told.startswith(f"<{type(KINDS[kind]).__name__} ") and told.endswith(">")
+    told = repr(values()[kind])
+    assert told.startswith(f"<{type(values()[kind]).__name__} ") and told.endswith(">")
     assert len(told) <= 120 and "\n" not in told
 
 
 @pytest.mark.parametrize("kind", SAID)
 def test_str_says_what_it_is(kind: str) -> None:
-    assert SAID[kind] in str(KINDS[kind])
+    assert SAID[kind] in str(values()[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_notebook_is_shown_markdown_or_latex(kind: str) -> None:
     """No HTML, which notebooks prefer, and hide where it is not trusted."""
-    value = KINDS[kind]
+    value = values()[kind]
     ways = [way for way in ("_repr_markdown_", "_repr_latex_", "_repr_html_") if hasattr(value, way)]
     assert ways in (["_repr_markdown_"], ["_repr_latex_"], ["_repr_markdown_", "_repr_latex_"])
     assert getattr(value, ways[0])()

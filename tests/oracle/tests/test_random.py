@@ -6,14 +6,16 @@ Python evaluates the very text: -W @ v, 0.5 * W @ v and U @ V @ v work on whole 
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.oracle import load
+from tests.oracle.tests.pytorch import NEEDED, torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is the judge here")
+pytestmark = NEEDED
 
 HEAD = """
 [sizes]
@@ -36,12 +38,16 @@ s = []
 SIZES = {"n_x": 3, "n_a": 4}
 PARAMETERS = {"W": (4, 3), "V": (4, 3), "U": (4, 4), "b": (4,), "c": (3,), "s": ()}
 OF_TORCH = "tanh sigmoid relu exp log sqrt sin cos square sum mean"
-FUNCTIONS: dict[str, Any] = {name: getattr(torch, name) for name in OF_TORCH.split()} | {
-    "leaky_relu": torch.nn.functional.leaky_relu,
-    "softplus": lambda v: torch.log1p(torch.exp(v)),
-    "identity": lambda v: v,
-    "softmax": lambda v: torch.softmax(v, 0),
-}
+
+
+@cache
+def functions() -> dict[str, Any]:
+    return {name: getattr(torch, name) for name in OF_TORCH.split()} | {
+        "leaky_relu": torch.nn.functional.leaky_relu,
+        "softplus": lambda v: torch.log1p(torch.exp(v)),
+        "identity": lambda v: v,
+        "softmax": lambda v: torch.softmax(v, 0),
+    }
 
 
 def of_tensor(function: Any) -> Any:
@@ -124,7 +130,7 @@ def test_random_cell(seed: int) -> None:
 
     values = params | {"x": x[:, 0], "a0": initial["a"][0], "d0": initial["d"][0]}
     leaf = {n: torch.tensor(v, dtype=torch.float64, requires_grad=True) for n, v in values.items()}
-    scope: dict[str, Any] = {n: of_tensor(f) for n, f in FUNCTIONS.items()} | leaf
+    scope: dict[str, Any] = {n: of_tensor(f) for n, f in functions().items()} | leaf
     scope |= {"a_": leaf["a0"], "d_": leaf["d0"]}
     total = torch.zeros((), dtype=torch.float64)
     for t in range(3):

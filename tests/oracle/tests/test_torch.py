@@ -9,8 +9,9 @@ import pytest
 
 from tests.oracle import load
 from tests.oracle.cases import random_call
+from tests.oracle.tests.pytorch import NEEDED, torch
 
-torch = pytest.importorskip("torch", reason="PyTorch is the judge here")
+pytestmark = NEEDED
 
 
 def leaves(call: dict[str, Any]) -> dict[str, Any]:
