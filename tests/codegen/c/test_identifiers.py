@@ -117,7 +117,7 @@ def _models(folder: Path) -> dict[str, tuple[derive.Model, dict[str, int]]]:
     return models
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.full)])
 def test_hostile_names_give_the_right_numbers(
     every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from tests.chosen import some
 from tests.growth import MOST, calls, model
 
 SIZES = {"n_x": 3, "n_a": 4, "n_y": 2}
-LENGTHS = {"chained": 24, "shared": 16, "star": 24, "summed": 16}
+LENGTHS = {"chained": 24, "shared": 10, "star": 24, "summed": 16}
 
 
 def stages(derivation: derive.Derivation) -> Iterator[tuple[str, Callable[[], object]]]:
