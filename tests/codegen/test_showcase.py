@@ -17,7 +17,8 @@ from chalkgrad.codegen.errors import ArgumentError
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "generated" / "manifest.toml"
 SUFFIXES = (".c", ".h", ".py", "_numpy.py")
-FEW, MANY = ("0", "65537"), ("1", "2", "3", "42", "1000", "123456789", "2147483647", "4294967295")
+FEW = ("65537",)
+MANY = ("0", "1", "2", "3", "42", "1000", "123456789", "2147483647", "4294967295")
 
 
 def environment(**more: str) -> dict[str, str]:

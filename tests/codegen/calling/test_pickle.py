@@ -39,17 +39,17 @@ def data(net: cg.Network) -> tuple[Any, ...]:
 
 
 def exported(place: Path) -> cg.Network:
-    model = cg.load("gru")
+    model = cg.load("vanilla")
     texts = folder.files(cg.emit(model, SIZES, name="net"), model.title, "")
     folder.write(texts, place)
     return folder.load(str(place / "net.py"), cg.emit(model, SIZES, name="net").interface)
 
 
 NETWORKS: dict[str, Callable[[Path], cg.Network]] = {
-    "built": lambda _: cg.build(cg.load("gru"), SIZES, threads=1),
-    "of a derivation, float32, T fixed": lambda _: cg.build(cg.bptt(cg.load("gru")), SIZES, "float32", 4),
-    "twin": lambda _: cg.numpy_twin(cg.load("gru")),
-    "twin of a model file": lambda _: cg.numpy_twin(cg.load(Path("derive/cells/models/gru.toml")), SIZES),
+    "built": lambda _: cg.build(cg.load("vanilla"), SIZES, threads=1),
+    "of a derivation, float32, T fixed": lambda _: cg.build(cg.bptt(cg.load("vanilla")), SIZES, "float32", 4),
+    "twin": lambda _: cg.numpy_twin(cg.load("vanilla")),
+    "twin of a model file": lambda _: cg.numpy_twin(cg.load(Path("derive/cells/models/vanilla.toml")), SIZES),
     "folder": exported,
 }
 
@@ -72,7 +72,7 @@ def test_a_network_travels(name: str, tmp_path: Path) -> None:
 
 
 def test_a_process_that_shares_nothing_gets_the_same() -> None:
-    net = cg.numpy_twin(cg.load("gru"))
+    net = cg.numpy_twin(cg.load("vanilla"))
     with ProcessPoolExecutor(1, SPAWN) as pool:
         loss, grads = pool.submit(net.loss_and_grad, *data(net)).result()
     here, gradients = net.loss_and_grad(*data(net))
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_built_the_twin_is_offered(
 
 
 def test_what_cannot_travel_says_so() -> None:
-    net = cg.numpy_twin(cg.load("gru"))
+    net = cg.numpy_twin(cg.load("vanilla"))
     plan = net.plan(*data(net))
     for thing in (plan, cg.Network(net.interface, net._backend)):
         with pytest.raises(TypeError, match=r"make one there|build it where"):
@@ -107,7 +107,7 @@ def test_a_cached_network_needs_no_compiler(tmp_path: Path) -> None:
         "import sys, pathlib, chalkgrad as cg\n"
         "from chalkgrad.codegen.building import toolchain\n"
         f"toolchain.FLAGS = {toolchain.FLAGS!r}\n"
-        f"net = cg.build(cg.load('gru'), {SIZES!r})\n"
+        f"net = cg.build(cg.load('vanilla'), {SIZES!r})\n"
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "import net as exported\n"
         "print(repr(net), repr(exported.network))\n"
