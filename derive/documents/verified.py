@@ -18,6 +18,7 @@ from chalkgrad.errors import FAULT
 
 POINTS = 3
 DIGITS = 40
+GUARD_DIGITS = 20  # carried beyond those told, for what subtraction costs where sides nearly cancel
 TOLERANCE = 1e-30  # of a relative difference where two sides are equal
 APART = 1e-6  # and the least one where a quoted line is said to be false
 SHORTEST = 3  # steps at which equations in t are tried: a first, a last and one between
@@ -69,8 +70,9 @@ class Judge:
         towards = equality.towards if self.derivation.loss is not None else OUTSIDE
         key = (steps, towards, equality.initial)
         if key not in self._known:
+            digits = DIGITS + GUARD_DIGITS
             self._known[key] = oracles(
-                self.derivation, steps, points=POINTS, digits=DIGITS, towards=key[1], initial=key[2]
+                self.derivation, steps, points=POINTS, digits=digits, towards=key[1], initial=key[2]
             )
         return self._known[key]
 

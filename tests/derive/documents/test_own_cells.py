@@ -61,6 +61,29 @@ q = "tanh(V @ q[t-1])"
 [output]
 yhat = "sigmoid(a)"
 """
+CANCELLING = """
+name = "cancelling"
+title = "Two sides that nearly cancel"
+[sizes]
+n_x = "inputs"
+n_p = "units"
+n_y = "outputs"
+[inputs]
+x = ["n_x"]
+[states]
+p = ["n_p"]
+q = ["n_p"]
+[parameters]
+U = ["n_p", "n_x"]
+V = ["n_p", "n_p"]
+s = []
+R = ["n_y", "n_p"]
+[equations]
+p = "sin(U @ x + V.T @ q[t-1]) - mean(q[t-1])"
+q = "s * p + (1 - s) * leaky_relu(V @ p[t-1])"
+[output]
+yhat = "1 - softmax(R @ (p * q))"
+"""
 PLAIN = """
 name = "plain"
 title = "Without an output"
@@ -79,7 +102,7 @@ scale = []
 gate = "leaky_relu(U @ x)"
 h_top = "scale * gate * h_top[t-1] / (1 + gamma_z ** 2) + 0.01 * mean(gate) + 1e-7"
 """
-FILES = {**CELLS, "odd": ODD, "apart": APART, "plain": PLAIN}
+FILES = {**CELLS, "odd": ODD, "apart": APART, "plain": PLAIN, "cancelling": CANCELLING}
 
 
 def derived(name: str, folder: Path, **choices: str) -> Derivation:
