@@ -14,11 +14,13 @@ from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.documents.tree import Block, Document, Equations, Line, Remark, Section
 from chalkgrad.derive.errors import DerivationError, DeriveError, ShapeError
 from chalkgrad.derive.values.oracle import Oracle, oracles
+from chalkgrad.derive.values.reals import Real
 from chalkgrad.errors import FAULT
 
 POINTS = 3
 DIGITS = 40
-GUARD_DIGITS = 20  # carried beyond those told, for what subtraction costs where sides nearly cancel
+CARRIED = (DIGITS + 20, 10 * DIGITS)
+"""Digits; the more where a difference is too large for a right line and too small for a wrong one."""
 TOLERANCE = 1e-30  # of a relative difference where two sides are equal
 APART = 1e-6  # and the least one where a quoted line is said to be false
 SHORTEST = 3  # steps at which equations in t are tried: a first, a last and one between
@@ -44,33 +46,38 @@ class Judge:
 
     def check(self, equality: Equality, told: Callable[[], str]) -> bool:
         """Raises WrongStep unless the equality holds at every point, or a false one fails at some."""
-        tried = self._oracles(equality)
+        near = TOLERANCE if equality.digits is None else 0.51 * 10.0 ** (1 - equality.digits)
+        for digits in CARRIED:
+            found = self._largest(equality, digits, told)
+            if not near <= found < APART:  # what only rounding has made vanishes with more digits
+                break
+        if not (found < near if equality.holds else found > APART):
+            raise WrongStep(told(), f"a relative difference of {float(found):.3g}", equality.holds)
+        return equality.holds
+
+    def _largest(self, equality: Equality, digits: int, told: Callable[[], str]) -> Real:
+        """The largest difference at any point. Raises WrongStep where there is none."""
+        tried = self._oracles(equality, digits)
         if not all(equality.places(oracle) for oracle in tried):
             raise WrongStep(told(), "no step at which it is said", equality.holds)
         try:
-            largest = max(equality.difference(oracle) for oracle in tried)
+            return max(equality.difference(oracle) for oracle in tried)
         except KeyError as error:
             raise WrongStep(told(), f"no value of {error}", equality.holds) from None
         except (DerivationError, ShapeError) as error:
             raise WrongStep(told(), str(error), equality.holds) from None
-        near = TOLERANCE if equality.digits is None else 0.51 * 10.0 ** (1 - equality.digits)
-        if not (largest < near if equality.holds else largest > APART):
-            found = f"a relative difference of {tried[0].real.nstr(largest, 3)}"
-            raise WrongStep(told(), found, equality.holds)
-        return equality.holds
 
     @cached_property
-    def _known(self) -> dict[tuple[Steps, str, str], list[Oracle]]:
+    def _known(self) -> dict[tuple[Steps, str, str, int], list[Oracle]]:
         return {}
 
-    def _oracles(self, equality: Equality) -> list[Oracle]:
+    def _oracles(self, equality: Equality, digits: int) -> list[Oracle]:
         if equality.digits is not None and self.example is not None:
             return [self.example]
         steps = general_steps(self.derivation) if equality.T is None else equality.T
         towards = equality.towards if self.derivation.loss is not None else OUTSIDE
-        key = (steps, towards, equality.initial)
+        key = (steps, towards, equality.initial, digits)
         if key not in self._known:
-            digits = DIGITS + GUARD_DIGITS
             self._known[key] = oracles(
                 self.derivation, steps, points=POINTS, digits=digits, towards=key[1], initial=key[2]
             )

@@ -79,7 +79,7 @@ V = ["n_p", "n_p"]
 s = []
 R = ["n_y", "n_p"]
 [equations]
-p = "sin(U @ x + V.T @ q[t-1]) - mean(q[t-1])"
+p = "softplus(U @ x + V.T @ q[t-1]) - mean(q[t-1])"
 q = "s * p + (1 - s) * leaky_relu(V @ p[t-1])"
 [output]
 yhat = "1 - softmax(R @ (p * q))"
