@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from chalkgrad.commands import Parser, answered
 from chalkgrad.derive.checking.check import check
-from chalkgrad.derive.checking.judging.points import DEFAULT_T
 from chalkgrad.derive.publishing.options import DEFAULT_MODEL, add_choices, chosen_steps, loaded, show
 from chalkgrad.errors import WRONG
 
@@ -27,6 +26,9 @@ examples:
   sum_t (...)  sum_{t=1}^{T} (...)                  over all steps, or over a range
   A @ B  u @ v^T  u * v  v^T  v^2  diag(v)          products of matrices, componentwise, and so on
   g(v)  g'(v)  tanh'(v)  sum(v)                     functions and their derivatives; a sum of components
+
+A claim is right for every T, all sizes and numbers, and wherever both sides exist; or under a condition that is
+told, as t < T, a[0] = 0 or sum(y) = 1. --T adds a length: what holds for it alone is right under T = that.
 """
 
 
@@ -45,7 +47,7 @@ def _checked(options: argparse.Namespace) -> tuple[bool, str]:
     model = loaded(options, "--model")
     steps = chosen_steps(options.T, model)
     formula = sys.stdin.read() if options.formula == "-" else options.formula
-    report = check(model, formula, DEFAULT_T if steps is None else steps)
+    report = check(model, formula, steps)
     return report.correct, str(report)
 
 

@@ -22,7 +22,7 @@ class Arrays(Numbers[Array]):
     """float64, entry by entry; shapes of operands broadcast. NaN and ∞ follow IEEE."""
 
     def compile(self, body: sympy.Expr, count: int) -> Callable[..., Array]:
-        tape = Tape([body], [arg(i) for i in range(count)], _OnArrays())
+        tape = Tape([body], [arg(i) for i in range(count)], OnArrays())
         return lambda *values: tape(*values)[0]
 
     def add(self, terms: Sequence[Array]) -> Array:
@@ -35,7 +35,7 @@ class Arrays(Numbers[Array]):
         return reduce(np.maximum, entries)
 
 
-class _OnArrays(Arithmetic[Array]):
+class OnArrays(Arithmetic[Array]):
     """Operations of NumPy, without an error where they leave the numbers."""
 
     def number(self, value: sympy.Expr) -> Array:

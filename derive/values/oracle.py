@@ -224,6 +224,8 @@ class Oracle:
         if not values:
             raise DerivationError(f"{of}: expected a step with an equation for it, found {s}")
         key = ("value", by.name, by.t) if isinstance(by, ValueAt) else ("parameter", by.name, s)
+        if key not in self._walk.directions:
+            raise DerivationError(f"{by.name}: expected a step that has it and lets it move, found {key[2]}")
         own = self._walk.directions[key]
         return self._rows(_Held(self, key).value(values[0], s).entries, [[i] for i in own])
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER, Diagnosis
 from chalkgrad.derive.checking.explaining.written import written
 from chalkgrad.derive.checking.judging.formulas import spread
 from chalkgrad.derive.checking.judging.judging import Bench, Failure
+from chalkgrad.derive.checking.judging.places import DIGITS, SHARES
+from chalkgrad.derive.checking.judging.readings import GRADIENT, JACOBIAN
+from chalkgrad.derive.checking.judging.verdicts import Verdict
+from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.checking.reading.tree import Syntax, letter
+from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.values.grid import Grid
 from chalkgrad.derive.writing.latex import latex
 from chalkgrad.derive.writing.tree import EQUALS, Node, row
@@ -20,15 +25,18 @@ from chalkgrad.telling import Told
 Pieces: TypeAlias = "Sequence[str | Node]"  # words and mathematics
 
 _DIGITS = 6
+RIGHT, WRONG, NOTHING = "right", "wrong", "nothing claimed"
 
 
 @dataclass(frozen=True, repr=False)
 class CheckReport(Told):
     """The verdict on one claim. True in a condition exactly if it is right.
 
-    mistake: None if the claim is right, otherwise one of `mistakes.MISTAKES`. explanation: words, with
-    mathematics in LaTeX between dollars. claim: the text that was checked. str() is the same for a
-    terminal.
+    mistake: None if the claim is right, otherwise the first of `mistakes`, names in `mistakes.MISTAKES`.
+    explanation: words, with mathematics in LaTeX between dollars. claim: the text that was checked.
+    verdict: "right", "wrong" or "nothing claimed". conditions: under which a right claim is right, as
+    "t < T". reading: the layout that it was read in, "gradient" or "jacobian". places: how many of networks
+    and steps it was judged at. str() is the same for a terminal.
     """
 
     correct: bool
@@ -36,6 +44,11 @@ class CheckReport(Told):
     explanation: str
     claim: str
     _shown: str = field(repr=False)
+    verdict: str = WRONG
+    conditions: tuple[str, ...] = ()
+    reading: str = GRADIENT
+    places: int = 0
+    mistakes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.correct
@@ -44,18 +57,70 @@ class CheckReport(Told):
         return self._shown
 
     def _repr_markdown_(self) -> str:
-        verdict = "right" if self.correct else f"wrong: {self.mistake}"
+        verdict = f"{self.verdict}: {self.mistake}" if self.mistake else self.verdict
         return f"**{verdict}** {self.explanation}"
 
 
-def right(claim: str, bench: Bench, notes: Sequence[str]) -> CheckReport:
+def right(claim: str, verdict: Verdict) -> CheckReport:
     """The report on a claim that holds."""
-    digits = bench.oracles[0].real.dps
-    where = f"{len(bench.oracles)} random points, {digits} digits"
-    numbers = ", ".join(f"{name} = {n}" for name, n in _numbers(bench))
-    steps = f", and for every {' and '.join(bench.letters)}" if bench.letters else ""
-    text = " ".join([f"Both sides agree at {where} ({numbers}){steps}.", *notes])
-    return CheckReport(True, None, text, claim, f"right\n  {text}")
+    where = f"at all {verdict.compared} places where both exist"
+    lengths = ", ".join(dict.fromkeys(_length(o.place.T) for o in verdict.outcomes))
+    text = f"Both sides agree {where}{f' ({lengths})' if lengths else ''}, once more in {DIGITS} digits."
+    if verdict.reading.layout == JACOBIAN:
+        text += " It is read with the derivative of the loss by a vector as a row."
+    if verdict.conditions:
+        text += f" It is right under a condition: {', '.join(verdict.conditions)}."
+    if SHARES in verdict.conditions:
+        text += (
+            " That is so for targets that sum to 1, as those of a softmax do; for other targets it is not."
+        )
+    return having(CheckReport(True, None, text, claim, f"right\n  {text}"), verdict, RIGHT)
+
+
+def _length(T: Steps) -> str:
+    if isinstance(T, tuple):
+        return f"T_x = {T[0]} and T_y = {T[1]}"
+    return "" if T is None else f"T = {T}"
+
+
+def nothing(claim: str, verdict: Verdict) -> CheckReport:
+    """The report on a claim in which nothing is compared, or that names nothing of the model."""
+    text = "Nothing is claimed: there is no step at which all of it exists, or it names nothing of the model."
+    return having(CheckReport(False, None, text, claim, f"{NOTHING}\n  {text}"), verdict, NOTHING)
+
+
+def unexplained(claim: str, scope: Scope, sides: Sequence[Syntax], verdict: Verdict) -> CheckReport:
+    """The report on a wrong claim that no change explains: where it fails, and by how much."""
+    failure = verdict.failure
+    assert failure is not None
+    left, right = (written(side, scope) for side in sides[failure.number : failure.number + 2])
+    sizes = dict(failure.place.sizes)
+    places = [f"{name} = {n}" for name, n in (*sizes.items(), *failure.steps)]
+    where = f"At random numbers with {', '.join(filter(None, [_length(failure.place.T), *places]))}"
+    if failure.reason:
+        last = f"The shapes do not fit: {failure.reason}."
+    else:
+        assert failure.left is not None and failure.right is not None
+        one, other = failure.left.array, failure.right.array
+        assert one is not None and other is not None
+        number = int(abs(one - other).argmax())
+        last = (
+            f"{where}, one side has {float(one.flat[number]):.6g}, the other {float(other.flat[number]):.6g}."
+        )
+    text = f"{MISTAKES[OTHER]} {last}"
+    shown = f"wrong: {OTHER}\n  claimed  {unicode(row(left, EQUALS, right))}\n  {text}"
+    return having(CheckReport(False, OTHER, text, claim, shown, mistakes=(OTHER,)), verdict, WRONG)
+
+
+def having(report: CheckReport, verdict: Verdict, told: str) -> CheckReport:
+    """The report with how the claim was judged."""
+    return replace(
+        report,
+        verdict=told,
+        conditions=verdict.conditions,
+        reading=verdict.reading.layout,
+        places=verdict.compared,
+    )
 
 
 def wrong(
@@ -86,7 +151,8 @@ def wrong(
     explanation = " ".join(_joined(p, _in_latex) for p in paragraphs)
     shown = [f"wrong: {mistake}", f"  claimed  {unicode(line_of_claim)}"]
     shown += [f"  {_joined(p, unicode)}" for p in paragraphs]
-    return CheckReport(False, mistake, explanation, claim, "\n".join(shown))
+    named = (mistake, found.second) if found is not None and found.second else (mistake,)
+    return CheckReport(False, mistake, explanation, claim, "\n".join(shown), mistakes=named)
 
 
 def _words(found: Diagnosis | None) -> str:

@@ -15,11 +15,10 @@ from chalkgrad.derive.cells.model import YHAT
 from chalkgrad.derive.checking.judging.formulas import LENGTH, Reading, comparable, equal
 from chalkgrad.derive.checking.judging.meaning import Meaning
 from chalkgrad.derive.checking.judging.points import length
-from chalkgrad.derive.checking.reading.errors import FormulaError, NoStep, NoValue
+from chalkgrad.derive.checking.reading.errors import NoStep, NoValue
 from chalkgrad.derive.checking.reading.scope import TIMES, Scope
 from chalkgrad.derive.checking.reading.tree import (
     Delta,
-    Index,
     Loss,
     Over,
     Slope,
@@ -28,7 +27,6 @@ from chalkgrad.derive.checking.reading.tree import (
     Turned,
     Value,
     Weight,
-    indices,
     letter,
     places,
 )
@@ -38,8 +36,6 @@ from chalkgrad.derive.terms.algebra import parameters
 from chalkgrad.derive.terms.trees import walk
 from chalkgrad.derive.values.grid import Grid
 from chalkgrad.derive.values.oracle import Oracle
-
-_MAX_WORK = 20_000  # names that are looked up for one claim
 
 
 @dataclass(frozen=True)
@@ -235,32 +231,3 @@ def using(name: str, scope: Scope, oracle: Oracle) -> frozenset[int]:
         if any(p.name == name for f in phase.forward for p in parameters(f.value)):
             found.update(oracle.extent.at(phase.segment))
     return frozenset(found)
-
-
-def is_general(sides: Sequence[Syntax]) -> bool:
-    """Whether every step is told by letters, so that the claim is one for any T."""
-    return all(index.letters for side in sides for n in walk(side) for index in indices(n))
-
-
-def check_work(
-    sides: Sequence[Syntax], letters: Sequence[str], oracle: Oracle, scope: Scope, text: str
-) -> None:
-    """Raise FormulaError for a claim that would take long to try."""
-    steps = length(scope.derivation, oracle.extent)
-    work = sum(_work(side, steps) for side in sides) * steps ** len(letters)
-    if work > _MAX_WORK:
-        raise FormulaError(text, None, f"a formula of at most {_MAX_WORK} names in all its steps", str(work))
-
-
-def _work(node: Syntax, steps: int) -> int:
-    inner = 1 + sum(_work(child, steps) for child in node.children)
-    if not isinstance(node, Over):
-        return inner
-    times = steps
-    if node.first is not None and node.last is not None:
-        times = max(steps, abs(_far(node.last, steps)) + abs(_far(node.first, steps)))
-    return inner * times
-
-
-def _far(index: Index, steps: int) -> int:
-    return abs(index.number) + steps * sum(abs(factor) for _, factor in index.letters)

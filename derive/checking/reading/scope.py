@@ -24,6 +24,7 @@ FUNCTIONS = {name: name for name in NAMES} | {
 }
 """What a function may be called → its name."""
 GIVEN = "y"  # what is not differentiated by
+STATES = "s"  # all states of a step, stacked
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,23 @@ class Scope:
             known[plan.y.name] = plan.y.shape
         written = [f.target for p in derivation.phases for f in p.forward if f.target != derivation.loss]
         return known | {target.name: target.shape for target in written}
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """What s⟨t⟩ stacks: the states, and an output that is fed back."""
+        names = [state.name for state in self.derivation.schedule.states]
+        return tuple(dict.fromkeys([*names, *self.carried]))
+
+    @cached_property
+    def stacked(self) -> bool:
+        """Whether s is free to stand for the states."""
+        return STATES not in self.values and STATES not in self.parameters
+
+    def shape(self, name: str) -> Shape:
+        """Of a value; that of all states together, if there are several, is one of a size of its own."""
+        if name != STATES or not self.stacked:
+            return self.values[name]
+        return self.values[self.states[0]] if len(self.states) == 1 else (STATES,)
 
     @cached_property
     def parameters(self) -> Mapping[str, Shape]:

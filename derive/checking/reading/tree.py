@@ -79,6 +79,11 @@ class Syntax(Tree["Syntax"]):
         own = frozenset(name for index in indices(self) for name in index.names)
         return own.union(*(child.free for child in self.children))
 
+    @cached_property
+    def letters(self) -> tuple[str, ...]:
+        """The same in order."""
+        return tuple(sorted(self.free))
+
 
 # ----------------------------------------------------------------------------- what is named
 
@@ -120,9 +125,10 @@ class Delta(Syntax):
 
 @dataclass(frozen=True, eq=False)
 class Weight(Syntax):
-    """A parameter."""
+    """A parameter; with a step the copy of it that this step uses, as what is differentiated by."""
 
     name: str
+    index: Index | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,7 +325,7 @@ def indices(node: Syntax) -> Iterator[Index]:
     match node:
         case Value(index=index) | Delta(index=index) | Given(index=index) | StepNumber(index=index):
             yield index
-        case Loss(index=Index() as index):
+        case Loss(index=Index() as index) | Weight(index=Index() as index):
             yield index
         case Over(first=first, last=last):
             yield from (bound for bound in (first, last) if bound is not None)
@@ -334,8 +340,8 @@ def stepped(node: Syntax, change: Callable[[Index], Index]) -> Syntax:
         match n:
             case Value() | Delta() | Given() | StepNumber():
                 return replace(n, index=change(n.index))
-            case Loss(index=Index() as index):
-                return Loss(change(index))
+            case Loss(index=Index() as index) | Weight(index=Index() as index):
+                return replace(n, index=change(index))
             case Over(first=Index() as first, last=Index() as last):
                 return replace(n, first=change(first), last=change(last))
             case _:

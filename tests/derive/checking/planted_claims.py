@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sympy
 
-from chalkgrad.derive.cells.model import Model
+from chalkgrad.derive.cells.model import YHAT, Model
 from chalkgrad.derive.checking.explaining.known import tree
 from chalkgrad.derive.checking.judging.points import scope_of
 from chalkgrad.derive.checking.reading.scope import Scope
@@ -48,6 +48,17 @@ class Claim:
         return f"{spelled(self.left, self.scope)} = {spelled(right, self.scope)}"
 
 
+def is_of_the_stable_loss(scope: Scope, name: str, terms: Iterable[Syntax]) -> bool:
+    """Whether an equation speaks of the loss in its stable form: L is a function of ŷ, so that δ of what
+    the stable form introduces, and δ_ŷ where ŷ is fed back, mean something else in a claim."""
+    own = {d.name for s in scope.derivation.schedule.segments for d in s.definitions}
+    known = {*own, "x", *(s.name for s in scope.derivation.schedule.states)}
+    fed = YHAT in scope.carried
+    deltas = {n.name for term in terms for n in walk(term) if isinstance(n, Delta)} | {name}
+    strange = {n for n in deltas if n not in known and not n.startswith("z_") and n.endswith(f"_{YHAT}")}
+    return bool(strange) or (fed and YHAT in deltas)
+
+
 def recurrences(model: Model) -> Iterator[Claim]:
     """delta_v[t] = …, of every value, for a schedule of one segment."""
     scope = scope_of(model)
@@ -56,6 +67,8 @@ def recurrences(model: Model) -> Iterator[Claim]:
         for equation in phase.adjoint:
             terms = [tree(term.at_t, t) for term in equation.terms]
             if any(isinstance(n, Given) for term in terms for n in walk(term)):
+                continue
+            if is_of_the_stable_loss(scope, equation.target.name, terms):
                 continue
             yield Claim(
                 scope,
@@ -84,6 +97,8 @@ def at_steps(model: Model, times: dict[str, int]) -> Iterator[Claim]:
                 continue
             terms = [tree(a.term.expr, Index((), n + a.term.lag)) for a in found]
             if any(isinstance(node, Given) for term in terms for node in walk(term)):
+                continue
+            if is_of_the_stable_loss(scope, name, terms):
                 continue
             lags = tuple(a.term.lag for a in found)
             yield Claim(scope, Delta(name, Index((), n)), added(*terms), lags)

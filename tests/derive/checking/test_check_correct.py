@@ -90,19 +90,20 @@ def test_every_equation_at_every_step_is_right(
     promise.none(PROMISED, wrong, len(claims))
 
 
-def test_a_note_says_where_targets_have_to_sum_to_one() -> None:
+def test_targets_that_have_to_sum_to_one_are_a_condition() -> None:
     model = derive.load("vanilla", h="softmax")
     taught, general = "delta_z_yhat = yhat - y", "delta_z_yhat = sum(y) * yhat - y"
+    assert check(model, taught).conditions == ("sum(y) = 1",)
     assert "sum to 1" in check(model, taught).explanation
-    assert "sum to 1" not in check(model, general).explanation
+    assert check(model, general).correct and not check(model, general).conditions
 
 
-def test_a_note_says_where_other_states_are_held() -> None:
+def test_other_states_move_with_the_one_that_is_moved() -> None:
     model = derive.load("lstm")
-    assert "holds the other states" in check(model, "dc[t]/dc[t-1] = diag(f[t])").explanation
-    assert (
-        check(derive.load("vanilla"), "da[t]/da[t-1] = diag(1 - a^2) @ W_aa").explanation.count("holds") == 0
-    )
+    assert not check(model, "dc[t]/dc[t-1] = diag(f[t])")
+    assert check(model, "d+c[t]/dc[t-1] = diag(f[t])")
+    whole = "dc[t]/dc[t-1] = diag(f[t]) + dc[t]/da[t-1] @ d+a[t-1]/dc[t-1]"
+    assert check(model, whole).conditions == ()
 
 
 def test_a_claim_for_every_T_is_not_right_at_two_by_the_lack_of_steps() -> None:

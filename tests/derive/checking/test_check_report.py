@@ -21,9 +21,8 @@ def test_a_right_claim() -> None:
     assert report.correct and bool(report)
     assert report.mistake is None
     assert str(report).startswith("right\n")
-    assert (
-        "3 random points, 40 digits (n_x = 2, n_a = 3, n_y = 4, T = 3), and for every t" in report.explanation
-    )
+    assert report.verdict == "right" and report.conditions == () and report.reading == "gradient"
+    assert report.places == 18 and "at all 18 places where both exist (T = 3, T = 5," in report.explanation
     assert report._repr_markdown_().startswith("**right** ")
 
 
@@ -73,10 +72,10 @@ def test_shapes_that_do_not_fit_are_told() -> None:
 
 
 def test_steps_that_do_not_exist_are_told() -> None:
-    text = check(VANILLA, "dL/dW_ax = sum_t delta_z_a[t] @ x[t-1]^T")
-    assert text.mistake == "state-index"
-    assert "x has no step 0" in text.explanation
-    assert "there is no step at which all of it exists" in check(VANILLA, "a[t] = z_a[t-7]").explanation
+    for claim in ("dL/dW_ax = sum_t delta_z_a[t] @ x[t-1]^T", "a[0] = z_a[0]", "2 = 2", "n_a = T"):
+        report = check(VANILLA, claim)
+        assert (report.verdict, report.mistake, bool(report)) == ("nothing claimed", None, False)
+        assert "there is no step at which all of it exists" in report.explanation
 
 
 def test_of_a_chain_the_first_false_equation_is_reported() -> None:

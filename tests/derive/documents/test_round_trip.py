@@ -13,6 +13,7 @@ from functools import cache
 import pytest
 import sympy
 
+from chalkgrad.derive.cells.model import YHAT
 from chalkgrad.derive.cells.modelfile import load
 from chalkgrad.derive.checking.check import check
 from chalkgrad.derive.claims.equality import Equality
@@ -25,7 +26,7 @@ from chalkgrad.derive.terms.algebra import Role, exact
 from chalkgrad.derive.values.oracle import oracles
 from chalkgrad.derive.writing.expressions import t
 from chalkgrad.derive.writing.latex import latex
-from chalkgrad.derive.writing.tree import Name, Node, Objective, joined, transform, walk
+from chalkgrad.derive.writing.tree import Derivative, Name, Node, Objective, joined, transform, walk
 from chalkgrad.derive.writing.unicode import unicode
 from tests.chosen import together
 from tests.derive.documents.test_equalities import equations
@@ -91,9 +92,23 @@ def at_every_step(derived: Derivation, claim: Equality, sides: Sides) -> Iterato
         yield transform(sides[0], numbered), transform(sides[1], numbered)
 
 
+def is_of_the_stable_loss(derived: Derivation, sides: Sides) -> bool:
+    """Whether a line means the loss in its stable form, as ∂⁺L/∂z_ŷ does, or what comes back to ŷ from later
+    steps alone. In a claim L is a function of ŷ."""
+    fed = YHAT in derived.carried
+    for node in (n for side in sides for n in walk(side)):
+        match node:
+            case Derivative(of=Objective(), immediate=True):
+                return True
+            case Name(name="yhat", role=Role.COTANGENT) if fed:
+                return True
+    return False
+
+
 def judged(derived: Derivation, left: Node, right: Node, print_: Callable[[Node], str] = latex) -> bool:
     text = f"{print_(left)} = {print_(right)}"
-    return check(derived, text, T=general_steps(derived) or 1).correct
+    report = check(derived, text, T=general_steps(derived))
+    return report.correct and not any(" = 0" in condition for condition in report.conditions)
 
 
 # ----------------------------------------------------------------------------- δ and gradients
@@ -109,6 +124,8 @@ def worked(model: str, key: str) -> list[tuple[Equality, Node, Node]]:
 def test_every_adjoint_equation_is_judged_right(model: str) -> None:
     derived, count = derivation(model), 0
     for claim, *sides in worked(model, "backward"):
+        if is_of_the_stable_loss(derived, (sides[0], sides[1])):
+            continue
         for left, right in at_every_step(derived, claim, (sides[0], sides[1])):
             assert judged(derived, left, right), (latex(left), latex(right))
             count += 1
@@ -135,6 +152,8 @@ def test_the_sums_over_paths_are_judged_right(model: str) -> None:
     assert len(paths) > 3
     for claim, *sides in paths:
         assert claim is not None
+        if is_of_the_stable_loss(derived, (sides[0], sides[1])):
+            continue
         for left, right in at_every_step(derived, claim, (sides[0], sides[1])):
             assert judged(derived, left, right), (latex(left), latex(right))
 
