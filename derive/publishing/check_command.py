@@ -27,8 +27,8 @@ examples:
   A @ B  u @ v^T  u * v  v^T  v^2  diag(v)          products of matrices, componentwise, and so on
   g(v)  g'(v)  tanh'(v)  sum(v)                     functions and their derivatives; a sum of components
 
-A claim is right for every T, all sizes and numbers, and wherever both sides exist; or under a condition that is
-told, as t < T, a[0] = 0 or sum(y) = 1. --T adds a length: what holds for it alone is right under T = that.
+A claim is right for every T, all sizes and numbers, and wherever both sides exist; or under a condition that
+is told, as t < T, a[0] = 0 or sum(y) = 1. --T adds a length: what holds for it alone is right under T = it.
 """
 
 
