@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import sympy
-
 from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.checking.reading.tree import (
-    Count,
     Delta,
     Factors,
     FunctionCall,
     Index,
     Loss,
-    Num,
     Over,
     Path,
     Slope,
-    StepNumber,
     Sum,
     Syntax,
-    Total,
     Turned,
     Value,
     Weight,
@@ -158,6 +152,10 @@ def turned(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             yield put(side, path, Turned(node))
     if not isinstance(side, Factors):
         yield toggled(side)
+
+
+def reversed_products(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+    """A product in the other order, each factor turned or none."""
     for path, node in places(side):
         if isinstance(node, Factors) and all(sign in _MATRICES for sign, _ in node.rest):
             first, *rest = reversed(node.children)
@@ -213,12 +211,14 @@ def _of_one_step(node: Slope) -> bool:
 
 def shifts(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """Another step of a value or δ, a step or two away or told by another index."""
-    letters = sorted({name for n in walk(side) for index in indices(n) for name in index.names})
+    letters = {name for n in walk(side) for index in indices(n) for name in index.names}
+    letters |= {n.index for n in walk(side) if isinstance(n, Over)}
+    letters |= {"t"} if "T" in letters else set()
     for leaf in dict.fromkeys(n for n in walk(side) if isinstance(n, (Value, Delta, Loss))):
         if leaf.index is None:
             continue
         near = [leaf.index.moved(by) for by in _FAR]
-        near += [at(name, by) for name in letters for by in (0, -1, 1)]
+        near += [at(name, by) for name in sorted(letters) for by in (0, -1, 1)]
         for index in dict.fromkeys(near):
             if index != leaf.index:
                 yield from exchanged(side, leaf, replace(leaf, index=index))
@@ -231,11 +231,22 @@ def shifts(side: Syntax, scope: Scope) -> Iterator[Syntax]:
                 yield put(side, path, replace(node, inner=body))
 
 
-def bounds(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+def bounds_of_products(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+    """A product with a bound one away."""
+    return _bounds(side, product=True)
+
+
+def bounds_of_sums(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """A sum over every step, or with a bound one away."""
+    return _bounds(side, product=False)
+
+
+def _bounds(side: Syntax, product: bool) -> Iterator[Syntax]:
     for path, node in places(side):
         if isinstance(node, Over) and node.first is not None and node.last is not None:
-            if not node.product:
+            if node.product is not product:
+                continue
+            if not product:
                 yield put(side, path, replace(node, first=None, last=None))
             for by in (1, -1):
                 yield put(side, path, replace(node, first=node.first.moved(by)))
@@ -277,6 +288,13 @@ def arguments(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             for name in partners.get(leaf.name, ()):
                 yield from exchanged(side, leaf, replace(leaf, name=name), _is_scalar_work)
     for path, node in places(side):
+        match node:
+            case FunctionCall(
+                function=outer, inner=FunctionCall(function=function, primes=0, inner=inner)
+            ) if function == outer:
+                yield put(side, path, replace(node, inner=inner))
+            case _:
+                pass
         if isinstance(node, FunctionCall) and node.primes and isinstance(node.inner, Value):
             for name in scope.values:
                 if name != node.inner.name:
@@ -331,53 +349,3 @@ def vectors(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             swap = {one: other, other: one}
             if type(one) is type(other):
                 yield transform(side, lambda n, swap=swap: swap.get(n, n))  # type: ignore[misc]
-
-
-# ----------------------------------------------------------------------------- factors
-
-
-def averages(side: Syntax, scope: Scope) -> Iterator[Syntax]:
-    """Without a constant that divides, a mean as a sum."""
-    for path, factors, number in _constants(side):
-        sign = "*" if number == 0 else factors.rest[number - 1][0]
-        if sign == "/" or is_share(factors.children[number]):
-            yield put(side, path, without(factors, number))
-    for path, node in places(side):
-        if isinstance(node, Total) and node.mean:
-            yield put(side, path, replace(node, mean=False))
-
-
-def is_share(node: Syntax) -> bool:
-    """1/m, 1/T, 0.5: a number that averages."""
-    if isinstance(node, Num):
-        return bool(0 < node.value < 1)
-    return isinstance(node, Factors) and any(sign == "/" for sign, _ in node.rest)
-
-
-def constants(side: Syntax, scope: Scope) -> Iterator[Syntax]:
-    """Without any constant factor."""
-    for path, node, number in _constants(side):
-        yield put(side, path, without(node, number))
-
-
-def _constants(side: Syntax) -> Iterator[tuple[tuple[int, ...], Factors, int]]:
-    for path, node in places(side):
-        if isinstance(node, Factors):
-            for number, factor in enumerate(node.children):
-                if _is_plain_constant(factor):
-                    yield path, node, number
-
-
-def _is_plain_constant(node: Syntax) -> bool:
-    return all(isinstance(n, (Num, Count, StepNumber, Factors)) for n in walk(node))
-
-
-def without(node: Factors, number: int) -> Syntax:
-    """The product without one of its factors; what stood behind a missing first factor divides 1."""
-    if number:
-        rest = node.rest[: number - 1] + node.rest[number:]
-        return Factors(node.first, rest) if rest else node.first
-    (sign, first), *others = node.rest
-    if sign == "/":
-        return Factors(Num(sympy.Integer(1)), node.rest)
-    return Factors(first, tuple(others)) if others else first

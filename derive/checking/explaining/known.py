@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import sympy
 
+from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
@@ -15,14 +16,17 @@ from chalkgrad.derive.checking.reading.tree import (
     Index,
     Num,
     Power,
+    Slope,
     Sum,
     Syntax,
     Total,
     Turned,
     Value,
     Weight,
+    added,
     negative,
 )
+from chalkgrad.derive.deriving.derivation import LOSS
 from chalkgrad.derive.terms.algebra import (
     Expr,
     Map,
@@ -36,6 +40,30 @@ from chalkgrad.derive.terms.algebra import (
 )
 from chalkgrad.derive.terms.functions import ELEMENTWISE, function_of
 from chalkgrad.derive.terms.order import factors, signed_terms
+from chalkgrad.derive.terms.trees import walk
+
+
+def in_own_names(node: Syntax, scope: Scope, used: Iterable[Syntax]) -> Syntax:
+    """The formula without names that the derivation has introduced, z_v and those in `used` excepted."""
+    said = {n.name for side in used for n in walk(side) if isinstance(n, (Value, Delta))}
+    strange = {name for name in scope.introduced if not name.startswith("z_")} - said
+    derivation = scope.derivation.towards(LOSS)
+
+    def own(part: Syntax) -> Syntax:
+        match part:
+            case Slope():
+                return part
+            case Value(name=name, index=index) if name in strange:
+                values = [e.value for p in derivation.phases for e in p.forward if e.target.name == name]
+                return own(tree(values[0], index))
+            case Delta(name=name, index=index) if name in strange:
+                adjoint = [e for p in derivation.phases for e in p.adjoint if e.target.name == name]
+                terms = dict.fromkeys(tree(t.at_t, index) for e in adjoint for t in e.terms)
+                return own(added(*terms)) if terms else part
+            case _:
+                return part.rebuild(tuple(map(own, part.children))) if part.children else part
+
+    return own(node)
 
 
 def tree(expr: Expr, index: Index) -> Syntax:

@@ -11,22 +11,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import sympy
-
-from chalkgrad.derive.checking.explaining import edits, rewrites
-from chalkgrad.derive.checking.explaining.known import tree
+from chalkgrad.derive.checking.explaining import constants, edits, rewrites
+from chalkgrad.derive.checking.explaining.known import in_own_names, tree
 from chalkgrad.derive.checking.explaining.paths import DIRECT, RECURRENT, Paths
-from chalkgrad.derive.checking.explaining.written import written
-from chalkgrad.derive.checking.judging.formulas import LENGTH, spread
-from chalkgrad.derive.checking.judging.judging import Bench
-from chalkgrad.derive.checking.reading.scope import TIMES, Scope
+from chalkgrad.derive.checking.judging.claim import Claim
+from chalkgrad.derive.checking.judging.conditions import Outcome, Status
+from chalkgrad.derive.checking.judging.places import SHARES
+from chalkgrad.derive.checking.judging.readings import Reading
+from chalkgrad.derive.checking.judging.verdicts import Judge
+from chalkgrad.derive.checking.reading.scope import EXAMPLES, Scope
 from chalkgrad.derive.checking.reading.tree import (
+    Count,
     Delta,
     Factors,
     Loss,
-    Num,
     Over,
     Slope,
+    StepNumber,
     Sum,
     Syntax,
     Turned,
@@ -35,17 +36,13 @@ from chalkgrad.derive.checking.reading.tree import (
     added,
     at,
     differing,
-    negative,
     places,
     product,
 )
-from chalkgrad.derive.claims.formula import At
 from chalkgrad.derive.deriving.derivation import LOSS
 from chalkgrad.derive.terms.algebra import Expr, shifted
-from chalkgrad.derive.values.grid import Grid
-from chalkgrad.derive.writing.tree import Node, joined
 
-OTHER = "other"
+OTHER, SHAPE = "other", "shape"
 MISTAKES = {  # the names, and what is said of each
     "direct-path": "A path is missing: the direct one, within the step itself.",
     "recurrent-path": "A path is missing: the one through other steps.",
@@ -63,6 +60,12 @@ MISTAKES = {  # the names, and what is said of each
     "did at earlier steps has terms of its own.",
     "sign": "A sign is wrong.",
     "mean": "The loss is a sum: nothing divides it by a number of terms.",
+    "step-loss-for-total": "The loss of one step stands where the whole loss belongs.",
+    "missing-factor": "A factor is missing.",
+    "extra-factor": "There is a factor too many.",
+    "wrong-range": "A sum or a product runs over other steps.",
+    "wrong-function": "Another function, or another power, belongs here.",
+    SHAPE: "The shapes do not fit.",
     OTHER: "The two sides are not equal.",
 }
 Edits = Callable[[Syntax, Scope], Iterator[Syntax]]
@@ -71,47 +74,60 @@ FIRST: tuple[tuple[str, Edits], ...] = (("softmax-cross-terms", rewrites.cross_t
 SIMPLE: tuple[tuple[str, Edits], ...] = (
     ("sign", edits.signs),
     ("total-for-immediate", edits.immediates),
+    ("step-loss-for-total", edits.objectives),
     ("transpose", edits.transposes),
     ("state-index", edits.shifts),
     ("activation-argument", edits.arguments),
-    ("mean", edits.averages),
+    ("mean", constants.averages),
     ("swapped-weights", edits.weights),
+    ("transpose", edits.reversed_products),
     ("swapped-vectors", edits.outer_vectors),
     ("transpose", edits.turned),
+    ("extra-factor", constants.constants),
     ("swapped-vectors", edits.vectors),
-    ("recurrent-path", edits.objectives),
 )
 NAMELESS: tuple[tuple[str, Edits], ...] = (
-    (OTHER, edits.constants),
+    ("state-index", edits.bounds_of_products),
+    ("wrong-range", edits.bounds_of_sums),
+    ("wrong-function", rewrites.functions),
     (OTHER, edits.totals),
-    (OTHER, edits.bounds),
     (OTHER, rewrites.terms),
     (OTHER, rewrites.products),
-    (OTHER, rewrites.factors),
-    (OTHER, rewrites.functions),
+    ("extra-factor", rewrites.factors),
+    ("missing-factor", rewrites.further_factors),
+)
+OF_THE_TARGET: tuple[tuple[str, Edits], ...] = (
+    ("step-loss-for-total", edits.objectives),
+    ("state-index", edits.shifts),
+    ("extra-factor", constants.constants),
+    ("wrong-function", rewrites.unwrapped),
 )
 IN_PAIRS: tuple[tuple[str, Edits], ...] = (
     ("sign", edits.signs),
     ("transpose", edits.transposes),
-    ("mean", edits.averages),
+    ("mean", constants.averages),
     ("state-index", edits.shifts),
     ("activation-argument", edits.arguments),
     ("swapped-weights", edits.weights),
 )
-WORK, WORK_OF_PAIRS = 200_000, 60_000  # parts of formulas that are worked out for one claim
+WORK, WORK_OF_PAIRS = 100_000, 30_000  # parts of formulas that are worked out for one claim
+_OF_THE_SAME = ("transpose", "sign", "mean")  # what a claim X = Xᵀ, −X or X/m has
+_HELPED = 2  # a repair exists at no less than one of so many places where the other side does
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """The name of a mistake; where that is known, the side as it should be, what it lacks, and the part of it
-    that is wrong with what belongs there. second: the other one of two mistakes.
+    that is wrong with what belongs there. second: the other one of two mistakes. target: the other side, if
+    the change is there.
     """
 
     mistake: str
-    side: Node | None = None
-    missing: Node | None = None
+    side: Syntax | None = None
+    missing: Syntax | None = None
     second: str = ""
-    instead: tuple[Node, Node] | None = None
+    instead: tuple[Syntax, Syntax] | None = None
+    target: Syntax | None = None
 
 
 @dataclass
@@ -123,9 +139,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Case:
-    """A claim that fails: `side` is not equal to `target`. subject: the derivative that `target` is."""
+    """A claim that fails at a place: `side` is not equal to `target`, which is about `subject`."""
 
-    bench: Bench
+    judge: Judge
+    claim: Claim
+    reading: Reading
+    failures: list[Outcome]
     target: Syntax
     side: Syntax
     subject: Syntax | None
@@ -138,6 +157,7 @@ class Case:
             or self._changed(FIRST)
             or self._paths()
             or self._changed(SIMPLE)
+            or self._of_the_target()
             or self._added()
             or self._scaled()
             or self._changed(NAMELESS)
@@ -145,26 +165,42 @@ class Case:
 
     @property
     def scope(self) -> Scope:
-        return self.bench.scope
+        return self.claim.scope
 
-    def _right(self, side: Syntax) -> bool:
+    def _right(self, side: Syntax, target: Syntax | None = None) -> bool:
         """Whether the claim holds with another side, and not only where little of it exists."""
         self.budget.left -= side.size
         if self.budget.left < 0:
             return False
-        known = side.free <= {*self.bench.letters, *TIMES}
-        if not known or not self.bench.holds(self.target, side):
+        repaired = Claim(self.scope, (target or self.target, side), self.claim.T, self.claim.sizes)
+        if not set(repaired.letters) <= set(self.claim.letters) or repaired.says_the_same:
             return False
-        return 2 * self.bench.count(self.target, side) >= self.bench.count(self.target, self.target)
+        if not self.judge.holds_where(repaired, self.reading, self.failures):
+            return False
+        verdict = self.judge.verdict(repaired, [self.reading])
+        if not verdict.correct or not self._are_usual(verdict.conditions):
+            return False
+        where = verdict.outcomes
+        if f"T = {self.claim.T}" in verdict.conditions:
+            where = tuple(o for o in where if o.place.T == self.claim.T)
+        whole = [o for o in where if self.judge.exists(repaired.sides[0], self.reading, o)]
+        return _HELPED * sum(o.status is Status.TRUE for o in whole) >= len(whole)
+
+    def _are_usual(self, conditions: tuple[str, ...]) -> bool:
+        """Whether whoever writes a formula takes them for granted: on steps, classes, the given T."""
+        return all(" = " not in c or c in (SHARES, f"T = {self.claim.T}") for c in conditions)
 
     def _found(
         self, mistake: str, side: Syntax, missing: Syntax | None = None, second: str = ""
     ) -> Diagnosis:
-        lacking = None if missing is None else written(missing, self.scope)
         old, new = differing(self.side, side)
         part = missing is None and old not in (self.side, side) and not isinstance(old, Over)
-        instead = (written(old, self.scope), written(new, self.scope)) if part else None
-        return Diagnosis(mistake, written(side, self.scope), lacking, second, instead)
+        instead = (old, self._own(new)) if part else None
+        return Diagnosis(mistake, self._own(side), missing and self._own(missing), second, instead)
+
+    def _own(self, node: Syntax) -> Syntax:
+        """In names that the file has, or that the claim uses itself."""
+        return in_own_names(node, self.scope, (self.target, self.side))
 
     # ------------------------------------------------------------------------- sums and paths
 
@@ -176,13 +212,14 @@ class Case:
 
     def _summed(self, side: Syntax) -> Iterator[tuple[str, Syntax]]:
         """The sum over time of a side that has the gradient's part of one step."""
+        last = self.failures[0].last
         match self.subject:
             case Slope(of=Loss(index=None), by=Weight(name=name)):
                 bias = len(self.scope.parameters[name]) < 2
-                for whole in edits.summed(side, self.bench.places[0].indices[LENGTH]):
+                for whole in edits.summed(side, last):
                     yield ("bias-not-summed" if bias else "last-step-only"), whole
             case Loss(index=None):
-                for whole in edits.summed(side, self.bench.places[0].indices[LENGTH]):
+                for whole in edits.summed(side, last):
                     yield "last-step-only", whole
             case _:
                 return
@@ -190,44 +227,37 @@ class Case:
     def _paths(self) -> Diagnosis | None:
         if self.subject is None:
             return None
-        found = Paths(self.bench, self.subject).missing(self._lacking)
-        if found is None:
-            return None
-        if found.node is not None:
-            whole = joined([written(self.side, self.scope), found.node])
-            return Diagnosis(found.mistake, whole, found.node)
-        within, true = self._added(), self.truth()
-        if within is not None and within.mistake == found.mistake:
-            return within
-        return Diagnosis(found.mistake, None if true is None else true.side)
+        for part in Paths(self.scope, self.reading.layout, self.subject).parts():
+            term = self._as_in_target(part.term)
+            if self._right(added(self.side, term)):
+                if part.told:
+                    return self._found(part.mistake, added(self.side, term), term)
+                within, true = self._added(), self.truth()
+                if within is not None and within.mistake == part.mistake:
+                    return within
+                return Diagnosis(part.mistake, None if true is None else true.side)
+        return None
 
-    def _lacking(self, at: At) -> Grid | None:
-        """target − side, turned back to what `subject` alone would be; None where there is no such thing."""
-        one, other = self.bench.value(self.target, at), self.bench.value(self.side, at)
-        if not isinstance(one, Grid) or not isinstance(other, Grid):
-            return None if one is None or other is None else _NOTHING
-        other = spread(other, one)
-        same = one.shape == other.shape
-        if not same and (len(one.entries) != len(other.entries) or not {1} & {*one.shape, *other.shape}):
-            return _NOTHING
-        gap = Grid(
-            one.rows, one.columns, tuple(a - b for a, b in zip(one.entries, other.entries, strict=True))
-        )
+    def _as_in_target(self, term: Syntax) -> Syntax:
+        """What is added to the subject, as it is added to the side: turned, or with the other sign."""
         node = self.target
         while node != self.subject:
             if isinstance(node, Turned):
-                gap = gap.turned
+                term = Turned(term)
             elif isinstance(node, Sum) and node.terms[0][0] < 0:
-                gap = Grid(gap.rows, gap.columns, tuple(-e for e in gap.entries))
+                term = Sum(((-1, term),))
             node = node.children[0]
-        return gap
+        return term
 
     # ------------------------------------------------------------------------- changes
 
     def _changed(self, changes: tuple[tuple[str, Edits], ...]) -> Diagnosis | None:
         for name, change in changes:
             for side in self._once(change(self.side, self.scope)):
-                if self._right(side):
+                if side == self.target:
+                    if name in _OF_THE_SAME:
+                        return Diagnosis(name)
+                elif self._right(side):
                     return self._found(name, side)
         return None
 
@@ -237,7 +267,7 @@ class Case:
         for side in sides:
             if self.budget.left < 0:
                 return
-            if side not in seen and side != self.target and _idle(side) <= idle:
+            if side not in seen and _idle(side) <= idle:
                 seen.add(side)
                 yield side
 
@@ -293,34 +323,24 @@ class Case:
             case _:
                 return
 
-    def _scaled(self) -> Diagnosis | None:
-        """target = c · side with one number c at all places."""
-        ratio = None
-        for place, one, other in self.bench.compared(self.target, self.side):
-            if isinstance(one, str) or isinstance(other, str) or len(one.entries) != len(other.entries):
-                return None
-            size, number = max((abs(e), i) for i, e in enumerate(other.entries))
-            if size == 0:
-                continue
-            ratio = one.entries[number] / other.entries[number] if ratio is None else ratio
-            scaled = Grid(other.rows, other.columns, tuple(ratio * e for e in other.entries))
-            gap = max(abs(a - b) for a, b in zip(one.entries, scaled.entries, strict=True))
-            real = place.oracle.real
-            if gap > size * real.mpf(10) ** (-real.dps // 2):
-                return None
-        if ratio is None:
-            return None
-        found = sympy.nsimplify(sympy.Float(str(ratio), 30), rational=True, tolerance=sympy.Float("1e-20"))
-        if found.q > 100 or abs(found.p) > 100 or found == 0:
-            return None
-        factor = Num(abs(found))
-        side = product("*", (factor, self.side))
-        averaged = found in {self.bench.places[0].indices[LENGTH], *self._sizes()}
-        return self._found("mean" if averaged else OTHER, negative(side) if found < 0 else side)
+    def _of_the_target(self) -> Diagnosis | None:
+        """A change of the other side: of the loss, of a step, of a number or a function there."""
+        for name, change in OF_THE_TARGET if edits.leaves(self.side) else ():
+            for target in change(self.target, self.scope):
+                if target != self.side and self._right(self.side, target):
+                    return Diagnosis(name, self._own(self.side), target=target)
+        return None
 
-    def _sizes(self) -> set[int]:
-        extent = self.bench.oracles[0].extent
-        return {*extent.sizes.values(), *extent.times.values()}
+    def _scaled(self) -> Diagnosis | None:
+        """A number is missing, or a count of terms that was divided by."""
+        counts = [StepNumber(at("T")), *(Count(name) for name in self.scope.counts if name not in EXAMPLES)]
+        for count in counts:
+            if self._right(side := product("*", (count, self.side))):
+                return self._found("mean", side)
+        for side in constants.scaled(self.side):
+            if self._right(side):
+                return self._found("missing-factor", side)
+        return None
 
     # ------------------------------------------------------------------------- two at once
 
@@ -346,9 +366,6 @@ class Case:
 
 def _idle(node: Syntax) -> int:
     return sum(isinstance(n, Slope) and n.of == n.by for _, n in places(node))
-
-
-_NOTHING = Grid(0, 0, ())
 
 
 def grouped(node: Syntax, tight: bool) -> Syntax:

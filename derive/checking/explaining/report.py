@@ -8,15 +8,13 @@ from typing import TypeAlias
 
 from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER, Diagnosis
 from chalkgrad.derive.checking.explaining.written import written
-from chalkgrad.derive.checking.judging.formulas import spread
-from chalkgrad.derive.checking.judging.judging import Bench, Failure
+from chalkgrad.derive.checking.judging.claim import Claim
+from chalkgrad.derive.checking.judging.conditions import Outcome
 from chalkgrad.derive.checking.judging.places import DIGITS, SHARES
+from chalkgrad.derive.checking.judging.quantity import Quantity
 from chalkgrad.derive.checking.judging.readings import GRADIENT, JACOBIAN
 from chalkgrad.derive.checking.judging.verdicts import Verdict
-from chalkgrad.derive.checking.reading.scope import Scope
-from chalkgrad.derive.checking.reading.tree import Syntax, letter
 from chalkgrad.derive.deriving.extent import Steps
-from chalkgrad.derive.values.grid import Grid
 from chalkgrad.derive.writing.latex import latex
 from chalkgrad.derive.writing.tree import EQUALS, Node, row
 from chalkgrad.derive.writing.unicode import unicode
@@ -89,29 +87,6 @@ def nothing(claim: str, verdict: Verdict) -> CheckReport:
     return having(CheckReport(False, None, text, claim, f"{NOTHING}\n  {text}"), verdict, NOTHING)
 
 
-def unexplained(claim: str, scope: Scope, sides: Sequence[Syntax], verdict: Verdict) -> CheckReport:
-    """The report on a wrong claim that no change explains: where it fails, and by how much."""
-    failure = verdict.failure
-    assert failure is not None
-    left, right = (written(side, scope) for side in sides[failure.number : failure.number + 2])
-    sizes = dict(failure.place.sizes)
-    places = [f"{name} = {n}" for name, n in (*sizes.items(), *failure.steps)]
-    where = f"At random numbers with {', '.join(filter(None, [_length(failure.place.T), *places]))}"
-    if failure.reason:
-        last = f"The shapes do not fit: {failure.reason}."
-    else:
-        assert failure.left is not None and failure.right is not None
-        one, other = failure.left.array, failure.right.array
-        assert one is not None and other is not None
-        number = int(abs(one - other).argmax())
-        last = (
-            f"{where}, one side has {float(one.flat[number]):.6g}, the other {float(other.flat[number]):.6g}."
-        )
-    text = f"{MISTAKES[OTHER]} {last}"
-    shown = f"wrong: {OTHER}\n  claimed  {unicode(row(left, EQUALS, right))}\n  {text}"
-    return having(CheckReport(False, OTHER, text, claim, shown, mistakes=(OTHER,)), verdict, WRONG)
-
-
 def having(report: CheckReport, verdict: Verdict, told: str) -> CheckReport:
     """The report with how the claim was judged."""
     return replace(
@@ -123,43 +98,39 @@ def having(report: CheckReport, verdict: Verdict, told: str) -> CheckReport:
     )
 
 
-def wrong(
-    claim: str,
-    bench: Bench,
-    failure: Failure,
-    sides: tuple[Syntax, Syntax],
-    fixed: int,
-    found: Diagnosis | None,
-) -> CheckReport:
-    """The report on a claim that fails. sides: left and right of the "=" that does not hold.
+def wrong(line: str, claim: Claim, verdict: Verdict, fixed: int, found: Diagnosis) -> CheckReport:
+    """The report on a claim that fails.
 
-    fixed: the side, 0 or 1, that is taken as it is; the other one is what should change.
+    fixed: the side, 0 or 1, of the "=" that does not hold that is taken as it is; the other should change.
     """
-    scope, mistake = bench.scope, found.mistake if found else OTHER
+    failure, scope = verdict.failure, claim.scope
+    assert failure is not None
+    sides = claim.pairs[failure.number]
     paragraphs: list[Pieces] = [[_words(found)]]
-    if found is not None and found.missing is not None:
-        paragraphs.append(["Missing: ", found.missing, "."])
-    if found is not None and found.instead is not None:
-        paragraphs.append(["It has ", found.instead[0], ", where ", found.instead[1], " belongs."])
-    if found is not None and found.side is not None:
-        line = (
-            [written(sides[0], scope), found.side] if fixed == 0 else [found.side, written(sides[1], scope)]
-        )
-        paragraphs.append(["Right is ", row(line[0], EQUALS, line[1]), "."])
-    paragraphs.append([_counterexample(bench, failure, sides, fixed)])
-    line_of_claim = row(written(sides[0], scope), EQUALS, written(sides[1], scope))
+    if found.missing is not None:
+        paragraphs.append(["Missing: ", written(found.missing, scope), "."])
+    if found.instead is not None:
+        old, new = (written(part, scope) for part in found.instead)
+        paragraphs.append(["It has ", old, ", where ", new, " belongs."])
+    if found.side is not None:
+        target = written(found.target or sides[fixed], scope)
+        pair = (target, written(found.side, scope)) if fixed == 0 else (written(found.side, scope), target)
+        paragraphs.append(["Right is ", row(pair[0], EQUALS, pair[1]), "."])
+    paragraphs.append([_counterexample(failure, fixed)])
+    claimed = row(written(sides[0], scope), EQUALS, written(sides[1], scope))
     explanation = " ".join(_joined(p, _in_latex) for p in paragraphs)
-    shown = [f"wrong: {mistake}", f"  claimed  {unicode(line_of_claim)}"]
+    shown = [f"wrong: {found.mistake}", f"  claimed  {unicode(claimed)}"]
     shown += [f"  {_joined(p, unicode)}" for p in paragraphs]
-    named = (mistake, found.second) if found is not None and found.second else (mistake,)
-    return CheckReport(False, mistake, explanation, claim, "\n".join(shown), mistakes=named)
+    named = (found.mistake, found.second) if found.second else (found.mistake,)
+    report = CheckReport(False, found.mistake, explanation, line, "\n".join(shown), mistakes=named)
+    return having(report, verdict, WRONG)
 
 
-def _words(found: Diagnosis | None) -> str:
-    if found is None:
-        return f"{MISTAKES[OTHER]} No one slip that is known here explains it."
+def _words(found: Diagnosis) -> str:
     if found.second:
         return f"Two slips. {MISTAKES[found.mistake]} {MISTAKES[found.second]}"
+    if found.mistake == OTHER and found.side is None:
+        return f"{MISTAKES[OTHER]} No one slip that is known here explains it."
     return MISTAKES[found.mistake]
 
 
@@ -174,33 +145,26 @@ def _in_latex(node: Node) -> str:
 # ----------------------------------------------------------------------------- numbers
 
 
-def _numbers(bench: Bench) -> list[tuple[str, int]]:
-    extent = bench.oracles[0].extent
-    times = [(str(symbol), n) for symbol, n in extent.times.items()]
-    return [*extent.sizes.items(), *times]
-
-
-def _counterexample(bench: Bench, failure: Failure, sides: tuple[Syntax, Syntax], fixed: int) -> str:
+def _counterexample(failure: Outcome, fixed: int) -> str:
     """An entry at which the sides differ, or why there is none."""
-    places = [f"{name} = {n}" for name, n in _numbers(bench)]
-    places += [f"{name} = {failure.at.indices[letter(name)]}" for name in bench.letters]
-    where = f"At random numbers with {', '.join(places)}"
-    if failure.left is None or failure.right is None:
-        return f"{where}: {failure.reason}."
+    numbers = [f"{name} = {n}" for name, n in (*failure.place.sizes, *failure.steps)]
+    where = f"At random numbers with {', '.join(filter(None, [*numbers, _length(failure.place.T)]))}"
     if failure.reason:
-        return f"{where} the shapes differ: {failure.reason}."
-    left, right = spread(failure.left, failure.right), spread(failure.right, failure.left)
-    gaps = [abs(a - b) for a, b in zip(left.entries, right.entries, strict=True)]
-    number = max(range(len(gaps)), key=gaps.__getitem__)
-    true, claimed = (left, right) if fixed == 0 else (right, left)
-    real = failure.at.oracle.real
-    values = (real.nstr(grid.entries[number], _DIGITS) for grid in (claimed, true))
+        return f"The shapes differ: {failure.reason}."
+    assert failure.left is not None and failure.right is not None
+    true, claimed = (failure.left, failure.right) if fixed == 0 else (failure.right, failure.left)
+    assert true.array is not None and claimed.array is not None
+    gaps = abs(true.array - claimed.array)
+    number = max(range(gaps.size), key=gaps.flat.__getitem__)
+    values = (f"{float(side.array.flat[number]):.{_DIGITS}g}" for side in (claimed, true))  # type: ignore[union-attr]
     return "{}, {} is claimed to be {}, and is {}.".format(where, _entry(true, number), *values)
 
 
-def _entry(grid: Grid, number: int) -> str:
-    if grid.shape == (1, 1):
+def _entry(quantity: Quantity, number: int) -> str:
+    assert quantity.array is not None
+    rows, columns = quantity.array.shape
+    if (rows, columns) == (1, 1):
         return "it"
-    if 1 in grid.shape:
+    if 1 in (rows, columns):
         return f"entry {number + 1}"
-    return f"entry ({number // grid.columns + 1}, {number % grid.columns + 1})"
+    return f"entry ({number // columns + 1}, {number % columns + 1})"

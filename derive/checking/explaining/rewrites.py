@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import sympy
 
-from chalkgrad.derive.checking.explaining.edits import without
+from chalkgrad.derive.checking.explaining.constants import without
 from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.checking.reading.tree import (
+    Delta,
     Diag,
     Factors,
     FunctionCall,
     Num,
     Power,
+    Slope,
     Sum,
     Syntax,
     Total,
@@ -126,8 +128,16 @@ def products(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             yield put(side, path, Factors(node.first, everywhere))
 
 
+def unwrapped(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+    """Without a function around a part."""
+    for path, node in parts(side):
+        if isinstance(node, FunctionCall):
+            yield put(side, path, node.inner)
+
+
 def functions(side: Syntax, scope: Scope) -> Iterator[Syntax]:
-    """Another function, a prime more or less, another power, a diagonal for a vector."""
+    """Another function or none, a prime more or less, another power, a diagonal for a vector."""
+    yield from unwrapped(side, scope)
     for path, node in parts(side):
         match node:
             case FunctionCall(primes=primes, others=()):
@@ -152,3 +162,18 @@ def functions(side: Syntax, scope: Scope) -> Iterator[Syntax]:
             for number, factor in enumerate(node.children):
                 if not isinstance(factor, (Diag, Turned)):
                     yield put(side, (*path, number), Diag(factor))
+
+
+def further_factors(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+    """With one more factor: a value, what it lacks to 1, or the derivative of an activation."""
+    named = [n.index for n in walk(side) if isinstance(n, (Value, Delta))]
+    read = dict.fromkeys([*named, *(index.moved(-1) for index in named)])
+    more: list[Syntax] = []
+    for index in read:
+        for name in scope.values:
+            v = Value(name, index)
+            more += [v, Sum(((1, _ONE), (-1, v))), Sum(((1, _ONE), (-1, Power(v, _TWO))))]
+    for path, node in parts(side):
+        if isinstance(node, (Delta, Factors, Slope, Sum, Value)):
+            for factor in more:
+                yield put(side, path, product("*", (node, factor)))

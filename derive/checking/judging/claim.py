@@ -48,6 +48,11 @@ class Claim:
         return free_letters(self.sides)
 
     @property
+    def says_the_same(self) -> bool:
+        """X = X, or a derivative of a thing by itself that the sides share."""
+        return any(left == right for left, right in self.pairs)
+
+    @property
     def pairs(self) -> list[tuple[Syntax, Syntax]]:
         return list(pairwise(self.sides))
 
@@ -58,8 +63,6 @@ class Claim:
     @property
     def readings(self) -> list[Reading]:
         over = next((n.by.name for n in self._slopes if isinstance(n.of, Loss) and _is_weight(n.by)), "")
-        bounded = all(n.first is not None for side in self.sides for n in walk(side) if isinstance(n, Over))
-        over = "" if bounded else over
         rows = any(isinstance(n.of, Loss) for n in self._slopes)
         return [Reading(layout, over) for layout in ((GRADIENT, JACOBIAN) if rows else (GRADIENT,))]
 

@@ -17,9 +17,9 @@ from math import prod
 import numpy as np
 
 from chalkgrad.derive import choices
-from chalkgrad.derive.cells.model import YHAT
+from chalkgrad.derive.cells.model import YHAT, Model
 from chalkgrad.derive.checking.reading.scope import Scope
-from chalkgrad.derive.deriving.derivation import Derivation
+from chalkgrad.derive.deriving.derivation import Derivation, bptt
 from chalkgrad.derive.deriving.extent import Extent, Steps, extent
 from chalkgrad.derive.errors import ChoiceError
 from chalkgrad.derive.terms.algebra import Shape
@@ -46,6 +46,15 @@ class Place:
     sizes: tuple[tuple[str, int], ...]
     meets: frozenset[str] = frozenset()
     number: int = 0
+
+
+@lru_cache(maxsize=32)
+def scope_of(model: Model | Derivation) -> Scope:
+    """The names of a model that has a loss. Raises ChoiceError."""
+    derivation = model if isinstance(model, Derivation) else bptt(model)
+    if derivation.loss is None:
+        raise ChoiceError("model", "a model with an output, which has a loss", derivation.model.name)
+    return Scope(derivation)
 
 
 @lru_cache(maxsize=512)

@@ -218,7 +218,7 @@ class Meaning:
             case Weight(name=name):
                 return make.made(self.scope.parameters[name], net.parameters[name])
             case Value(name=name, index=index):
-                return make.made(self._shape(name), self._value(name, self._at(index, steps)))
+                return make.made(self._shape(name, t := self._at(index, steps)), self._value(name, t))
             case Given():
                 return self._given(node, self._at(node.index, steps))
             case Loss(index=index):
@@ -242,8 +242,10 @@ class Meaning:
             case _:
                 raise TypeError(f"{type(node).__name__} names nothing")
 
-    def _shape(self, name: str) -> Shape:
-        return self.scope.shape(name)
+    def _shape(self, name: str, t: int | None = None) -> Shape:
+        """At step t an input that is fed back has the shape of the output."""
+        found = name if t is None or name == self._stacked else self.network.located(name, t)[0]
+        return self.scope.shape(found)
 
     def _step(self, index: Index | None, steps: Steps) -> int | None:
         return None if index is None else self._at(index, steps)
@@ -265,7 +267,7 @@ class Meaning:
 
     def _of_loss_by_value(self, step: int | None, name: str, t: int, immediate: bool) -> Quantity:
         """A column."""
-        like = missing(self._shape(name))
+        like = missing(self._shape(name, t))
         if not self._has_loss(step):
             return like
         if t > self.network.last:
@@ -273,7 +275,7 @@ class Meaning:
         if not self._has(name, t):
             return like
         slope = self._slope(name, t, immediate)
-        return self.make.made(self._shape(name), self.network.loss_slope(step, slope))
+        return self.make.made(self._shape(name, t), self.network.loss_slope(step, slope))
 
     def _slope(self, name: str, t: int, immediate: bool):  # type: ignore[no-untyped-def]
         """The derivative of a value, given by where it is, by a value at a step."""
@@ -303,7 +305,7 @@ class Meaning:
         name, net = node.by.name, self.network
         of, t, copy = node.of.name, self._at(node.of.index, steps), self._step(node.by.index, steps)
         rows, columns = (*self.scope.parameters[name], "", "")[:2]
-        (result,) = self._shape(of) or ("",)
+        (result,) = self._shape(of, t) or ("",)
         if not self._has(of, t) or not self._is_step(copy):
             array = None
         elif of == self._stacked:
@@ -323,7 +325,7 @@ class Meaning:
         assert isinstance(node.of, Value) and isinstance(node.by, Value)
         of, s = node.of.name, self._at(node.of.index, steps)
         by, t = node.by.name, self._at(node.by.index, steps)
-        (rows,), (columns,) = self._shape(of) or ("",), self._shape(by) or ("",)
+        (rows,), (columns,) = self._shape(of, s) or ("",), self._shape(by, t) or ("",)
         if not self._has(of, s) or not self._has(by, t):
             return Quantity(rows, columns, None)
         net = self.network

@@ -51,6 +51,14 @@ class Verdict:
     failure: Outcome | None = None
 
     @property
+    def failures(self) -> list[Outcome]:
+        """Where it is false: first, and with the letters' steps in either order, if there are two."""
+        false = [o for o in self.outcomes if o.status is Status.FALSE]
+        orders = {tuple(np.argsort([t for _, t in o.steps])): o for o in reversed(false)}
+        found = [self.failure, *orders.values()] if self.failure is not None else []
+        return [o for n, o in enumerate(found) if o is not None and o not in found[:n]]
+
+    @property
     def compared(self) -> int:
         return sum(o.status is not Status.UNDEFINED for o in self.outcomes)
 
@@ -105,6 +113,29 @@ class Judge:
         if one.array is None or other.array is None:
             return Status.UNDEFINED, one, other, ""
         return (Status.TRUE if _equal(meaning, one, other) else Status.FALSE), one, other, ""
+
+    def holds_where(self, claim: Claim, reading: Reading, failures: Sequence[Outcome]) -> bool:
+        """Whether a claim is true at one of the places where another is false; targets are shares of classes
+        where they can be."""
+        more = {SHARES} if self._has_classes else set()
+        for failure in failures:
+            place = replace(failure.place, meets=failure.place.meets | more)
+            if self.outcome(claim, reading, place, failure.steps).status is Status.TRUE:
+                return True
+        return False
+
+    @property
+    def _has_classes(self) -> bool:
+        return self.scope.derivation.model.loss == "cross_entropy" and bool(self.scope.softmaxes)
+
+    def exists(self, node: Syntax, reading: Reading, outcome: Outcome) -> bool:
+        """Whether a side exists where something else was judged."""
+        meaning = self.meaning(reading, outcome.place)
+        assert meaning is not None
+        try:
+            return meaning.value(node, dict(outcome.steps)).exists
+        except (ShapeError, NoValue):
+            return False
 
     def outcomes(self, claim: Claim, reading: Reading, place: Place, digits: int = 0) -> Iterator[Outcome]:
         """Those in the middle first, where nothing is special."""

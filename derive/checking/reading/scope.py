@@ -50,6 +50,14 @@ class Scope:
         return tuple(dict.fromkeys([*names, *self.carried]))
 
     @cached_property
+    def introduced(self) -> frozenset[str]:
+        """The names of values that are not the file's."""
+        own = {d.name for s in self.derivation.schedule.segments for d in s.definitions}
+        plan = self.derivation.schedule
+        given = {plan.x.name, GIVEN, *(state.name for state in plan.states)}
+        return frozenset(self.values) - own - given
+
+    @cached_property
     def stacked(self) -> bool:
         """Whether s is free to stand for the states."""
         return STATES not in self.values and STATES not in self.parameters

@@ -9,7 +9,7 @@ import sympy
 
 from chalkgrad.derive.cells.model import YHAT, Model
 from chalkgrad.derive.checking.explaining.known import tree
-from chalkgrad.derive.checking.judging.points import scope_of
+from chalkgrad.derive.checking.judging.places import scope_of
 from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.checking.reading.tree import (
     Delta,

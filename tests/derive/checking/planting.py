@@ -9,7 +9,7 @@ import sympy
 from planted_claims import Claim
 
 from chalkgrad.derive.cells.model import Model
-from chalkgrad.derive.checking.judging.points import points, scope_of
+from chalkgrad.derive.checking.judging.places import scope_of
 from chalkgrad.derive.checking.reading.tree import (
     Count,
     Delta,
@@ -35,7 +35,7 @@ from chalkgrad.derive.checking.reading.tree import (
 )
 from chalkgrad.derive.terms.algebra import MatVec, Parameter
 from chalkgrad.derive.terms.trees import walk
-from chalkgrad.derive.values.oracle import ValueAt
+from chalkgrad.derive.values.oracle import ValueAt, oracles
 
 ONE = Num(sympy.Integer(1))
 
@@ -100,7 +100,7 @@ def in_outer(claim: Claim) -> Iterator[Planted]:
     for path, node in places(claim.right):
         match node:
             case Factors(first=u, rest=(("@", Turned(inner=v)),)):
-                wrong = [("swapped-vectors", Factors(v, (("@", Turned(u)),)))]
+                wrong = [("transpose", Factors(v, (("@", Turned(u)),)))]
                 wrong += [("transpose", Factors(Turned(u), (("@", v),))), ("transpose", Turned(node))]
                 wrong += [("transpose", Factors(u, (("@", v),)))]
                 for name in claim.scope.values:
@@ -154,7 +154,7 @@ def chains(model: Model, step: int = 2) -> Iterator[tuple[Claim, list[Planted]]]
         terms = {k: term(k, True) for k in range(step, 0, -1)}
         claim = Claim(scope, Slope(loss, Weight(name)), added(*terms.values()))
         planted = []
-        oracle = points(scope, 3)[0]
+        (oracle,) = oracles(scope.derivation, 3, points=1)
         if any(oracle.slope(ValueAt(through, 1), step, documented=through == "yhat").entries):
             early = [v for k, v in terms.items() if k < step]
             planted.append(Planted("direct-path", claim.having(added(*early))))

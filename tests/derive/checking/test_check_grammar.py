@@ -13,7 +13,7 @@ from test_check_correct import listed
 
 from chalkgrad import derive
 from chalkgrad.derive.checking.check import check
-from chalkgrad.derive.checking.judging.points import scope_of
+from chalkgrad.derive.checking.judging.places import scope_of
 from chalkgrad.derive.checking.reading.cursor import MAX_DEPTH
 from chalkgrad.derive.checking.reading.errors import FormulaError
 from chalkgrad.derive.checking.reading.grammar import parse

@@ -15,7 +15,7 @@ from test_check_correct import listed, model_of, steps_of
 from chalkgrad import derive
 from chalkgrad.derive.cells.model import Model
 from chalkgrad.derive.checking.check import check
-from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER
+from chalkgrad.derive.checking.explaining.mistakes import MISTAKES, OTHER, SHAPE
 from chalkgrad.derive.checking.explaining.report import NOTHING, WRONG, CheckReport
 from tests.chosen import diagonal, some
 from tests.promises import Promise
@@ -196,6 +196,8 @@ def test_two_mistakes_at_once() -> None:
 
 def test_no_mistake_is_made_up() -> None:
     report = check(derive.load("lstm"), "delta_c = delta_a * i - 3 * x")
+    assert report.mistake == SHAPE
+    report = check(derive.load("lstm"), "delta_c = delta_a * i - 3 * f")
     assert report.mistake == OTHER
     assert report.explanation
 
@@ -214,7 +216,7 @@ def test_a_repair_has_to_hold_at_more_than_the_steps_where_it_says_nothing() -> 
         ("many-to-one", "none", "dL/db_a = delta_z_a[T]", "bias-not-summed"),
         ("one-to-many", "output", "delta_a[t] = W_ya^T @ delta_z_yhat[t]", "recurrent-path"),
         ("one-to-many", "output", "delta_z_yhat[t] = yhat[t] - y[t]", "recurrent-path"),
-        ("encoder-decoder", "none", "dL/denc_W_aa = sum_t a[t-1] @ delta_z_a[t]^T", "swapped-vectors"),
+        ("encoder-decoder", "none", "dL/denc_W_aa = sum_t a[t-1] @ delta_z_a[t]^T", "transpose"),
         ("encoder-decoder", "none", "delta_a[T_x] = enc_W_aa^T @ delta_z_a[T_x+1]", "swapped-weights"),
         ("one-to-one", "none", "delta_z_a = (1 + a^2) * delta_a", "sign"),
     ],

@@ -7,10 +7,11 @@ import re
 import pytest
 
 from chalkgrad import derive
-from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.checking.check import check, judge_of
 from chalkgrad.derive.checking.explaining.mistakes import MISTAKES
-from chalkgrad.derive.checking.judging.points import points, scope_of
-from chalkgrad.derive.values.oracle import ValueAt
+from chalkgrad.derive.checking.judging.claim import Claim
+from chalkgrad.derive.checking.judging.places import network, scope_of
+from chalkgrad.derive.checking.reading.grammar import parse
 
 VANILLA = derive.load("vanilla")
 DROPPED = "delta_a[t] = W_ya^T @ delta_z_yhat[t]"
@@ -51,24 +52,25 @@ def test_the_counterexample_is_true(turned: bool) -> None:
     """Its numbers are those of the network at the first point."""
     claim = " = ".join(reversed(DROPPED.split(" = "))) if turned else DROPPED
     text = check(VANILLA, claim).explanation
-    found = re.search(r"t = (\d), entry (\d) is claimed to be (\S+), and is (\S+)\.$", text)
+    found = re.search(r"t = (\d), T = 3, entry (\d) is claimed to be (\S+), and is (\S+)\.$", text)
     assert found is not None
     t, entry = int(found[1]), int(found[2])
-    oracle = points(scope_of(VANILLA), 3)[0]
-    true = oracle.slope(ValueAt("a", t)).entries[entry - 1]
-    matrix = oracle.parameter("W_ya")
-    above = oracle.slope(ValueAt("z_yhat", t)).entries
-    rows, columns = matrix.shape
-    claimed = sum(matrix.entries[i * columns + entry - 1] * above[i] for i in range(rows))
+    verdict = judge_of(scope_of(VANILLA)).verdict(Claim(scope_of(VANILLA), parse(claim, scope_of(VANILLA))))
+    assert verdict.failure is not None and dict(verdict.failure.steps) == {"t": t}
+    net = network(scope_of(VANILLA), verdict.failure.place)
+    assert net is not None
+    true = net.loss_slope(None, lambda of: net.total(of, ("a", t)))[0, entry - 1]
+    above = net.loss_slope(None, lambda of: net.total(of, ("z_yhat", t)))[0]
+    claimed = net.parameters["W_ya"][:, entry - 1] @ above
     assert float(found[3]) == pytest.approx(float(claimed), rel=1e-5)
     assert float(found[4]) == pytest.approx(float(true), rel=1e-5)
 
 
 def test_shapes_that_do_not_fit_are_told() -> None:
     text = check(VANILLA, "dL/dW_ya = sum_t a[t] @ delta_z_yhat[t]^T").explanation
-    assert "the shapes differ: a 4 by 3 matrix and a 3 by 4 matrix." in text
+    assert "expected equal shapes, found a matrix of n_y by n_a and a matrix of n_a by n_y" in text
     text = check(VANILLA, "delta_a[t] = W_ya @ delta_z_yhat[t]").explanation
-    assert "expected 3 rows on the right, found 4" in text
+    assert "found a matrix of n_y by n_a and a column of n_y" in text
 
 
 def test_steps_that_do_not_exist_are_told() -> None:
