@@ -200,6 +200,15 @@ def _ablation(rows: Sequence[Results]) -> list[str]:
     return ["## What each choice is worth", "", "µs.", "", *_table(["model", "size", *labels], body), ""]
 
 
+def _verdicts(rows: Sequence[Results]) -> list[str]:
+    head = ("verdict", "claims", "median, s", "9th decile, s", "worst, s")
+    cells = [
+        (str(r["verdict"]), str(r["claims"]), *(f"{r[name]:.3f}" for name in ("median", "decile", "worst")))
+        for r in rows
+    ]
+    return ["What a verdict on a claim takes, after the first claim about a model.", "", *_table(head, cells)]
+
+
 def _straight(rows: Sequence[Results]) -> list[str]:
     body = []
     for r in rows:
@@ -231,6 +240,7 @@ _PRINTERS = {
     "growth": _growth,
     "ablation": _ablation,
     "straight": _straight,
+    "verdicts": _verdicts,
 }
 
 

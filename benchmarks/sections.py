@@ -16,6 +16,7 @@ from benchmarks.cells import CELLS
 from benchmarks.child import ask
 from benchmarks.inside import seconds_of_c, straight_operations, workspace_bytes
 from benchmarks.timing import alone, interleaved
+from benchmarks.verdicts import verdicts
 from chalkgrad import codegen
 from chalkgrad.codegen.choices import DtypeName
 
@@ -158,6 +159,7 @@ SECTIONS: dict[str, Callable[[Models, DtypeName, int, int], list[Row]]] = {
     "growth": growth,
     "ablation": ablation,
     "straight": straight,
+    "verdicts": lambda models, dtype, threads, rounds: verdicts(),
 }
 
 

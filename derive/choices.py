@@ -33,6 +33,11 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 Level = Literal["full", "brief", "exam", "key"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
+Allowed = Literal["values", "delta", "immediate", "total", "loss"]
+ALLOWED: tuple[Allowed, ...] = get_args(Allowed)
+"""What the answer to a question may use: v⟨t⟩, δ_v and ∂L/∂v, ∂⁺u/∂v, ∂u/∂v, L."""
+VALUES, DELTA, IMMEDIATE, TOTAL, LOSS_ITSELF = ALLOWED
+
 ARGUMENTS = ("name_or_path", "text", "architecture", "feed", "loss")
 """Of `load`, beside the functions of a model file: none of those may be called so."""
 

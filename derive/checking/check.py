@@ -9,9 +9,10 @@ sizes, where no number is special (`verdicts`), and if the sides differ, changed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
+from chalkgrad.derive import choices
 from chalkgrad.derive.cells.model import Model
 from chalkgrad.derive.checking.explaining.mistakes import (
     OTHER,
@@ -23,27 +24,38 @@ from chalkgrad.derive.checking.explaining.mistakes import (
     Diagnosis,
     grouped,
 )
-from chalkgrad.derive.checking.explaining.report import CheckReport, nothing, right, wrong
+from chalkgrad.derive.checking.explaining.report import CheckReport, nothing, refusal, right, wrong
+from chalkgrad.derive.checking.judging.answers import refused
 from chalkgrad.derive.checking.judging.claim import Claim, check_work, says_nothing, subject
 from chalkgrad.derive.checking.judging.places import scope_of, steps
 from chalkgrad.derive.checking.judging.verdicts import Judge, Verdict
-from chalkgrad.derive.checking.reading.grammar import parse
+from chalkgrad.derive.checking.reading.grammar import parse, parse_name
 from chalkgrad.derive.checking.reading.scanner import one_line
 from chalkgrad.derive.checking.reading.scope import Scope
+from chalkgrad.derive.choices import check_choice
 from chalkgrad.derive.deriving.derivation import Derivation
 from chalkgrad.derive.deriving.extent import Steps, extent
 from chalkgrad.derive.errors import ChoiceError
 
 
 def check(
-    model: Model | Derivation, text: str, T: Steps = None, sizes: Mapping[str, int] | None = None
+    model: Model | Derivation,
+    text: str,
+    T: Steps = None,
+    sizes: Mapping[str, int] | None = None,
+    target: str | None = None,
+    allow: Collection[choices.Allowed] | None = None,
 ) -> CheckReport:
     """Whether "left = right" holds for the model; of "A = B = C" every "=" is judged.
 
     A claim is tried at lengths up to 5 and beyond every step that it names, at several sizes. T: a length
     that is tried too, one number or a pair (T_x, T_y) for an encoder-decoder; what holds for it alone is
-    right under `T = …`. sizes: size name → number, where they should be so. Raises FormulaError, with a
-    caret, for a text that cannot be read, ChoiceError for a T, sizes or a model that do not fit.
+    right under `T = …`. sizes: size name → number, where they should be so.
+
+    target: what the claim should be the answer for, as "dL/dW_aa"; allow: what it may use beside parameters
+    and numbers, of `choices.ALLOWED`. A claim about something else, or with a name that restates the target
+    or is not allowed, is "refused". Raises FormulaError, with a caret, for a text that cannot be read,
+    ChoiceError for a T, sizes, names or a model that do not fit.
     """
     if not isinstance(model, (Model, Derivation)):
         raise ChoiceError("model", "a Model, which load gives", model)
@@ -55,6 +67,12 @@ def check(
     sides, line = parse(text, scope), one_line(text)
     claim = Claim(scope, sides, given, tuple((name, fixed[name]) for name in sizes or ()))
     check_work(claim, line)
+    if target is not None or allow is not None:
+        asked = subject(sides[0]) or sides[0] if target is None else parse_name(target, scope)
+        kinds = None if allow is None else [check_choice("allow", kind, choices.ALLOWED) for kind in allow]
+        found = refused(sides, asked, kinds)
+        if found is not None:
+            return refusal(line, claim, found)
     judge = judge_of(scope)
     verdict = judge.verdict(claim)
     if says_nothing(sides) or not (verdict.correct or verdict.failure):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from chalkgrad.commands import Parser, answered
 from chalkgrad.derive.checking.check import check
+from chalkgrad.derive.choices import ALLOWED
 from chalkgrad.derive.publishing.options import DEFAULT_MODEL, add_choices, chosen_steps, loaded, show
 from chalkgrad.errors import WRONG
 
@@ -47,7 +48,7 @@ def _checked(options: argparse.Namespace) -> tuple[bool, str]:
     model = loaded(options, "--model")
     steps = chosen_steps(options.T, model)
     formula = sys.stdin.read() if options.formula == "-" else options.formula
-    report = check(model, formula, steps)
+    report = check(model, formula, steps, target=options.target, allow=options.allow)
     return report.correct, str(report)
 
 
@@ -57,5 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("formula", metavar="FORMULA", help='"left = right", or - to read it from standard input')
     add("--model", default=DEFAULT_MODEL, metavar="MODEL", help=f"a cell or a .toml file ({DEFAULT_MODEL})")
+    add("--target", metavar="NAME", help="what the formula should be the answer for, as dL/dW_aa")
+    add("--allow", nargs="+", choices=ALLOWED, help="what it may use beside parameters and numbers")
     add_choices(parser)
     return parser

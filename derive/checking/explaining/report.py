@@ -14,6 +14,7 @@ from chalkgrad.derive.checking.judging.places import DIGITS, SHARES
 from chalkgrad.derive.checking.judging.quantity import Quantity
 from chalkgrad.derive.checking.judging.readings import GRADIENT, JACOBIAN
 from chalkgrad.derive.checking.judging.verdicts import Verdict
+from chalkgrad.derive.checking.reading.tree import Syntax
 from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.writing.latex import latex
 from chalkgrad.derive.writing.tree import EQUALS, Node, row
@@ -23,7 +24,7 @@ from chalkgrad.telling import Told
 Pieces: TypeAlias = "Sequence[str | Node]"  # words and mathematics
 
 _DIGITS = 6
-RIGHT, WRONG, NOTHING = "right", "wrong", "nothing claimed"
+RIGHT, WRONG, NOTHING, REFUSED = "right", "wrong", "nothing claimed", "refused"
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,10 +32,10 @@ class CheckReport(Told):
     """The verdict on one claim. True in a condition exactly if it is right.
 
     mistake: None if the claim is right, otherwise the first of `mistakes`, names in `mistakes.MISTAKES`.
-    explanation: words, with mathematics in LaTeX between dollars. claim: the text that was checked.
-    verdict: "right", "wrong" or "nothing claimed". conditions: under which a right claim is right, as
-    "t < T". reading: the layout that it was read in, "gradient" or "jacobian". places: how many of networks
-    and steps it was judged at. str() is the same for a terminal.
+    explanation: words, with mathematics in LaTeX between dollars. claim: the text that was checked. verdict:
+    "right", "wrong", "nothing claimed" or "refused". conditions: under which a right claim is right, as
+    "t < T". reading: the layout that it was read in, "gradient" or "jacobian". places: at how many steps of
+    networks it was judged. str() is the same for a terminal.
     """
 
     correct: bool
@@ -96,6 +97,16 @@ def having(report: CheckReport, verdict: Verdict, told: str) -> CheckReport:
         reading=verdict.reading.layout,
         places=verdict.compared,
     )
+
+
+def refusal(line: str, claim: Claim, found: Syntax | str) -> CheckReport:
+    """The report on what is no answer to the question. found: the name that it may not use, or words."""
+    if isinstance(found, str):
+        pieces: Pieces = [f"This is no answer: {found}."]
+    else:
+        pieces = ["This is no answer: it may not use ", written(found, claim.scope), "."]
+    shown = f"{REFUSED}\n  {_joined(pieces, unicode)}"
+    return CheckReport(False, None, _joined(pieces, _in_latex), line, shown, verdict=REFUSED)
 
 
 def wrong(line: str, claim: Claim, verdict: Verdict, fixed: int, found: Diagnosis) -> CheckReport:

@@ -53,6 +53,11 @@ def parse(text: str, scope: Scope) -> tuple[Syntax, ...]:
         raise FormulaError(line, None, "a formula of moderate depth", "a deeper one") from None
 
 
+def parse_name(text: str, scope: Scope) -> Syntax:
+    """One side alone, as dL/dW_aa. Raises FormulaError."""
+    return parse(f"{one_line(text).rstrip(' .,;$')} = 0", scope)[0]
+
+
 class _Parser:
     def __init__(self, text: str, scope: Scope) -> None:
         self._cursor = Cursor(text, tokens(text, scope.names))

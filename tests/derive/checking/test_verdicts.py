@@ -98,6 +98,34 @@ def test_sizes_may_be_given() -> None:
         check(model, claim, sizes={"n_b": 3})
 
 
+ANSWERS = (
+    ("dL/dW_aa = sum_t delta_z_a[t] @ a[t-1]^T", "right"),
+    ("dL/dW_aa = sum_t dL/dz_a[t] @ a[t-1]^T", "right"),
+    ("dL/dW_aa = sum_t delta_z_a[t] @ a[t]^T", "wrong"),
+    ("dL/dW_aa = dL/dW_aa", "refused"),
+    ("dL/dW_aa = (dL/dW_aa^T)^T", "refused"),
+    ("dL/dW_aa = sum_t dL[t]/dW_aa", "refused"),
+    ("dL/dW_aa = sum_{k=1}^{T} dL/da[k] @ d+a[k]/dW_aa", "refused"),
+    ("dL/db_a = sum_t delta_z_a[t]", "refused"),
+)
+
+
+@pytest.mark.parametrize("claim, verdict", ANSWERS)
+def test_an_answer_does_not_restate_the_question(claim: str, verdict: str) -> None:
+    model = derive.load("vanilla")
+    report = check(model, claim, target="dL/dW_aa", allow=("delta", "values"))
+    assert report.verdict == verdict and report.correct is (verdict == "right")
+
+
+def test_delta_is_another_name_of_a_derivative() -> None:
+    model = derive.load("vanilla")
+    claim = "delta_a[t] = dL/da[t]"
+    assert check(model, claim) and check(model, claim, target="dL/da[t]").verdict == "refused"
+    assert "may not use" in check(model, claim, target="dL/da[t]").explanation
+    with pytest.raises(ChoiceError, match="allow"):
+        check(model, claim, allow=("all",))  # type: ignore[arg-type]
+
+
 @pytest.mark.skipif(not LABELLED.is_file(), reason="the labelled claims are not beside the project")
 def test_labelled_claims() -> None:
     """Truth and condition of every claim that is read."""
