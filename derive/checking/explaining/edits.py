@@ -184,6 +184,13 @@ def immediates(side: Syntax, scope: Scope) -> Iterator[Syntax]:
         yield put(side, path, replace(n, immediate=True))
 
 
+def immediates_of_values(side: Syntax, scope: Scope) -> Iterator[Syntax]:
+    """∂⁺ for ∂, at a derivative of a value by a value."""
+    for path, n in places(side):
+        if isinstance(n, Slope) and isinstance(n.of, Value) and isinstance(n.by, Value) and not n.immediate:
+            yield put(side, path, replace(n, immediate=True))
+
+
 def totals(side: Syntax, scope: Scope) -> Iterator[Syntax]:
     """∂ for ∂⁺."""
     for path, n in places(side):

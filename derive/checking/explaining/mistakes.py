@@ -56,8 +56,8 @@ MISTAKES = {  # the names, and what is said of each
     "component of its argument, with the Jacobian diag(v) - v v^T.",
     "bias-not-summed": "The parameter is added at every step: its gradient is a sum over the steps.",
     "last-step-only": "Every step has a part: the sum over the steps is missing.",
-    "total-for-immediate": "A total derivative stands where the immediate one belongs: what the parameter "
-    "did at earlier steps has terms of its own.",
+    "total-for-immediate": "A total derivative stands where the immediate one belongs. Many books write ∂ "
+    "and mean ∂⁺: what comes through other values, or did so at earlier steps, has terms of its own.",
     "sign": "A sign is wrong.",
     "mean": "The loss is a sum: nothing divides it by a number of terms.",
     "step-loss-for-total": "The loss of one step stands where the whole loss belongs.",
@@ -96,6 +96,7 @@ NAMELESS: tuple[tuple[str, Edits], ...] = (
     ("extra-factor", rewrites.factors),
     ("missing-factor", rewrites.further_factors),
 )
+MEANT: tuple[tuple[str, Edits], ...] = (("total-for-immediate", edits.immediates_of_values),)
 OF_THE_TARGET: tuple[tuple[str, Edits], ...] = (
     ("step-loss-for-total", edits.objectives),
     ("state-index", edits.shifts),
@@ -155,9 +156,10 @@ class Case:
         return (
             self._sums()
             or self._changed(FIRST)
+            or self._of_the_target(MEANT)
             or self._paths()
             or self._changed(SIMPLE)
-            or self._of_the_target()
+            or self._of_the_target(OF_THE_TARGET)
             or self._added()
             or self._scaled()
             or self._changed(NAMELESS)
@@ -323,9 +325,9 @@ class Case:
             case _:
                 return
 
-    def _of_the_target(self) -> Diagnosis | None:
+    def _of_the_target(self, changes: tuple[tuple[str, Edits], ...]) -> Diagnosis | None:
         """A change of the other side: of the loss, of a step, of a number or a function there."""
-        for name, change in OF_THE_TARGET if edits.leaves(self.side) else ():
+        for name, change in changes if edits.leaves(self.side) else ():
             for target in change(self.target, self.scope):
                 if target != self.side and self._right(self.side, target):
                     return Diagnosis(name, self._own(self.side), target=target)

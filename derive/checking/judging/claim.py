@@ -31,6 +31,7 @@ from chalkgrad.derive.checking.reading.tree import (
 from chalkgrad.derive.deriving.extent import Steps
 from chalkgrad.derive.terms.trees import walk
 
+FARTHEST = 60  # step that a claim may name
 MAX_WORK = 60_000  # names that are looked up for one claim in one network
 
 
@@ -57,8 +58,14 @@ class Claim:
         return list(pairwise(self.sides))
 
     @property
+    def farthest(self) -> int:
+        """The farthest step, or distance between steps, that is named."""
+        nodes = (n for side in self.sides for n in walk(side))
+        return max((abs(index.number) for n in nodes for index in indices(n)), default=0)
+
+    @property
     def trials(self) -> Trials:
-        return trials(self.scope, self.T, self.sizes, numbers(self.sides))
+        return trials(self.scope, self.T, self.sizes, numbers(self.sides), self.farthest)
 
     @property
     def readings(self) -> list[Reading]:
@@ -109,6 +116,8 @@ def numbers(sides: Sequence[Syntax]) -> frozenset[int]:
 
 def check_work(claim: Claim, text: str) -> None:
     """Raise FormulaError for a claim that would take long to try."""
+    if claim.farthest > FARTHEST:
+        raise FormulaError(text, None, f"steps up to {FARTHEST}", str(claim.farthest))
     longest = max((p.T if isinstance(p.T, int) else sum(p.T or (1,)) for p in claim.trials.all), default=1)
     work = sum(_work(side, longest) for side in claim.sides) * longest ** len(claim.letters)
     if work > MAX_WORK:

@@ -144,9 +144,10 @@ class Trials:
 
 
 @lru_cache(maxsize=256)
-def trials(scope: Scope, T: Steps, sizes: tuple[tuple[str, int], ...], numbers: frozenset[int]) -> Trials:
-    """Where to try a claim that names these numbers. T and sizes: as given; None and () if they are not."""
-    far = max(numbers, default=0)
+def trials(
+    scope: Scope, T: Steps, sizes: tuple[tuple[str, int], ...], numbers: frozenset[int], far: int
+) -> Trials:
+    """Where to try a claim with these numbers, and steps up to `far`. T, sizes: as given, or None and ()."""
     lengths = [*_lengths(scope.derivation, far)]
     shapes = list(_sizes(scope, sizes, numbers, lengths, T))
     given = tuple(Place(T, shape) for shape in shapes[:2]) if T is not None else ()

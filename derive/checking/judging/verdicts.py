@@ -14,7 +14,7 @@ from itertools import combinations, product
 import numpy as np
 
 from chalkgrad.derive import choices
-from chalkgrad.derive.checking.judging.claim import Claim, numbers, subject
+from chalkgrad.derive.checking.judging.claim import Claim, subject
 from chalkgrad.derive.checking.judging.conditions import Outcome, Status, conditions_on, settled
 from chalkgrad.derive.checking.judging.places import (
     DIGITS,
@@ -217,7 +217,7 @@ class Judge:
         """The claim once more in many digits, at the places that the conditions leave."""
         known = [c for c in conditions_on(claim.letters) if c.text in conditions]
         T = (2, 2) if "T_x = T_y" in conditions else claim.T
-        place = confirming(self.scope, T, meets, max(numbers(claim.sides), default=0))
+        place = confirming(self.scope, T, meets, claim.farthest)
         for outcome in self.outcomes(claim, reading, place, DIGITS):
             if outcome.status is Status.FALSE and not any(c.excludes(outcome) for c in known):
                 return Verdict(False, reading, (), (*outcomes, outcome), outcome)

@@ -51,6 +51,7 @@ WRONG = (
     ("vanilla", {}, "dL/db_a = (n_a / 6) * sum_t delta_z_a[t]"),
     ("vanilla", {}, "dL/db_y = n_y * sum_t (yhat[t] - y[t])"),
     ("vanilla", {}, "da[1]/da[1] = 1"),
+    ("vanilla", {}, "dL/db_a = 1.0000000000001 * sum_t delta_z_a[t]"),
     ("vanilla", {}, "a[t] = tanh(z_a[t]) + 1/10^15 * x[t]^T @ x[t]"),
     ("vanilla", {}, "da[t]/da[k] = da[t]/da[t-1] @ da[t-1]/da[k]"),
     ("vanilla", {}, "delta_a[t] = dL[t]/da[t] + dL/da[t+1] @ da[t+1]/da[t]"),
