@@ -22,6 +22,7 @@ OUT          ?=
 
 # how many programs `make fuzz` draws, from which seed (none: a fresh one), beginning with which batch
 FUZZ  ?= 5000
+CLAIMS ?= 10000
 SEED  ?=
 FIRST ?=
 
@@ -56,8 +57,9 @@ test: $(VENV)/.test  ## run the tests (5 minutes on two cores)
 verify: $(VENV)/.test  ## everything over every combination, and a table of what is promised (an hour)
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup --hypothesis-profile=many --promises
 
-fuzz: $(VENV)/.test  ## random programs against the oracle (long): FUZZ=5000 SEED= FIRST=
+fuzz: $(VENV)/.test  ## random programs and claims against oracles (long): FUZZ=5000 CLAIMS=10000 SEED= FIRST=
 	@$(RUN) -m tests.programs.fuzz --count $(FUZZ) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST))
+	@$(RUN) -m tests.claims.fuzz --count $(CLAIMS) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.test  ## ruff, mypy, and who may import whom
 	@$(RUN) -m ruff check .

@@ -71,7 +71,11 @@ def settled(outcomes: Sequence[Outcome], letters: Sequence[str], T: Steps) -> tu
     if found is not None:
         return found
     same = [o for o in outcomes if isinstance(o.place.T, tuple) and o.place.T[0] == o.place.T[1]]
-    if same and (found := _on_steps(same, letters)) is not None:
+    if (
+        len(same) < len(outcomes)
+        and (found := _on_steps(same, letters)) is not None
+        and _is_borne_out(same, True)
+    ):
         return (*found, "T_x = T_y")
     if T is not None:
         given = [o for o in outcomes if o.place.T == T]
@@ -98,10 +102,17 @@ def _on_steps(outcomes: Sequence[Outcome], letters: Sequence[str]) -> tuple[str,
             if not all(any(c.excludes(o) for c in chosen) for o in false):
                 continue
             kept = [o for o in outcomes if not any(c.excludes(o) for c in chosen)]
-            if any(o.status is Status.TRUE for o in kept):
+            if _is_borne_out(kept, bool(chosen)):
                 ends = _undefined_ends(outcomes, chosen, known)
                 return tuple(c.text for c in known if c in chosen or c in ends)
     return None
+
+
+def _is_borne_out(kept: Sequence[Outcome], conditional: bool) -> bool:
+    """Whether it is true somewhere; under a condition at two lengths, since what holds for one is no rule."""
+    lengths = {o.place.T for o in kept if o.status is Status.TRUE}
+    several = len({o.place.T for o in kept}) > 1
+    return len(lengths) > (conditional and several)
 
 
 def _undefined_ends(

@@ -22,12 +22,12 @@ from chalkgrad.derive.checking.reading.scope import Scope
 from chalkgrad.derive.deriving.derivation import Derivation, bptt
 from chalkgrad.derive.deriving.extent import Extent, Steps, extent
 from chalkgrad.derive.errors import ChoiceError
-from chalkgrad.derive.terms.algebra import Shape
+from chalkgrad.derive.terms.algebra import Shape, parameters
 from chalkgrad.derive.values.fields import FLOATS, Array, Digits, exact
 from chalkgrad.derive.values.network import Network, Point
 
 LENGTHS = (3, 5, 1, 2, 4)  # of the trajectory, the first two those of every claim
-PAIRS = ((2, 3), (3, 2), (1, 2), (2, 1), (2, 2))  # T_x and T_y
+PAIRS = ((2, 3), (3, 2), (2, 2), (1, 2), (2, 1), (3, 3), (1, 3), (3, 1), (1, 1))  # T_x and T_y
 MAX_T = 12  # that may be given
 _SMALL = 3  # steps of the network in many digits
 DIGITS = 40
@@ -100,14 +100,21 @@ def _extent(scope: Scope, place: Place) -> Extent:
 def _drawn(
     derivation: Derivation, at: Extent, rng: random.Random, attempt: int, meets: Collection[str]
 ) -> Point:
-    """Numbers for everything; every other attempt small and positive, for a logarithm to read."""
+    """Numbers for everything. Of three attempts one has numbers of both signs; one beside them an output near
+    1/2; one small and positive numbers, for a logarithm to read."""
     plan = derivation.schedule
-    modest, scale = attempt % 2 == 1, Fraction(1, 2 ** (attempt // 4))
+    kind, scale = attempt % 3, Fraction(1, 2 ** (attempt // 6))
+    kind = max(kind, 1) if INSIDE in meets else kind
+    readout = _readout(derivation) if kind == 1 else frozenset()
 
-    def numbers(shape: Shape) -> Array:
+    def numbers(shape: Shape, of: str = "") -> Array:
         lengths = at.shape(shape)
         count = prod(lengths)
-        if modest:
+        if of in readout:
+            entries = [Fraction(rng.randint(29, 68), 97) for _ in range(count)]
+            if len(shape) == 2:
+                entries = [scale * entry * rng.choice((-1, 1)) / 16 for entry in entries]
+        elif kind == 2:
             entries = [scale * Fraction(rng.randint(5, 40), 97) for _ in range(count)]
         else:
             entries = [scale * Fraction(rng.randint(13, 89) * rng.choice((-1, 1)), 97) for _ in range(count)]
@@ -125,7 +132,17 @@ def _drawn(
     given |= {(plan.x.name, t): numbers(plan.x.shape) for t in at.span(plan.x_steps)}
     if plan.y is not None and plan.y_steps is not None:
         given |= {(plan.y.name, t): target(plan.y.shape) for t in at.span(plan.y_steps)}
-    return Point({p.name: numbers(p.shape) for p in plan.parameters}, given)
+    return Point({p.name: numbers(p.shape, p.name) for p in plan.parameters}, given)
+
+
+def _readout(derivation: Derivation) -> frozenset[str]:
+    """The parameters that the output alone reads."""
+    model, segments = derivation.model, derivation.schedule.segments
+    own = {d.name for d in model.output}
+    read = {mine: set[str]() for mine in (False, True)}
+    for definition in (d for segment in segments for d in segment.definitions):
+        read[definition.name in own] |= {p.name for p in parameters(definition.value)}
+    return frozenset(read[True] - read[False])
 
 
 # ----------------------------------------------------------------------------- lengths and sizes

@@ -129,8 +129,12 @@ class Quantities:
     # ------------------------------------------------------------------------- products
 
     def times(self, left: Quantity, right: Quantity) -> Quantity:
-        """By component; a number scales. Raises ShapeError, for a vector and a matrix too."""
+        """By component; a number scales, and 0 makes a 0 of any shape. Raises ShapeError, for a vector and a
+        matrix too."""
         left, right = self.matrix(left), self.matrix(right)
+        for zero, other in ((left, right), (right, left)):
+            if zero.is_scalar and zero.is_zero and not zero.gone and not other.gone:
+                return zero.having(zero.array if other.exists else None)
         if left.is_scalar or right.is_scalar:
             like = right if left.is_scalar else left
         elif left.shape == right.shape and left.cells is None:

@@ -157,8 +157,9 @@ class Judge:
         right = sorted((v for v in found if v.correct), key=lambda v: len(v.conditions))
         if right:
             return right[0]
+        idle = [v for v in found if v.failure is None]
         fitting = [v for v in found if v.failure is not None and not v.failure.reason]
-        return (fitting or found)[0]
+        return (idle or fitting or found)[0]
 
     def _read(self, claim: Claim, reading: Reading) -> Verdict:
         general = self._tried(claim, reading, frozenset())

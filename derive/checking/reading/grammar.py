@@ -145,13 +145,13 @@ class _Parser:
                 return base
         raise cursor.mistake("an operator", "one more exponent")
 
-    def _raised(self, base: Syntax) -> Syntax:
-        """What stands behind ^."""
+    def _raised(self, base: Syntax, enclosed: bool = False) -> Syntax:
+        """What stands behind ^; a quotient is an exponent only in brackets of its own, not in (v^2 / 2)."""
         cursor, token = self._cursor, self._cursor.token
         for opening, closing in (("{", "}"), ("(", ")")):
             if cursor.sign(opening):
                 with cursor.deeper():
-                    found = self._raised(base)
+                    found = self._raised(base, enclosed=True)
                 cursor.due(closing)
                 return found
         if cursor.word("turned") or (token.kind == "name" and token.text == "T"):
@@ -163,7 +163,8 @@ class _Parser:
         minus = cursor.sign("-")
         exponent = self._rational()
         if (
-            cursor.token.is_sign("/")
+            enclosed
+            and cursor.token.is_sign("/")
             and cursor.ahead().kind == "number"
             and cursor.ahead(2).is_sign("}", ")")
         ):

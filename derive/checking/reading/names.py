@@ -352,4 +352,5 @@ class References:
 
     def _known(self, token: Token) -> bool:
         name = token.text
-        return name in self.scope.names or name in self.scope.counts or name in self.scope.functions
+        known = (self.scope.names, self.scope.counts, self.scope.functions, ("diag",))
+        return any(name in names for names in known)

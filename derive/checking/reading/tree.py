@@ -361,7 +361,9 @@ def negative(node: Syntax) -> Syntax:
 
 
 def added(*nodes: Syntax) -> Syntax:
-    """The sum; sums among the terms are taken apart."""
+    """The sum; sums among the terms are taken apart. Without any it is 0."""
+    if not nodes:
+        return Num(sympy.Integer(0))
     terms: list[tuple[int, Syntax]] = []
     for node in nodes:
         terms.extend(node.terms if isinstance(node, Sum) else ((1, node),))

@@ -88,6 +88,11 @@ def test_a_state_called_d() -> None:
     assert read("dL/dd[t]", STACKED) == Slope(Loss(), Value("d", at("t")))
 
 
+def test_a_quotient_is_an_exponent_in_brackets_of_its_own() -> None:
+    assert read("(a^2 / 2)") == read("(a^2) / 2") != read("a^(2 / 2)")
+    assert read("a^{1/2}") == read("a^(1/2)") == read("(a^(1/2))")
+
+
 def test_bare_names_stand_at_the_index_of_the_sum() -> None:
     assert read("sum_k (a + x)") == read("sum_k (a[k] + x[k])")
     assert read("a + sum_k x") == read("a[t] + sum_k x[k]")
