@@ -132,9 +132,8 @@ class Quantities:
         """By component; a number scales, and 0 makes a 0 of any shape. Raises ShapeError, for a vector and a
         matrix too."""
         left, right = self.matrix(left), self.matrix(right)
-        for zero, other in ((left, right), (right, left)):
-            if zero.is_scalar and zero.is_zero and not zero.gone and not other.gone:
-                return zero.having(zero.array if other.exists else None)
+        if (zero := _zero_of(left, right)) is not None:
+            return zero
         if left.is_scalar or right.is_scalar:
             like = right if left.is_scalar else left
         elif left.shape == right.shape and left.cells is None:
@@ -154,7 +153,9 @@ class Quantities:
         return self.times(left, inverse)
 
     def at(self, left: Quantity, right: Quantity) -> Quantity:
-        """The product of matrices; a number scales. Raises ShapeError."""
+        """The product of matrices; a number scales, and 0 makes a 0 of any shape. Raises ShapeError."""
+        if (zero := _zero_of(left, right)) is not None:
+            return zero
         if right.cells is not None and not right.turned and left.cells is None and left.columns == right.rows:
             gone = left.gone or right.gone
             array = _multiplied(left, right)
@@ -274,6 +275,14 @@ class Quantities:
                 spread = other.having(None if one.array is None else zeros + one.array, one.gone)
                 return (spread, other) if one is left else (other, spread)
         raise ShapeError(f"the two sides: expected equal shapes, found {_both(left, right)}")
+
+
+def _zero_of(left: Quantity, right: Quantity) -> Quantity | None:
+    """What a product with the number 0 is: 0 of any shape, if the other factor exists."""
+    for zero, other in ((left, right), (right, left)):
+        if zero.is_scalar and zero.is_zero and not zero.gone and not other.gone:
+            return zero if other.exists else zero.having(None)
+    return None
 
 
 def _multiplied(left: Quantity, right: Quantity) -> Array | None:
